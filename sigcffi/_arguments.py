@@ -1,0 +1,58 @@
+"""What counts as a number.
+
+Law: arguments are taken as the standard module of the running interpreter takes them, and turned
+into exact integers here, before anything else is looked at. Knows neither signals nor C; whether an
+integer fits its C type is checked by the call that takes it (OverflowError).
+
+CPython asks an object for ``__index__``. CPython 3.9 and PyPy fall back on ``__int__``, but not for
+a float; CPython 3.9 warns that this will end. For a time, PyPy goes by ``__float__`` first.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import SupportsFloat, SupportsIndex, Union
+
+    Number = Union[SupportsIndex, SupportsFloat]
+
+__all__ = ["index", "nanoseconds"]
+
+_PYPY = sys.implementation.name == "pypy"
+
+if sys.version_info >= (3, 10) and not _PYPY:
+    index = operator.index
+else:
+
+    def index(value: SupportsIndex, /) -> int:
+        """An exact int from whatever the interpreter takes for one; TypeError for the rest."""
+        try:
+            return operator.index(value)
+        except TypeError:
+            if isinstance(value, float) or not hasattr(type(value), "__int__"):
+                raise
+        if not _PYPY:
+            import warnings
+
+            warnings.warn(
+                f"an integer is required (got type {type(value).__name__}): "
+                "implicit conversion using __int__ is deprecated",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+        return int(value)
+
+
+def nanoseconds(seconds: Number, /) -> int:
+    """A time in seconds as whole nanoseconds, rounded up.
+
+    ValueError for NaN, OverflowError for an infinity, TypeError for what is not a number.
+    """
+    if isinstance(seconds, float) or (_PYPY and hasattr(type(seconds), "__float__")):
+        # The product is rounded to a float and then up: a tiny positive time stays positive.
+        return math.ceil(float(seconds) * 1e9)
+    return index(seconds) * 1_000_000_000  # type: ignore[arg-type]

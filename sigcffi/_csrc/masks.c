@@ -1,0 +1,99 @@
+/* Masks, waits and sending: what a thread does about signals while no handler runs.
+ *
+ * Law: every function here is an ordinary call, made outside handlers, and touches no state
+ * but the calling thread's mask. Where a wait must not miss a signal, the signals are blocked
+ * first and the kernel swaps the masks and sleeps in one step.
+ */
+#include "sigcffi.h"
+
+#include <pthread.h>
+
+/* The former mask; all ones, which no mask can be since SIGKILL is never blocked, if `how` is
+ * not a way to change it. */
+uint64_t sigcffi_sigmask(int how, uint64_t word)
+{
+    sigset_t set = sigcffi_set_of(word), former;
+    if (pthread_sigmask(how, &set, &former) != 0) return UINT64_MAX;
+    return sigcffi_word_of(&former);
+}
+
+/* Blocked and pending, for the thread or the process. */
+uint64_t sigcffi_sigpending(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigpending(&set); /* cannot fail with a good address */
+    return sigcffi_word_of(&set);
+}
+
+/* The signals a program may use: the C library keeps some for itself. */
+uint64_t sigcffi_valid_signals(void)
+{
+    sigset_t set;
+    sigfillset(&set);
+    uint64_t word = 0;
+    for (int signum = 1; signum < NSIG; signum++)
+        if (sigismember(&set, signum) == 1) word |= sigcffi_bit(signum);
+    return word;
+}
+
+/* Sleep until a handler has run in this thread, or not at all if the trampoline has run since
+ * sigcffi_arrivals() returned `arrivals`. */
+void sigcffi_pause(unsigned arrivals)
+{
+    sigset_t all, former;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &former);
+    if (sigcffi_arrivals() == arrivals) sigsuspend(&former);
+    pthread_sigmask(SIG_SETMASK, &former, NULL);
+}
+
+/* One of the signals in `word`, accepted without running its handler; waits at most so many
+ * nanoseconds, for ever if negative. signo is -EAGAIN when the time is over and -EINTR when a
+ * handler for another signal ran. */
+sigcffi_siginfo sigcffi_sigtimedwait(uint64_t word, int64_t nanoseconds)
+{
+    sigcffi_siginfo result;
+    memset(&result, 0, sizeof result);
+#if SIGCFFI_HAS_SIGTIMEDWAIT
+    sigset_t set = sigcffi_set_of(word);
+    struct timespec timeout = {.tv_sec = (time_t)(nanoseconds / 1000000000),
+                               .tv_nsec = (long)(nanoseconds % 1000000000)};
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    int signum = nanoseconds < 0 ? sigwaitinfo(&set, &info) : sigtimedwait(&set, &info, &timeout);
+    if (signum < 0) {
+        result.signo = -errno;
+        return result;
+    }
+    result.signo = info.si_signo;
+    result.code = info.si_code;
+    result.error = info.si_errno;
+    result.pid = (int)info.si_pid;
+    result.uid = (int)info.si_uid;
+    result.status = info.si_status;
+    result.band = info.si_band;
+#else
+    (void)word;
+    (void)nanoseconds;
+    result.signo = -ENOSYS;
+#endif
+    return result;
+}
+
+int sigcffi_pthread_kill(unsigned long thread, int signum)
+{
+    return -pthread_kill((pthread_t)thread, signum);
+}
+
+int sigcffi_pidfd_send_signal(int pidfd, int signum, unsigned flags)
+{
+#if SIGCFFI_HAS_PIDFD
+    return syscall(SYS_pidfd_send_signal, pidfd, signum, NULL, flags) == 0 ? 0 : -errno;
+#else
+    (void)pidfd;
+    (void)signum;
+    (void)flags;
+    return -ENOSYS;
+#endif
+}

@@ -1,0 +1,137 @@
+/* The C half of sigcffi: everything that stands between the kernel and the interpreter.
+ *
+ * No Python.h: the same C serves CPython's limited API and PyPy.
+ *
+ * Law of handler context. Whatever the trampoline reaches may run between any two
+ * instructions of any thread, also of a thread inside malloc, printf or this library. So it
+ *
+ *   allocates nothing         the interrupted thread may hold the allocator's lock
+ *   takes no lock             the interrupted thread may hold it, and cannot let go
+ *   uses no stdio, no locale  both do the two things above
+ *   calls no Python           the interrupted thread may hold the GIL, or wait for it
+ *   leaves errno alone        the interrupted code may be about to read it
+ *   touches static memory only, through atomics, and frees nothing
+ *
+ * Each function says in its first comment where it may run: "handler context" (anywhere),
+ * or "outside handlers" (an ordinary call; may take the lock).
+ *
+ * Results: zero or the value asked for; a negative errno where something failed. errno
+ * itself is not used to report: between a call and the reading of errno the interpreter may
+ * run a signal handler that makes calls of its own.
+ *
+ * Sets of signals travel as one word: bit (signum - 1) stands for signum.
+ */
+#ifndef SIGCFFI_H
+#define SIGCFFI_H
+
+#include "platform.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef NSIG
+#define NSIG _NSIG
+#endif
+
+/* Actions that can be attached to one signal at the same time. */
+enum { SIGCFFI_SLOTS = 8 };
+
+/* The kinds of slot; a slot's word is its kind in the low byte and its operand above. */
+enum { SIGCFFI_SLOT_EMPTY, SIGCFFI_SLOT_COUNTER };
+
+/* What the kernel does with a signal, as Python sees it. */
+enum { SIGCFFI_DEFAULT, SIGCFFI_IGNORED, SIGCFFI_PYTHON, SIGCFFI_FOREIGN };
+
+/* --- trampoline.c: the process --- */
+int sigcffi_start(void);
+void sigcffi_set_main_thread(unsigned long ident, int tid);
+int sigcffi_is_main_thread(void);
+
+/* --- trampoline.c: dispositions --- */
+int sigcffi_query(int signum);
+int sigcffi_recognise(int signum);
+int sigcffi_registered(int signum);
+int sigcffi_cover(int signum);
+int sigcffi_interpose(int signum);
+int sigcffi_withdraw(int signum);
+
+/* --- trampoline.c: slots and counts --- */
+int sigcffi_attach(int signum, int kind, uint64_t operand);
+int sigcffi_detach(int signum, int index);
+uint64_t sigcffi_count(int signum, int index);
+uint64_t sigcffi_deliveries(int signum);
+unsigned sigcffi_arrivals(void);
+
+/* --- trampoline.c: deferral --- */
+void sigcffi_defer(uint64_t set);
+void sigcffi_lift(uint64_t set);
+
+/* --- masks.c: masks, waits, sending --- */
+typedef struct {
+    int signo; /* or a negative errno */
+    int code;
+    int error;
+    int pid;
+    int uid;
+    int status;
+    long band;
+} sigcffi_siginfo;
+
+uint64_t sigcffi_sigmask(int how, uint64_t set);
+uint64_t sigcffi_sigpending(void);
+uint64_t sigcffi_valid_signals(void);
+void sigcffi_pause(unsigned arrivals);
+sigcffi_siginfo sigcffi_sigtimedwait(uint64_t set, int64_t nanoseconds);
+int sigcffi_pthread_kill(unsigned long thread, int signum);
+int sigcffi_pidfd_send_signal(int pidfd, int signum, unsigned flags);
+
+/* --- timers.c --- */
+typedef struct {
+    double value; /* seconds, or a negative errno */
+    double interval;
+} sigcffi_itimer;
+
+sigcffi_itimer sigcffi_setitimer(int which, int64_t value_ns, int64_t interval_ns);
+sigcffi_itimer sigcffi_getitimer(int which);
+
+/* --- conversions shared by the files above --- */
+
+/* handler context */
+static inline uint64_t sigcffi_bit(int signum)
+{
+    return UINT64_C(1) << (signum - 1);
+}
+
+/* handler context */
+static inline uint64_t sigcffi_word_of(const sigset_t *set)
+{
+    uint64_t word = 0;
+#if SIGCFFI_SIGSET_IS_WORD
+    memcpy(&word, set, sizeof word);
+#else
+    for (int signum = 1; signum < NSIG; signum++)
+        if (sigismember(set, signum) == 1) word |= sigcffi_bit(signum);
+#endif
+    return word;
+}
+
+/* handler context */
+static inline sigset_t sigcffi_set_of(uint64_t word)
+{
+    sigset_t set;
+    sigemptyset(&set);
+#if SIGCFFI_SIGSET_IS_WORD
+    memcpy(&set, &word, sizeof word);
+#else
+    for (int signum = 1; signum < NSIG; signum++)
+        if (word & sigcffi_bit(signum)) sigaddset(&set, signum);
+#endif
+    return set;
+}
+
+#endif

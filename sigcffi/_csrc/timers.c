@@ -1,0 +1,43 @@
+/* The interval timers, in nanoseconds going in and in seconds coming out.
+ *
+ * Law: a tiny positive time never becomes zero, for zero disarms. Times are rounded up, to
+ * the microseconds of setitimer(2).
+ */
+#include "sigcffi.h"
+
+static struct timeval rounded_up(int64_t ns)
+{
+    int64_t us = ns / 1000 + (ns % 1000 > 0); /* truncation is "up" already below zero */
+    struct timeval time = {.tv_sec = (time_t)(us / 1000000),
+                           .tv_usec = (suseconds_t)(us % 1000000)};
+    return time; /* a negative time stays negative: the kernel refuses it */
+}
+
+static double seconds(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+static sigcffi_itimer outcome(int result, const struct itimerval *setting)
+{
+    sigcffi_itimer timer = {.value = -errno, .interval = 0};
+    if (result == 0) {
+        timer.value = seconds(setting->it_value);
+        timer.interval = seconds(setting->it_interval);
+    }
+    return timer;
+}
+
+/* Arm the timer `which`, or disarm it with 0; its former setting. */
+sigcffi_itimer sigcffi_setitimer(int which, int64_t value_ns, int64_t interval_ns)
+{
+    struct itimerval former,
+        setting = {.it_value = rounded_up(value_ns), .it_interval = rounded_up(interval_ns)};
+    return outcome(setitimer(which, &setting, &former), &former);
+}
+
+sigcffi_itimer sigcffi_getitimer(int which)
+{
+    struct itimerval setting;
+    return outcome(getitimer(which, &setting), &setting);
+}

@@ -1,0 +1,152 @@
+"""Handlers: ``signal``, ``getsignal``, ``siginterrupt``.
+
+Law: the interpreter registers the callable and runs it; the trampoline goes on top, so that the call
+reaches the main thread whichever thread the kernel chose. No Python frame stands between a signal
+and its handler. Whatever can be refused is refused before anything has changed.
+
+Source: Python's documentation of ``signal``, sigaction(2), siginterrupt(3).
+"""
+
+from __future__ import annotations
+
+import _signal
+import errno
+from signal import NSIG, Signals
+from types import BuiltinFunctionType, FunctionType, MethodType
+
+from sigcffi._arguments import index
+from sigcffi import _mainthread  # noqa: F401  (C must know the main thread first)
+from sigcffi._ffi import check, lib
+from sigcffi._registry import Kind, in_force
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, SupportsIndex
+
+    from sigcffi._registry import Handler
+
+__all__ = ["cover_all", "getsignal", "kind_of", "siginterrupt", "signal"]
+
+_PYTHON = lib.SIGCFFI_PYTHON
+_query = lib.sigcffi_query
+_registered = lib.sigcffi_registered
+_register = _signal.signal
+_lookup = _signal.getsignal
+
+_KINDS = {
+    lib.SIGCFFI_DEFAULT: Kind.DEFAULT,
+    lib.SIGCFFI_IGNORED: Kind.IGNORED,
+    lib.SIGCFFI_PYTHON: Kind.PYTHON,
+    lib.SIGCFFI_FOREIGN: Kind.FOREIGN,
+}
+
+# Handlers of these types cannot be mistaken for a number.
+_FUNCTIONS = frozenset({FunctionType, MethodType, BuiltinFunctionType})
+_NUMBERS = frozenset({int, Signals})
+
+
+def _number(value: Any) -> Any:
+    """*value* as an int if it can be one, as the standard module sees it: "2" and 2.0 are 2."""
+    try:
+        return int(value)
+    except (ValueError, TypeError):
+        return value
+
+
+def signal(signalnum: Signals | int, handler: Handler) -> Handler:
+    """Set the handler of a signal; it stays until it is set again.
+
+    *handler* is a callable that takes two arguments, the signal number and the interrupted frame (or
+    None), or ``SIG_DFL`` or ``SIG_IGN``. System calls that the signal interrupts are not restarted by
+    the kernel (``siginterrupt`` changes that); Python itself retries most of them (PEP 475).
+
+    Returns the handler that was in force, as ``getsignal`` tells it.
+
+    Raises ValueError outside the main thread of the main interpreter or for a number that is not a
+    signal's, TypeError for a handler that is neither, OSError (EINVAL) for a signal whose handling
+    cannot be changed. Nothing has changed then.
+
+    Threads: the handler runs in the main thread, between two bytecodes, also if the kernel delivers
+    the signal to another thread; a blocking call in the main thread is interrupted for it.
+
+    Race conditions: handlers of signals that have arrived run first; if one raises, the call may end
+    with its exception before or after the new handler is installed.
+    """
+    signum = signalnum if type(signalnum) in _NUMBERS else _number(signalnum)
+    action = handler if type(handler) in _FUNCTIONS else _number(handler)
+    kind = _query(signum)
+    try:
+        former = _register(signum, action)
+        if callable(action):
+            _registered(signum)
+    except BaseException:
+        _cover_if_installed(signum, action)
+        raise
+    return former if kind == _PYTHON and callable(former) else in_force(_KINDS.get(kind), former)
+
+
+def _cover_if_installed(signum: int, handler: Handler) -> None:
+    """A handler that was due raised within ``signal``: perhaps after the interpreter had installed
+    *handler*, and before the trampoline was on top."""
+    try:
+        installed = callable(handler) and _lookup(signum) is handler
+    except ValueError:
+        return
+    if installed:
+        lib.sigcffi_cover(signum)
+
+
+def getsignal(signalnum: Signals | int, /) -> Handler:
+    """The handler of a signal that is in force: a callable, ``SIG_DFL``, ``SIG_IGN``, or None for a
+    handler that was not installed from Python.
+
+    The answer is the kernel's: a handler that a C library has put in the place of a Python one is
+    None, too, and a signal that it ignores is ``SIG_IGN``.
+
+    Raises ValueError for a number that is not a signal's, TypeError for what is not an integer. Any
+    thread may call it.
+    """
+    registered = _lookup(signalnum)
+    kind = _query(signalnum)
+    if kind == _PYTHON and callable(registered):
+        return registered
+    return in_force(kind_of(signalnum), registered)
+
+
+def kind_of(signum: Signals | int) -> Kind | None:
+    """What the kernel does with a signal; None if the C library keeps the signal for itself."""
+    kind = _query(signum)
+    if kind == lib.SIGCFFI_FOREIGN and callable(_lookup(signum)):
+        # Perhaps the interpreter's own handler, which is known from its first use on.
+        kind = lib.sigcffi_recognise(signum)
+    return _KINDS.get(kind)
+
+
+def siginterrupt(signalnum: SupportsIndex, flag: SupportsIndex, /) -> None:
+    """Say whether a signal interrupts system calls (*flag* true) or the kernel restarts them.
+
+    ``signal`` sets it to true. Python retries most interrupted calls itself, after the handler.
+
+    Raises ValueError for a number that is not a signal's, OSError (EINVAL) for a signal that cannot
+    be handled, TypeError for what is not an integer. Any thread may call it; it holds for all.
+    """
+    signum, interrupt = index(signalnum), index(flag)
+    if not 0 < signum < NSIG:
+        raise ValueError("signal number out of range")
+    if lib.siginterrupt(signum, interrupt) != 0:
+        check(-errno.EINVAL)  # the one error it has
+
+
+def cover_all() -> None:
+    """Put the trampoline on top of every Python handler that was installed without it: by the
+    interpreter at its start (SIGINT), or through the standard module."""
+    for signum in range(1, NSIG):
+        if callable(_lookup(signum)) and kind_of(signum) is Kind.PYTHON:
+            lib.sigcffi_cover(signum)
+
+
+# The interpreter's C handler has no name; it is learned from a signal that has a Python handler,
+# usually SIGINT.
+for _signum in range(1, NSIG):
+    if callable(_lookup(_signum)):
+        lib.sigcffi_recognise(_signum)

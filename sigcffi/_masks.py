@@ -1,0 +1,105 @@
+"""Signal masks: ``pthread_sigmask``, ``sigpending``, ``valid_signals``.
+
+Law: a set of signals is one word inside the library, bit (signum - 1) for signum, and becomes a
+Python set only at the border.
+
+Source: pthread_sigmask(3), sigpending(2), POSIX.1-2008.
+"""
+
+from __future__ import annotations
+
+import errno
+import warnings
+from functools import lru_cache
+from signal import NSIG, Signals
+
+from sigcffi._arguments import index
+from sigcffi._ffi import check, lib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import SupportsIndex
+
+__all__ = ["member", "members", "pthread_sigmask", "sigpending", "valid_signals", "word_of"]
+
+_sigmask = lib.sigcffi_sigmask
+_sigpending = lib.sigcffi_sigpending
+
+_ALL_ONES = 2**64 - 1
+_VALID = lib.sigcffi_valid_signals()
+_BITS = {signum: 1 << (signum - 1) for signum in range(1, NSIG) if _VALID >> (signum - 1) & 1}
+
+
+def word_of(sigset: Iterable[SupportsIndex]) -> int:
+    """A set of signals as a word.
+
+    ValueError for a number that is not a signal's, TypeError for what is not an integer. A signal
+    that the C library keeps for itself is left out, with a RuntimeWarning.
+    """
+    word = 0
+    for signum in map(index, sigset):
+        try:
+            word |= _BITS[signum]
+        except KeyError:
+            if not 0 < signum < NSIG:
+                raise ValueError(
+                    f"signal number {signum} out of range [1; {NSIG - 1}]"
+                ) from None
+            warnings.warn(
+                f"invalid signal number {signum}, please use valid_signals()",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+    return word
+
+
+def member(signum: int) -> Signals:
+    """The enum member of a signal, or its number if it has none."""
+    try:
+        return Signals(signum)
+    except ValueError:
+        return signum  # type: ignore[return-value]  # a real-time signal without a name
+
+
+@lru_cache(maxsize=256)  # programs use few different masks, and an enum look-up is slow
+def _frozen(word: int) -> frozenset[Signals]:
+    return frozenset(member(signum) for signum in range(1, NSIG) if word >> (signum - 1) & 1)
+
+
+def members(word: int) -> set[Signals]:
+    """A word as a set: ``Signals`` members, and plain ints for the signals without a name."""
+    return set(_frozen(word))
+
+
+def pthread_sigmask(how: SupportsIndex, mask: Iterable[SupportsIndex], /) -> set[Signals]:
+    """Change the calling thread's signal mask: the signals that are held back from it.
+
+    *how* is ``SIG_BLOCK`` (add the signals in *mask*), ``SIG_UNBLOCK`` (take them out) or
+    ``SIG_SETMASK`` (have these and no others); *mask* is any iterable of signal numbers. SIGKILL and
+    SIGSTOP in it have no effect.
+
+    Returns the former mask as a set. A handler of a signal that becomes deliverable has run when
+    the call returns in the main thread.
+
+    Raises OSError (EINVAL) for another *how*, ValueError for a number that is not a signal's,
+    TypeError for what is not an integer or not iterable. Nothing has changed then.
+
+    Threads: each has its own mask and hands a copy to the threads it starts. A handler of a signal
+    that the main thread blocks still runs, if another thread does not block it.
+    """
+    number, word = index(how), word_of(mask)
+    former = _sigmask(number, word)
+    if former == _ALL_ONES:
+        check(-errno.EINVAL)
+    return members(former)
+
+
+def sigpending() -> set[Signals]:
+    """The signals that are blocked and have arrived, for the calling thread or the process."""
+    return set(_frozen(_sigpending()))
+
+
+def valid_signals() -> set[Signals]:
+    """The signals that a program may use on this platform, real-time signals included."""
+    return set(_frozen(_VALID))

@@ -1,0 +1,59 @@
+"""Sending signals: ``pthread_kill``, ``pidfd_send_signal``.
+
+Law: a call either sends exactly one signal or raises and sends none.
+
+Source: pthread_kill(3), pidfd_send_signal(2).
+"""
+
+from __future__ import annotations
+
+import sys
+
+from sigcffi._arguments import index
+from sigcffi._ffi import check, lib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import SupportsIndex
+
+__all__ = ["pthread_kill"]
+
+
+def pthread_kill(thread_id: SupportsIndex, signalnum: SupportsIndex, /) -> None:
+    """Send a signal to a thread of this process; 0 only checks.
+
+    *thread_id* is a ``threading.Thread.ident``. A Python handler runs in the main thread all the
+    same; what this can do is interrupt a system call in the given thread.
+
+    Raises OSError: EINVAL for a number that is not a signal's, ESRCH (ProcessLookupError) for a
+    thread that is known to have ended. Raises the auditing event ``signal.pthread_kill``.
+
+    Race conditions: an ident may be used again after its thread has ended, and one that never was
+    an ident is as good as a wild pointer.
+    """
+    thread, signum = index(thread_id) & _ULONG_MAX, index(signalnum)
+    sys.audit("signal.pthread_kill", thread, signum)
+    check(lib.sigcffi_pthread_kill(thread, signum))
+
+
+_ULONG_MAX = 2 * sys.maxsize + 1  # idents of C threads may look negative
+
+if lib.SIGCFFI_HAS_PIDFD:
+    __all__ += ["pidfd_send_signal"]
+
+    def pidfd_send_signal(
+        pidfd: SupportsIndex,
+        signalnum: SupportsIndex,
+        siginfo: None = None,
+        flags: SupportsIndex = 0,
+        /,
+    ) -> None:
+        """Send a signal to the process behind a pidfd, which cannot be confused with another.
+
+        *siginfo* must be None; *flags* are reserved and must be 0. Raises OSError: EBADF if *pidfd*
+        is not one, ProcessLookupError if its process has ended, PermissionError, EINVAL.
+        """
+        descriptor, signum, options = index(pidfd), index(signalnum), index(flags)
+        if siginfo is not None:
+            raise TypeError("siginfo must be None")
+        check(lib.sigcffi_pidfd_send_signal(descriptor, signum, options))

@@ -1,0 +1,104 @@
+"""What several tests need: an eye on the kernel that does not go through the library, and children.
+
+Law: no sleeping. A test waits for an event: a pipe, a process's end, a state read from /proc.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from typing import Any, Callable, NamedTuple
+
+from sigcffi._sigcffi import ffi, lib
+
+PYPY = sys.implementation.name == "pypy"
+DEADLINE = 60.0  # seconds after which something that should happen is taken to have failed
+
+
+class Kernel(NamedTuple):
+    """What the kernel does with signals for this process and thread."""
+
+    dispositions: dict[int, bytes]
+    mask: set[int]
+    timers: list[tuple[float, float]]
+    wakeup_fd: int
+
+
+def disposition(signum: int) -> bytes:
+    """The kernel's struct sigaction for a signal, byte for byte; empty if it has none."""
+    action = ffi.new("struct sigaction *")
+    return bytes(ffi.buffer(action)) if lib.sigaction(signum, ffi.NULL, action) == 0 else b""
+
+
+def kernel() -> Kernel:
+    wakeup_fd = signal.set_wakeup_fd(-1)
+    if wakeup_fd != -1:
+        signal.set_wakeup_fd(wakeup_fd)
+    return Kernel(
+        {signum: disposition(signum) for signum in range(1, signal.NSIG)},
+        set(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ()))),
+        [
+            signal.getitimer(which)
+            for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+        ],
+        wakeup_fd,
+    )
+
+
+def restore(before: Kernel, handlers: dict[int, Any]) -> None:
+    """Put everything back by means of the standard module and the C half's own withdrawal."""
+    for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+        signal.setitimer(which, 0)
+    for signum, handler in handlers.items():
+        lib.sigcffi_withdraw(signum)
+        if signal.getsignal(signum) is not handler or disposition(signum) != before.dispositions[signum]:
+            if handler is not None:
+                signal.signal(signum, handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before.mask)
+    signal.set_wakeup_fd(before.wakeup_fd)
+
+
+def until(condition: Callable[[], Any], what: str = "condition") -> None:
+    """Give other threads the processor until *condition* holds; fail loudly if it never does.
+
+    For conditions that no descriptor announces, such as the state of a thread in /proc.
+    """
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {DEADLINE} s")
+        os.sched_yield()
+
+
+def asleep(tid: int) -> bool:
+    """Whether a thread of this process is in an interruptible wait, as the kernel sees it."""
+    with open(f"/proc/self/task/{tid}/stat", "rb") as stat:
+        return stat.read().rpartition(b")")[2].split()[0] == b"S"
+
+
+def readable(fd: int, timeout: float = DEADLINE) -> bool:
+    return bool(select.select([fd], [], [], timeout)[0])
+
+
+def run_python(code: str, *args: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run code in an interpreter of its own; its output is text, its wait status the caller's."""
+    options.setdefault("timeout", DEADLINE)
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code), *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+def python_says(code: str, *args: str, **options: Any) -> str:
+    """The output of code that must end well."""
+    done = run_python(code, *args, **options)
+    assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
+    return done.stdout
