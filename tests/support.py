@@ -23,16 +23,24 @@ DEADLINE = 60.0  # seconds after which something that should happen is taken to 
 class Kernel(NamedTuple):
     """What the kernel does with signals for this process and thread."""
 
-    dispositions: dict[int, bytes]
+    dispositions: dict[int, Any]
     mask: set[int]
     timers: list[tuple[float, float]]
     wakeup_fd: int
 
 
-def disposition(signum: int) -> bytes:
-    """The kernel's struct sigaction for a signal, byte for byte; empty if it has none."""
+def disposition(signum: int) -> tuple[int, int, bytes] | None:
+    """The kernel's handler for a signal as an address, its flags and mask; None if it has none.
+
+    Flags and mask of the default action or of ignoring mean nothing, and are left out.
+    """
     action = ffi.new("struct sigaction *")
-    return bytes(ffi.buffer(action)) if lib.sigaction(signum, ffi.NULL, action) == 0 else b""
+    if lib.sigaction(signum, ffi.NULL, action) != 0:
+        return None
+    handler = int(ffi.cast("uintptr_t", action.sa_handler))
+    if handler in (signal.SIG_DFL, signal.SIG_IGN):
+        return handler, 0, b""
+    return handler, action.sa_flags, bytes(ffi.buffer(ffi.addressof(action, "sa_mask")))
 
 
 def kernel() -> Kernel:
