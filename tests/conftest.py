@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 
 import pytest
-from support import kernel, restore
+from support import Snapshot
 
 
 @pytest.fixture(autouse=True)
 def signals_as_found() -> Iterator[None]:
-    before = kernel()
-    handlers = {
-        signum: signal.getsignal(signum)
-        for signum in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
-    }
+    before = Snapshot()
     yield
-    restore(before, handlers)
-    after = kernel()
-    assert after == before
-    assert {signum: signal.getsignal(signum) for signum in handlers} == handlers
+    before.restore()
+    before.check()

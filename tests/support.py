@@ -40,7 +40,9 @@ def disposition(signum: int) -> tuple[int, int, bytes] | None:
     handler = int(ffi.cast("uintptr_t", action.sa_handler))
     if handler in (signal.SIG_DFL, signal.SIG_IGN):
         return handler, 0, b""
-    return handler, action.sa_flags, bytes(ffi.buffer(ffi.addressof(action, "sa_mask")))
+    # The kernel fills in no more than it has signals; behind that is what was there before.
+    mask = bytes(ffi.buffer(ffi.addressof(action, "sa_mask")))[: (signal.NSIG + 6) // 8]
+    return handler, action.sa_flags, mask
 
 
 def kernel() -> Kernel:
@@ -58,17 +60,33 @@ def kernel() -> Kernel:
     )
 
 
-def restore(before: Kernel, handlers: dict[int, Any]) -> None:
-    """Put everything back by means of the standard module and the C half's own withdrawal."""
-    for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
-        signal.setitimer(which, 0)
-    for signum, handler in handlers.items():
-        lib.sigcffi_withdraw(signum)
-        if signal.getsignal(signum) is not handler or disposition(signum) != before.dispositions[signum]:
-            if handler is not None:
+class Snapshot:
+    """Signals as they are now, to be put back and compared."""
+
+    def __init__(self) -> None:
+        self.kernel = kernel()
+        changeable = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+        self.handlers = {signum: signal.getsignal(signum) for signum in changeable}
+        self.actions = {signum: ffi.new("struct sigaction *") for signum in changeable}
+        for signum, action in self.actions.items():
+            assert lib.sigaction(signum, ffi.NULL, action) == 0
+
+    def restore(self) -> None:
+        """The interpreter's table through the standard module, the kernel's directly."""
+        for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+            signal.setitimer(which, 0)
+        for signum, handler in self.handlers.items():
+            if handler is not None and signal.getsignal(signum) != handler:
                 signal.signal(signum, handler)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before.mask)
-    signal.set_wakeup_fd(before.wakeup_fd)
+            assert lib.sigaction(signum, self.actions[signum], ffi.NULL) == 0
+        signal.pthread_sigmask(signal.SIG_SETMASK, self.kernel.mask)
+        signal.set_wakeup_fd(self.kernel.wakeup_fd)
+
+    def check(self) -> None:
+        now = kernel()
+        assert now.dispositions == self.kernel.dispositions
+        assert now == self.kernel
+        assert {signum: signal.getsignal(signum) for signum in self.handlers} == self.handlers
 
 
 def until(condition: Callable[[], Any], what: str = "condition") -> None:
