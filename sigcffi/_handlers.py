@@ -17,7 +17,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from sigcffi._arguments import index
 from sigcffi import _mainthread  # noqa: F401  (C must know the main thread first)
 from sigcffi._ffi import check, lib
-from sigcffi._registry import Kind, in_force
+from sigcffi._registry import DEFAULT, FOREIGN, IGNORED, PYTHON, in_force
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,17 +28,18 @@ if TYPE_CHECKING:
 __all__ = ["cover_all", "getsignal", "kind_of", "siginterrupt", "signal"]
 
 _PYTHON = lib.SIGCFFI_PYTHON
+_FOREIGN = lib.SIGCFFI_FOREIGN
+_KINDS = {
+    lib.SIGCFFI_DEFAULT: DEFAULT,
+    lib.SIGCFFI_IGNORED: IGNORED,
+    lib.SIGCFFI_PYTHON: PYTHON,
+    lib.SIGCFFI_FOREIGN: FOREIGN,
+}
+
 _query = lib.sigcffi_query
 _registered = lib.sigcffi_registered
 _register = _signal.signal
 _lookup = _signal.getsignal
-
-_KINDS = {
-    lib.SIGCFFI_DEFAULT: Kind.DEFAULT,
-    lib.SIGCFFI_IGNORED: Kind.IGNORED,
-    lib.SIGCFFI_PYTHON: Kind.PYTHON,
-    lib.SIGCFFI_FOREIGN: Kind.FOREIGN,
-}
 
 # Handlers of these types cannot be mistaken for a number.
 _FUNCTIONS = frozenset({FunctionType, MethodType, BuiltinFunctionType})
@@ -75,6 +76,8 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
     signum = signalnum if type(signalnum) in _NUMBERS else _number(signalnum)
     action = handler if type(handler) in _FUNCTIONS else _number(handler)
     kind = _query(signum)
+    if kind == _FOREIGN:
+        kind = _recognised(signum)
     try:
         former = _register(signum, action)
         if callable(action):
@@ -82,7 +85,7 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
     except BaseException:
         _cover_if_installed(signum, action)
         raise
-    return former if kind == _PYTHON and callable(former) else in_force(_KINDS.get(kind), former)
+    return former if kind == _PYTHON else in_force(_KINDS.get(kind), former)
 
 
 def _cover_if_installed(signum: int, handler: Handler) -> None:
@@ -108,18 +111,21 @@ def getsignal(signalnum: Signals | int, /) -> Handler:
     """
     registered = _lookup(signalnum)
     kind = _query(signalnum)
-    if kind == _PYTHON and callable(registered):
-        return registered
-    return in_force(kind_of(signalnum), registered)
+    if kind == _FOREIGN:
+        kind = _recognised(signalnum)
+    return registered if kind == _PYTHON else in_force(_KINDS.get(kind), registered)
 
 
-def kind_of(signum: Signals | int) -> Kind | None:
+def _recognised(signum: Signals | int) -> int:
+    """The kind of a signal that seems to have a foreign handler. The interpreter's own C handler has
+    no name; it is known from the first signal that was seen to have a Python handler."""
+    return lib.sigcffi_recognise(signum) if callable(_lookup(signum)) else _FOREIGN
+
+
+def kind_of(signum: Signals | int) -> str | None:
     """What the kernel does with a signal; None if the C library keeps the signal for itself."""
     kind = _query(signum)
-    if kind == lib.SIGCFFI_FOREIGN and callable(_lookup(signum)):
-        # Perhaps the interpreter's own handler, which is known from its first use on.
-        kind = lib.sigcffi_recognise(signum)
-    return _KINDS.get(kind)
+    return _KINDS.get(_recognised(signum) if kind == _FOREIGN else kind)
 
 
 def siginterrupt(signalnum: SupportsIndex, flag: SupportsIndex, /) -> None:
@@ -141,12 +147,5 @@ def cover_all() -> None:
     """Put the trampoline on top of every Python handler that was installed without it: by the
     interpreter at its start (SIGINT), or through the standard module."""
     for signum in range(1, NSIG):
-        if callable(_lookup(signum)) and kind_of(signum) is Kind.PYTHON:
+        if callable(_lookup(signum)) and kind_of(signum) is PYTHON:
             lib.sigcffi_cover(signum)
-
-
-# The interpreter's C handler has no name; it is learned from a signal that has a Python handler,
-# usually SIGINT.
-for _signum in range(1, NSIG):
-    if callable(_lookup(_signum)):
-        lib.sigcffi_recognise(_signum)

@@ -7,11 +7,11 @@ Source: signal(7) for the default actions.
 
 from __future__ import annotations
 
-from collections import namedtuple
 from signal import NSIG, SIG_BLOCK, SIGRTMAX, SIGRTMIN, Signals
 
 from sigcffi._arguments import index
-from sigcffi._ffi import lib, strsignal as _strsignal
+from sigcffi._ffi import lib
+from sigcffi._ffi import strsignal as _strsignal
 from sigcffi._handlers import getsignal, kind_of
 from sigcffi._masks import pthread_sigmask, sigpending, valid_signals
 
@@ -32,15 +32,19 @@ _ACTION_OF = {
 }
 
 
+def _signum(signalnum: SupportsIndex) -> int:
+    signum = index(signalnum)
+    if not 0 < signum < NSIG:
+        raise ValueError("signal number out of range")
+    return signum
+
+
 def strsignal(signalnum: SupportsIndex, /) -> str | None:
     """The system's description of a signal, None if it has none.
 
     ValueError for a number that is not a signal's, TypeError for what is not an integer.
     """
-    signum = index(signalnum)
-    if not 0 < signum < NSIG:
-        raise ValueError("signal number out of range")
-    text = _strsignal(signum)
+    text = _strsignal(_signum(signalnum))
     return None if text.startswith("Unknown signal") else text
 
 
@@ -51,18 +55,10 @@ def deliveries(signalnum: SupportsIndex, /) -> int:
     ignored, by default or by choice, nor those that the kernel merged into one that was pending.
     A forked child counts from 0. ValueError for a number that is not a signal's.
     """
-    signum = index(signalnum)
-    if not 0 < signum < NSIG:
-        raise ValueError("signal number out of range")
-    return lib.sigcffi_deliveries(signum)
+    return lib.sigcffi_deliveries(_signum(signalnum))
 
 
-class SignalState(
-    namedtuple(
-        "SignalState",
-        "signum name meaning default_action disposition handler blocked pending deliveries",
-    )
-):
+class SignalState:
     """What a signal would do now.
 
     ``signum`` and ``name``; ``meaning``, the system's description; ``default_action``: "terminate",
@@ -71,7 +67,20 @@ class SignalState(
     for it or the process; ``deliveries`` so far.
     """
 
-    __slots__ = ()
+    def __init__(self, signum: int, blocked: set[Signals], pending: set[Signals]) -> None:
+        self.signum = signum
+        self.name = name_of(signum)
+        self.meaning = strsignal(signum) or ""
+        self.default_action = _ACTION_OF.get(self.name, "terminate")
+        self.disposition = kind_of(signum) or ""
+        self.handler = getsignal(signum)
+        self.blocked = signum in blocked
+        self.pending = signum in pending
+        self.deliveries = deliveries(signum)
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"SignalState({fields})"
 
 
 def name_of(signum: int) -> str:
@@ -91,21 +100,4 @@ def dispositions() -> list[SignalState]:
     at one instant.
     """
     blocked, pending = pthread_sigmask(SIG_BLOCK, ()), sigpending()
-    rows = []
-    for signum in sorted(valid_signals()):
-        name = name_of(signum)
-        kind = kind_of(signum)
-        rows.append(
-            SignalState(
-                signum=int(signum),
-                name=name,
-                meaning=strsignal(signum) or "",
-                default_action=_ACTION_OF.get(name, "terminate"),
-                disposition=kind.value if kind else "",
-                handler=getsignal(signum),
-                blocked=signum in blocked,
-                pending=signum in pending,
-                deliveries=deliveries(signum),
-            )
-        )
-    return rows
+    return [SignalState(int(signum), blocked, pending) for signum in sorted(valid_signals())]

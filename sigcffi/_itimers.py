@@ -23,6 +23,8 @@ _alarm = lib.alarm
 _setitimer = lib.sigcffi_setitimer
 _getitimer = lib.sigcffi_getitimer
 
+_ONCE = 0.0
+
 
 def alarm(seconds: SupportsIndex, /) -> int:
     """Arrange for SIGALRM to be sent to the process in *seconds* (an int); 0 cancels.
@@ -38,7 +40,9 @@ def alarm(seconds: SupportsIndex, /) -> int:
     return _alarm(seconds if type(seconds) is int else index(seconds))
 
 
-def setitimer(which: SupportsIndex, seconds: Number, interval: Number = 0.0, /) -> tuple[float, float]:
+def setitimer(
+    which: SupportsIndex, seconds: Number, interval: Number = _ONCE, /
+) -> tuple[float, float]:
     """Arm an interval timer, or disarm it with 0 *seconds*.
 
     *which* is ``ITIMER_REAL``, ``ITIMER_VIRTUAL`` or ``ITIMER_PROF``; the timer sends SIGALRM,
@@ -54,7 +58,12 @@ def setitimer(which: SupportsIndex, seconds: Number, interval: Number = 0.0, /) 
 
     Threads: any thread may call it; the timers belong to the process.
     """
-    former = _setitimer(index(which), nanoseconds(seconds), nanoseconds(interval))
+    # Exact types first: this is called in loops, and a Python call costs as much as the C one.
+    former = _setitimer(
+        which if type(which) is int else index(which),
+        seconds * 1_000_000_000 if type(seconds) is int else nanoseconds(seconds),
+        0 if interval is _ONCE else nanoseconds(interval),
+    )
     value = former.value
     if value < 0:
         raise itimer_error(value)

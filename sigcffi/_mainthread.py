@@ -1,30 +1,28 @@
 """The main thread: the one in which the interpreter runs Python handlers.
 
-Law: tells C which thread that is, once, before a handler can be installed. Afterwards C keeps it up
+Law: tells C which thread that is, once, before a handler can be installed. From then on C keeps it up
 to date by itself: a fork makes the forking thread the child's main thread, and a thread in which the
 interpreter has let a handler be installed is the main thread, whatever was thought before.
+
+The rule itself, that only the main thread of the main interpreter may install a handler, is enforced by
+the interpreter: no other knows all its threads and interpreters.
 """
 
 from __future__ import annotations
 
-import os
-
 from sigcffi._ffi import check, lib
 
-__all__ = ["is_main_thread"]
-
-is_main_thread = lib.sigcffi_is_main_thread
+__all__: list[str] = []
 
 
 def _announce() -> None:
     if check(lib.sigcffi_start()) == 1:
-        return  # another interpreter of this process has done it
-    import threading
+        return
+    import threading  # rarely needed, and slow to import
 
     main = threading.main_thread()
-    # native_id is None for a main thread that threading has not seen start; the process's first
-    # thread has the process's own id.
-    lib.sigcffi_set_main_thread(main.ident or threading.get_ident(), main.native_id or os.getpid())
+    assert main.ident is not None
+    lib.sigcffi_set_main_thread(main.ident, main.native_id or 0)
 
 
 _announce()

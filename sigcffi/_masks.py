@@ -9,9 +9,7 @@ Source: pthread_sigmask(3), sigpending(2), POSIX.1-2008.
 from __future__ import annotations
 
 import errno
-import warnings
-from functools import lru_cache
-from signal import NSIG, Signals
+from signal import NSIG, Sigmasks, Signals
 
 from sigcffi._arguments import index
 from sigcffi._ffi import check, lib
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import SupportsIndex
 
-__all__ = ["member", "members", "pthread_sigmask", "sigpending", "valid_signals", "word_of"]
+__all__ = ["member", "pthread_sigmask", "sigpending", "valid_signals", "word_of"]
 
 _sigmask = lib.sigcffi_sigmask
 _sigpending = lib.sigcffi_sigpending
@@ -46,6 +44,8 @@ def word_of(sigset: Iterable[SupportsIndex]) -> int:
                 raise ValueError(
                     f"signal number {signum} out of range [1; {NSIG - 1}]"
                 ) from None
+            import warnings
+
             warnings.warn(
                 f"invalid signal number {signum}, please use valid_signals()",
                 RuntimeWarning,
@@ -62,14 +62,18 @@ def member(signum: int) -> Signals:
         return signum  # type: ignore[return-value]  # a real-time signal without a name
 
 
-@lru_cache(maxsize=256)  # programs use few different masks, and an enum look-up is slow
-def _frozen(word: int) -> frozenset[Signals]:
-    return frozenset(member(signum) for signum in range(1, NSIG) if word >> (signum - 1) & 1)
+class _Sets(dict):  # type: ignore[type-arg]
+    """The words met so far as sets. Programs use few masks, and enum look-ups are slow."""
+
+    def __missing__(self, word: int) -> set[Signals]:
+        if len(self) >= 256:
+            self.clear()
+        return self.setdefault(
+            word, {member(signum) for signum in range(1, NSIG) if word >> (signum - 1) & 1}
+        )
 
 
-def members(word: int) -> set[Signals]:
-    """A word as a set: ``Signals`` members, and plain ints for the signals without a name."""
-    return set(_frozen(word))
+_sets = _Sets()
 
 
 def pthread_sigmask(how: SupportsIndex, mask: Iterable[SupportsIndex], /) -> set[Signals]:
@@ -88,18 +92,17 @@ def pthread_sigmask(how: SupportsIndex, mask: Iterable[SupportsIndex], /) -> set
     Threads: each has its own mask and hands a copy to the threads it starts. A handler of a signal
     that the main thread blocks still runs, if another thread does not block it.
     """
-    number, word = index(how), word_of(mask)
-    former = _sigmask(number, word)
+    former = _sigmask(how if type(how) is Sigmasks else index(how), word_of(mask))
     if former == _ALL_ONES:
         check(-errno.EINVAL)
-    return members(former)
+    return _sets[former].copy()
 
 
 def sigpending() -> set[Signals]:
     """The signals that are blocked and have arrived, for the calling thread or the process."""
-    return set(_frozen(_sigpending()))
+    return _sets[_sigpending()].copy()
 
 
 def valid_signals() -> set[Signals]:
     """The signals that a program may use on this platform, real-time signals included."""
-    return set(_frozen(_VALID))
+    return _sets[_VALID].copy()

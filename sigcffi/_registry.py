@@ -10,7 +10,6 @@ replaced its handler since. The kernel is right about the kind, the interpreter 
 
 from __future__ import annotations
 
-import enum
 from signal import SIG_DFL, SIG_IGN, Handlers
 
 TYPE_CHECKING = False
@@ -20,27 +19,24 @@ if TYPE_CHECKING:
 
     Handler = Union[Callable[[int, Optional[FrameType]], Any], int, Handlers, None]
 
-__all__ = ["Kind", "in_force"]
+__all__ = ["DEFAULT", "FOREIGN", "IGNORED", "PYTHON", "in_force"]
 
 
-class Kind(enum.Enum):
-    """What the kernel does with a signal, seen from Python."""
+# What the kernel does with a signal, seen from Python.
+DEFAULT = "default"
+IGNORED = "ignored"
+PYTHON = "Python handler"
+FOREIGN = "foreign"
 
-    DEFAULT = "default"
-    IGNORED = "ignored"
-    PYTHON = "Python handler"
-    FOREIGN = "foreign"
-
-
-_WITHOUT_HANDLER = {Kind.DEFAULT: SIG_DFL, Kind.IGNORED: SIG_IGN}
+_WITHOUT_HANDLER = {DEFAULT: SIG_DFL, IGNORED: SIG_IGN}
 
 
-def in_force(kind: Kind | None, registered: Handler) -> Handler:
+def in_force(kind: str | None, registered: Handler) -> Handler:
     """The handler in force: a callable, ``SIG_DFL``, ``SIG_IGN``, or None if it is not Python's.
 
     *kind* is what the kernel does (None: it does not say), *registered* what the interpreter has
     noted for the signal.
     """
-    if kind is Kind.PYTHON:
-        return registered if callable(registered) else None
+    if kind == PYTHON and callable(registered):
+        return registered
     return _WITHOUT_HANDLER.get(kind)

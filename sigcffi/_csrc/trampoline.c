@@ -351,10 +351,10 @@ int sigcffi_recognise(int signum)
     struct sigaction now;
     if (sigaction(signum, NULL, &now) != 0) return -errno;
     uintptr_t handler = handler_of(&now);
-    /* The interpreter's handler takes one argument; faulthandler's, in the same object file,
-     * can do without SA_SIGINFO too, but is always restartable or nests. */
+    /* The interpreter's handler takes one argument. faulthandler's, which comes from the same
+     * object file, does too, but it nests in order to chain. */
     if (atomic_load(&interpreter) == 0 && is_function(handler) && !is_trampoline(&now) &&
-        !(now.sa_flags & (SA_SIGINFO | SA_NODEFER | SA_RESTART)) && is_interpreters(handler))
+        !(now.sa_flags & (SA_SIGINFO | SA_NODEFER)) && is_interpreters(handler))
         atomic_store(&interpreter, handler);
     return sigcffi_query(signum);
 }
@@ -368,7 +368,7 @@ int sigcffi_registered(int signum)
     static struct sigaction expected;
     int result = 0;
     pthread_mutex_lock(&lock);
-    if (handler_of(&expected) == 0) {
+    if (!is_function(handler_of(&expected))) {
         result = sigaction(signum, NULL, &expected) == 0 ? 0 : -errno;
         atomic_store(&interpreter, handler_of(&expected));
         sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
@@ -551,12 +551,26 @@ int sigcffi_is_main_thread(void)
     return on_main_thread();
 }
 
-/* Once, before anything else. A second call, from another interpreter of the same process,
- * changes nothing: 0 the first time, then 1. */
+static bool is_first_thread(void)
+{
+#if SIGCFFI_HAS_TGSIGQUEUE
+    return syscall(SYS_gettid) == getpid();
+#else
+    return false;
+#endif
+}
+
+/* Once, before anything else; a second call, from another interpreter of the same process,
+ * changes nothing. 1 if the main thread is known after it, 0 if the caller has to name it: the
+ * thread a program starts with is the main thread, unless it embeds an interpreter elsewhere. */
 int sigcffi_start(void)
 {
     static atomic_flag started = ATOMIC_FLAG_INIT;
     if (atomic_flag_test_and_set(&started)) return 1;
     init_lock();
-    return -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    int error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    if (error != 0) return -error;
+    if (!is_first_thread()) return 0;
+    sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
+    return 1;
 }
