@@ -132,7 +132,7 @@ def beside_busy_thread(rounds: int) -> Result:
 
 
 def import_times(rounds: int) -> tuple[float, float]:
-    """Milliseconds for ``import signal`` and for ``import sigcffi`` after it, in new interpreters."""
+    """Milliseconds for ``import signal``, and for ``import sigcffi`` after it; new interpreters."""
     code = (
         "from time import perf_counter_ns as now; a = now(); import signal; b = now();"
         "import sigcffi; c = now(); print(b - a, c - b)"

@@ -50,7 +50,7 @@ def table(states: list[sigcffi.SignalState]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m sigcffi",
-        description="Print every signal and what it would do in a Python process started from here.",
+        description="Print every signal and what it would do in a Python process.",
     )
     parser.parse_args()
     print(table(sigcffi.dispositions()))

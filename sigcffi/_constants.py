@@ -12,7 +12,7 @@ import signal as _standard
 from sigcffi._ffi import lib as _lib
 
 if not hasattr(_standard, "SIGSTKFLT") and _lib.SIGCFFI_SIGSTKFLT:  # before CPython 3.11
-    SIGSTKFLT = _lib.SIGCFFI_SIGSTKFLT
+    SIGSTKFLT: int = _lib.SIGCFFI_SIGSTKFLT
 
 if hasattr(_standard, "struct_siginfo"):
     struct_siginfo = _standard.struct_siginfo
@@ -20,9 +20,7 @@ else:  # PyPy
     from collections import namedtuple as _namedtuple
 
     class struct_siginfo(  # type: ignore[no-redef]
-        _namedtuple(
-            "struct_siginfo", "si_signo si_code si_errno si_pid si_uid si_status si_band"
-        )
+        _namedtuple("struct_siginfo", "si_signo si_code si_errno si_pid si_uid si_status si_band")
     ):
         """The result of ``sigwaitinfo`` and ``sigtimedwait``."""
 

@@ -1,7 +1,7 @@
 """The door to the C half.
 
-Law: the only importer of the compiled module, and the one place where a value of C becomes a value of
-Python: an errno an exception, a string a str.
+Law: the only importer of the compiled module, and the one place where a value of C becomes a value
+of Python: an errno an exception, a string a str.
 """
 
 from __future__ import annotations
@@ -29,7 +29,5 @@ def itimer_error(result: float) -> ItimerError:
 
 def strsignal(signum: int) -> str:
     """The C library's words for a signal, in the process's locale."""
-    return _ffi.string(lib.strsignal(signum)).decode(errors="surrogateescape")
-
-
-
+    text: bytes = _ffi.string(lib.strsignal(signum))
+    return text.decode(errors="surrogateescape")

@@ -1,21 +1,21 @@
 """Handlers: ``signal``, ``getsignal``, ``siginterrupt``.
 
-Law: the interpreter registers the callable and runs it; the trampoline goes on top, so that the call
-reaches the main thread whichever thread the kernel chose. No Python frame stands between a signal
-and its handler. Whatever can be refused is refused before anything has changed.
+Law: the interpreter registers the callable and runs it; the trampoline goes on top, so that the
+call reaches the main thread whichever thread the kernel chose. No Python frame stands between a
+signal and its handler. Whatever can be refused is refused before anything has changed.
 
 Source: Python's documentation of ``signal``, sigaction(2), siginterrupt(3).
 """
 
 from __future__ import annotations
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import errno
 from signal import NSIG, Signals
 from types import BuiltinFunctionType, FunctionType, MethodType
 
-from sigcffi._arguments import index
 from sigcffi import _mainthread  # noqa: F401  (C must know the main thread first)
+from sigcffi._arguments import index
 from sigcffi._ffi import check, lib
 from sigcffi._registry import DEFAULT, FOREIGN, IGNORED, PYTHON, in_force
 
@@ -57,9 +57,10 @@ def _number(value: Any) -> Any:
 def signal(signalnum: Signals | int, handler: Handler) -> Handler:
     """Set the handler of a signal; it stays until it is set again.
 
-    *handler* is a callable that takes two arguments, the signal number and the interrupted frame (or
-    None), or ``SIG_DFL`` or ``SIG_IGN``. System calls that the signal interrupts are not restarted by
-    the kernel (``siginterrupt`` changes that); Python itself retries most of them (PEP 475).
+    *handler* is a callable that takes two arguments, the signal number and the interrupted frame
+    (or None), or ``SIG_DFL`` or ``SIG_IGN``. System calls that the signal interrupts are not
+    restarted by the kernel (``siginterrupt`` changes that); Python itself retries most of them (PEP
+    475).
 
     Returns the handler that was in force, as ``getsignal`` tells it.
 
@@ -70,8 +71,8 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
     Threads: the handler runs in the main thread, between two bytecodes, also if the kernel delivers
     the signal to another thread; a blocking call in the main thread is interrupted for it.
 
-    Race conditions: handlers of signals that have arrived run first; if one raises, the call may end
-    with its exception before or after the new handler is installed.
+    Race conditions: handlers of signals that have arrived run first; if one raises, the call may
+    end with its exception before or after the new handler is installed.
     """
     signum = signalnum if type(signalnum) in _NUMBERS else _number(signalnum)
     action = handler if type(handler) in _FUNCTIONS else _number(handler)
@@ -90,7 +91,8 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
 
 def _cover_if_installed(signum: int, handler: Handler) -> None:
     """A handler that was due raised within ``signal``: perhaps after the interpreter had installed
-    *handler*, and before the trampoline was on top."""
+    *handler*, and before the trampoline was on top.
+    """
     try:
         installed = callable(handler) and _lookup(signum) is handler
     except ValueError:
@@ -117,8 +119,9 @@ def getsignal(signalnum: Signals | int, /) -> Handler:
 
 
 def _recognised(signum: Signals | int) -> int:
-    """The kind of a signal that seems to have a foreign handler. The interpreter's own C handler has
-    no name; it is known from the first signal that was seen to have a Python handler."""
+    """The kind of a signal whose handler seems to be foreign. The interpreter's own C handler has
+    no name; it is known from the first signal that was seen to have a Python handler.
+    """
     return lib.sigcffi_recognise(signum) if callable(_lookup(signum)) else _FOREIGN
 
 
@@ -145,7 +148,8 @@ def siginterrupt(signalnum: SupportsIndex, flag: SupportsIndex, /) -> None:
 
 def cover_all() -> None:
     """Put the trampoline on top of every Python handler that was installed without it: by the
-    interpreter at its start (SIGINT), or through the standard module."""
+    interpreter at its start (SIGINT), or through the standard module.
+    """
     for signum in range(1, NSIG):
         if callable(_lookup(signum)) and kind_of(signum) is PYTHON:
             lib.sigcffi_cover(signum)

@@ -63,8 +63,8 @@ class SignalState:
 
     ``signum`` and ``name``; ``meaning``, the system's description; ``default_action``: "terminate",
     "core", "ignore", "stop" or "continue"; ``disposition``: "default", "ignored", "Python handler"
-    or "foreign"; ``handler`` as ``getsignal`` tells it; ``blocked`` in the calling thread; ``pending``
-    for it or the process; ``deliveries`` so far.
+    or "foreign"; ``handler`` as ``getsignal`` tells it; ``blocked`` in the calling thread;
+    ``pending`` for it or the process; ``deliveries`` so far.
     """
 
     def __init__(self, signum: int, blocked: set[Signals], pending: set[Signals]) -> None:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import SupportsIndex
 
+    _Dict = dict[int, set[Signals]]
+else:
+    _Dict = dict
+
 __all__ = ["member", "pthread_sigmask", "sigpending", "valid_signals", "word_of"]
 
 _sigmask = lib.sigcffi_sigmask
@@ -41,9 +45,7 @@ def word_of(sigset: Iterable[SupportsIndex]) -> int:
             word |= _BITS[signum]
         except KeyError:
             if not 0 < signum < NSIG:
-                raise ValueError(
-                    f"signal number {signum} out of range [1; {NSIG - 1}]"
-                ) from None
+                raise ValueError(f"signal number {signum} out of range [1; {NSIG - 1}]") from None
             import warnings
 
             warnings.warn(
@@ -62,7 +64,7 @@ def member(signum: int) -> Signals:
         return signum  # type: ignore[return-value]  # a real-time signal without a name
 
 
-class _Sets(dict):  # type: ignore[type-arg]
+class _Sets(_Dict):
     """The words met so far as sets. Programs use few masks, and enum look-ups are slow."""
 
     def __missing__(self, word: int) -> set[Signals]:
@@ -80,8 +82,8 @@ def pthread_sigmask(how: SupportsIndex, mask: Iterable[SupportsIndex], /) -> set
     """Change the calling thread's signal mask: the signals that are held back from it.
 
     *how* is ``SIG_BLOCK`` (add the signals in *mask*), ``SIG_UNBLOCK`` (take them out) or
-    ``SIG_SETMASK`` (have these and no others); *mask* is any iterable of signal numbers. SIGKILL and
-    SIGSTOP in it have no effect.
+    ``SIG_SETMASK`` (have these and no others); *mask* is any iterable of signal numbers. SIGKILL
+    and SIGSTOP in it have no effect.
 
     Returns the former mask as a set. A handler of a signal that becomes deliverable has run when
     the call returns in the main thread.

@@ -4,8 +4,8 @@ Law: decides from plain values; knows neither C nor the interpreter, so that eve
 without a signal.
 
 Two sources speak of a handler. The kernel knows what it will do, but not which Python callable an
-interpreter's handler stands for. The interpreter knows the callable, but not whether a C library has
-replaced its handler since. The kernel is right about the kind, the interpreter about the name.
+interpreter's handler stands for. The interpreter knows the callable, but not whether a C library
+has replaced its handler since. The kernel is right about the kind, the interpreter about the name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ IGNORED = "ignored"
 PYTHON = "Python handler"
 FOREIGN = "foreign"
 
-_WITHOUT_HANDLER = {DEFAULT: SIG_DFL, IGNORED: SIG_IGN}
+_WITHOUT_HANDLER: dict[str | None, Handler] = {DEFAULT: SIG_DFL, IGNORED: SIG_IGN}
 
 
 def in_force(kind: str | None, registered: Handler) -> Handler:
