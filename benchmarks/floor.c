@@ -20,7 +20,10 @@ static void handler(int signum)
     handled++;
 }
 
-static void raise_and_handle(void) { kill(getpid(), SIGUSR1); }
+static void raise_and_handle(void)
+{
+    kill(getpid(), SIGUSR1);
+}
 
 static void install(void)
 {
@@ -34,7 +37,10 @@ static void query(void)
     sigaction(SIGUSR1, NULL, &action);
 }
 
-static void call_alarm(void) { alarm(0); }
+static void call_alarm(void)
+{
+    alarm(0);
+}
 
 static void call_setitimer(void)
 {
@@ -77,9 +83,9 @@ static void measure(const char *name, void (*operation)(void))
         clock_gettime(CLOCK_MONOTONIC, &start);
         for (int call = 0; call < CALLS; call++) operation();
         clock_gettime(CLOCK_MONOTONIC, &end);
-        times[round] = ((double)(end.tv_sec - start.tv_sec) * 1e9 +
-                        (double)(end.tv_nsec - start.tv_nsec)) /
-                       CALLS;
+        times[round] =
+            ((double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec)) /
+            CALLS;
     }
     qsort(times, ROUNDS, sizeof *times, by_value);
     printf("%s %.0f\n", name, times[ROUNDS / 2]);

@@ -19,7 +19,7 @@
 from signal import *  # noqa: F403
 
 from sigcffi._constants import *  # type: ignore[assignment,unused-ignore]  # noqa: F403
-from sigcffi._handlers import getsignal as getsignal  # type: ignore[assignment]
+from sigcffi._handlers import getsignal as getsignal
 from sigcffi._handlers import siginterrupt as siginterrupt
 from sigcffi._handlers import signal as signal
 from sigcffi._inspect import SignalState as SignalState
@@ -35,5 +35,11 @@ from sigcffi._masks import valid_signals as valid_signals
 from sigcffi._sending import *  # noqa: F403
 from sigcffi._waiting import pause as pause
 from sigcffi._waiting import sigtimedwait as sigtimedwait
-from sigcffi._waiting import sigwait as sigwait  # type: ignore[assignment]
+from sigcffi._waiting import sigwait as sigwait
 from sigcffi._waiting import sigwaitinfo as sigwaitinfo
+
+# Shown, and pickled, under the name that programs use.
+for _name, _object in list(globals().items()):
+    if getattr(_object, "__module__", "").startswith("sigcffi."):
+        _object.__module__ = __name__
+del _name, _object

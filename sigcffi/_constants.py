@@ -1,26 +1,32 @@
-"""Names shared with the standard module: constants, enums, types.
+"""Names that the standard module lacks in some version although the platform has them.
 
-Law: an object that programs compare or catch is the standard module's own, so that ``sigcffi.SIGINT
-is signal.SIGINT`` and ``except signal.ItimerError`` catches ours. What this version of the standard
-module lacks although the platform has it is added, with the compiler's numbers.
+Law: an object that programs compare or catch is the standard module's own, where it has one, so that
+``sigcffi.SIGINT is signal.SIGINT`` and ``except signal.ItimerError`` catches ours. Here stands only
+what is missing there, with the compiler's numbers.
 """
 
 from __future__ import annotations
 
 import signal as _standard
 
-from sigcffi._ffi import lib as _lib
+from sigcffi._ffi import lib
 
-if not hasattr(_standard, "SIGSTKFLT") and _lib.SIGCFFI_SIGSTKFLT:  # before CPython 3.11
-    SIGSTKFLT: int = _lib.SIGCFFI_SIGSTKFLT
+__all__ = ["struct_siginfo"]
+
+if not hasattr(_standard, "SIGSTKFLT") and lib.SIGCFFI_SIGSTKFLT:  # before CPython 3.11
+    # A member of its enum like every signal, but the standard module's own enum stays as it is.
+    SIGSTKFLT = int.__new__(_standard.Signals, lib.SIGCFFI_SIGSTKFLT)
+    SIGSTKFLT._name_ = "SIGSTKFLT"
+    SIGSTKFLT._value_ = lib.SIGCFFI_SIGSTKFLT
+    __all__ += ["SIGSTKFLT"]
 
 if hasattr(_standard, "struct_siginfo"):
     struct_siginfo = _standard.struct_siginfo
 else:  # PyPy
-    from collections import namedtuple as _namedtuple
+    from collections import namedtuple
 
     class struct_siginfo(  # type: ignore[no-redef]
-        _namedtuple("struct_siginfo", "si_signo si_code si_errno si_pid si_uid si_status si_band")
+        namedtuple("struct_siginfo", "si_signo si_code si_errno si_pid si_uid si_status si_band")
     ):
         """The result of ``sigwaitinfo`` and ``sigtimedwait``."""
 

@@ -82,7 +82,9 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
     try:
         former = _register(signum, action)
         if callable(action):
-            _registered(signum)
+            result = _registered(signum)
+            if result < 0:  # PyPy does not notice that SIGKILL cannot be handled
+                check(result)
     except BaseException:
         _cover_if_installed(signum, action)
         raise
@@ -101,7 +103,7 @@ def _cover_if_installed(signum: int, handler: Handler) -> None:
         lib.sigcffi_cover(signum)
 
 
-def getsignal(signalnum: Signals | int, /) -> Handler:
+def getsignal(signalnum: Signals | int) -> Handler:
     """The handler of a signal that is in force: a callable, ``SIG_DFL``, ``SIG_IGN``, or None for a
     handler that was not installed from Python.
 

@@ -10,9 +10,21 @@ enforced by the interpreter: no other knows all its threads and interpreters.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
+import sys
+
 from sigcffi._ffi import check, lib
 
-__all__: list[str] = []
+__all__ = ["LOOKS_LATE", "run_due_handlers"]
+
+# CPython looks for due handlers after each call of a C function, so that a handler has run when a
+# call that provoked it returns. PyPy looks when it next comes to it, unless it is asked.
+LOOKS_LATE = sys.implementation.name == "pypy"
+
+
+def run_due_handlers() -> None:
+    """Run the Python handlers that are due, if this is the main thread."""
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, ())  # changes nothing, but looks
 
 
 def _announce() -> None:

@@ -13,6 +13,7 @@ from signal import NSIG, Sigmasks, Signals
 
 from sigcffi._arguments import index
 from sigcffi._ffi import check, lib
+from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class _Sets(_Dict):
 _sets = _Sets()
 
 
-def pthread_sigmask(how: SupportsIndex, mask: Iterable[SupportsIndex], /) -> set[Signals]:
+def pthread_sigmask(how: SupportsIndex, mask: Iterable[SupportsIndex]) -> set[Signals]:
     """Change the calling thread's signal mask: the signals that are held back from it.
 
     *how* is ``SIG_BLOCK`` (add the signals in *mask*), ``SIG_UNBLOCK`` (take them out) or
@@ -97,6 +98,8 @@ def pthread_sigmask(how: SupportsIndex, mask: Iterable[SupportsIndex], /) -> set
     former = _sigmask(how if type(how) is Sigmasks else index(how), word_of(mask))
     if former == _ALL_ONES:
         check(-errno.EINVAL)
+    if LOOKS_LATE:
+        run_due_handlers()
     return _sets[former].copy()
 
 

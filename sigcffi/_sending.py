@@ -11,6 +11,7 @@ import sys
 
 from sigcffi._arguments import index
 from sigcffi._ffi import check, lib
+from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def pthread_kill(thread_id: SupportsIndex, signalnum: SupportsIndex, /) -> None:
     thread, signum = index(thread_id) & _ULONG_MAX, index(signalnum)
     sys.audit("signal.pthread_kill", thread, signum)
     check(lib.sigcffi_pthread_kill(thread, signum))
+    if LOOKS_LATE:
+        run_due_handlers()
 
 
 _ULONG_MAX = 2 * sys.maxsize + 1  # idents of C threads may look negative

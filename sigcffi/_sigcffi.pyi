@@ -18,6 +18,8 @@ class _Itimer:
 
 @final
 class _Lib:
+    SA_ONSTACK: int
+    SA_RESTART: int
     SIGCFFI_SIGSTKFLT: int
     SIGCFFI_HAS_TGSIGQUEUE: int
     SIGCFFI_HAS_PIDFD: int

@@ -15,6 +15,7 @@ from sigcffi._arguments import nanoseconds
 from sigcffi._constants import struct_siginfo
 from sigcffi._ffi import check, lib
 from sigcffi._handlers import cover_all
+from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._masks import member, word_of
 
 TYPE_CHECKING = False
@@ -39,6 +40,8 @@ def pause() -> None:
     arrivals = lib.sigcffi_arrivals()
     cover_all()
     lib.sigcffi_pause(arrivals)
+    if LOOKS_LATE:
+        run_due_handlers()
 
 
 def _wait(word: int, deadline: int | None) -> Any:
@@ -53,6 +56,8 @@ def _wait(word: int, deadline: int | None) -> Any:
         if info.signo != -errno.EINTR:
             check(info.signo)
             return info
+        if LOOKS_LATE:
+            run_due_handlers()
 
 
 def _struct(info: Any) -> struct_siginfo:
@@ -61,7 +66,7 @@ def _struct(info: Any) -> struct_siginfo:
     )
 
 
-def sigwait(sigset: Iterable[SupportsIndex], /) -> Signals:
+def sigwait(sigset: Iterable[SupportsIndex]) -> Signals:
     """Wait for one of the signals in *sigset*, which should be blocked; accept and return it.
 
     Its handler does not run. Handlers of other signals run meanwhile.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from support import Snapshot
+from support import Snapshot, compile_foreign
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +16,14 @@ def signals_as_found() -> Iterator[None]:
     yield
     before.restore()
     before.check()
+
+
+@pytest.fixture(scope="session")
+def foreign_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A C library that installs handlers of its own, as a file to be loaded."""
+    return compile_foreign(tmp_path_factory.mktemp("foreign"))
+
+
+@pytest.fixture(scope="session")
+def foreign(foreign_path: Path) -> ctypes.CDLL:
+    return ctypes.CDLL(str(foreign_path))

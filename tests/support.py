@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
 from sigcffi._sigcffi import ffi, lib
@@ -43,6 +44,12 @@ def disposition(signum: int) -> tuple[int, int, bytes] | None:
     # The kernel fills in no more than it has signals; behind that is what was there before.
     mask = bytes(ffi.buffer(ffi.addressof(action, "sa_mask")))[: (signal.NSIG + 6) // 8]
     return handler, action.sa_flags, mask
+
+
+def flags_of(signum: int) -> int:
+    now = disposition(signum)
+    assert now is not None
+    return now[1]
 
 
 def kernel() -> Kernel:
@@ -89,6 +96,15 @@ class Snapshot:
         assert {signum: signal.getsignal(signum) for signum in self.handlers} == self.handlers
 
 
+def compile_foreign(folder: Path) -> Path:
+    library = folder / "foreign.so"
+    source = Path(__file__).with_name("foreign.c")
+    subprocess.run(
+        [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", library, source], check=True
+    )
+    return library
+
+
 def until(condition: Callable[[], Any], what: str = "condition") -> None:
     """Give other threads the processor until *condition* holds; fail loudly if it never does.
 
@@ -107,15 +123,23 @@ def asleep(tid: int) -> bool:
         return stat.read().rpartition(b")")[2].split()[0] == b"S"
 
 
+def in_system_call(tid: int, number: int) -> bool:
+    """Whether a thread of this process waits in one particular system call."""
+    with open(f"/proc/self/task/{tid}/syscall", "rb") as line:
+        return line.read().split()[0] == str(number).encode()
+
+
 def readable(fd: int, timeout: float = DEADLINE) -> bool:
     return bool(select.select([fd], [], [], timeout)[0])
 
 
-def run_python(code: str, *args: str, **options: Any) -> subprocess.CompletedProcess[str]:
+def run_python(
+    code: str, *args: str, flags: list[str] | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
     """Run code in an interpreter of its own; its output is text, its wait status the caller's."""
     options.setdefault("timeout", DEADLINE)
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(code), *args],
+        [sys.executable, "-W", "error", *(flags or []), "-c", textwrap.dedent(code), *args],
         capture_output=True,
         text=True,
         check=False,

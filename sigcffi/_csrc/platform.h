@@ -53,8 +53,7 @@
 
 /* On Linux a sigset_t begins with the kernel's mask: bit (signum - 1) of a 64-bit word.
  * (On a big-endian 32-bit machine the two halves would have to be swapped.) */
-#if defined(__linux__) && \
-    (ULONG_MAX > 0xffffffffUL || __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+#if defined(__linux__) && (ULONG_MAX > 0xffffffffUL || __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
 #define SIGCFFI_SIGSET_IS_WORD 1
 #else
 #define SIGCFFI_SIGSET_IS_WORD 0

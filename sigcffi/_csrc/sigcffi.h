@@ -24,8 +24,6 @@
 #ifndef SIGCFFI_H
 #define SIGCFFI_H
 
-#include "platform.h"
-
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,6 +31,8 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "platform.h"
 
 #ifndef NSIG
 #define NSIG _NSIG

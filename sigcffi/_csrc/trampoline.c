@@ -20,12 +20,12 @@
  * the signal, but the main thread's blocking call is not interrupted, and CPython 3.9-3.12
  * may not look at the mark until its main thread next takes the GIL.
  */
-#include "sigcffi.h"
-
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+
+#include "sigcffi.h"
 
 typedef void handler_function(int, siginfo_t *, void *);
 
@@ -34,9 +34,9 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2,
                "a lock in handler context is a deadlock");
 
 /* Handlers are kept as integers: SIG_DFL and SIG_IGN are not functions to be called. */
-static _Atomic uintptr_t base[NSIG];     /* what the trampoline calls */
+static _Atomic uintptr_t base[NSIG];      /* what the trampoline calls */
 static struct sigaction base_whole[NSIG]; /* the same with flags and mask, to be put back */
-static _Atomic uintptr_t interpreter;    /* the interpreter's own C handler, once known */
+static _Atomic uintptr_t interpreter;     /* the interpreter's own C handler, once known */
 
 static _Atomic uint64_t slots[NSIG][SIGCFFI_SLOTS];
 static _Atomic uint64_t counts[NSIG][SIGCFFI_SLOTS];
@@ -82,8 +82,7 @@ static void call(uintptr_t handler, int signum, siginfo_t *info, void *context)
 /* handler context */
 static bool on_main_thread(void)
 {
-    return (uintptr_t)pthread_self() ==
-           atomic_load_explicit(&main_thread, memory_order_relaxed);
+    return (uintptr_t)pthread_self() == atomic_load_explicit(&main_thread, memory_order_relaxed);
 }
 
 #if SIGCFFI_HAS_PROC_STATUS
@@ -214,10 +213,10 @@ static void run_slots(int signum)
         /* acquire: the operand's target was made ready before the slot was stored */
         uint64_t word = atomic_load_explicit(&slots[signum][index], memory_order_acquire);
         switch (word & 0xff) {
-        case SIGCFFI_SLOT_EMPTY: break;
-        case SIGCFFI_SLOT_COUNTER:
-            atomic_fetch_add_explicit(&counts[signum][index], 1, memory_order_relaxed);
-            break;
+            case SIGCFFI_SLOT_EMPTY: break;
+            case SIGCFFI_SLOT_COUNTER:
+                atomic_fetch_add_explicit(&counts[signum][index], 1, memory_order_relaxed);
+                break;
         }
     }
 }
@@ -227,16 +226,16 @@ static void run_slots(int signum)
 static bool is_fault(int signum, const siginfo_t *info)
 {
     switch (signum) {
-    case SIGBUS:
+        case SIGBUS:
 #if defined(BUS_MCEERR_AO)
-        if (info->si_code == BUS_MCEERR_AO) return false; /* a report, not a fault */
+            if (info->si_code == BUS_MCEERR_AO) return false; /* a report, not a fault */
 #endif
-    /* fall through */
-    case SIGSEGV:
-    case SIGFPE:
-    case SIGILL:
-    case SIGTRAP: return info->si_code > 0;
-    default: return false;
+        /* fall through */
+        case SIGSEGV:
+        case SIGFPE:
+        case SIGILL:
+        case SIGTRAP: return info->si_code > 0;
+        default: return false;
     }
 }
 
@@ -369,8 +368,12 @@ int sigcffi_registered(int signum)
     int result = 0;
     pthread_mutex_lock(&lock);
     if (!is_function(handler_of(&expected))) {
-        result = sigaction(signum, NULL, &expected) == 0 ? 0 : -errno;
-        atomic_store(&interpreter, handler_of(&expected));
+        if (sigaction(signum, NULL, &expected) != 0)
+            result = -errno;
+        else if (!is_function(handler_of(&expected)))
+            result = -EINVAL;
+        else
+            atomic_store(&interpreter, handler_of(&expected));
         sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
     }
     if (result == 0) result = put_on_top(signum, &expected);
@@ -526,8 +529,7 @@ static void after_fork_in_child(void)
     for (int signum = 1; signum < NSIG; signum++) {
         atomic_store(&owed[signum], 0);
         atomic_store(&deliveries[signum], 0);
-        for (int index = 0; index < SIGCFFI_SLOTS; index++)
-            atomic_store(&counts[signum][index], 0);
+        for (int index = 0; index < SIGCFFI_SLOTS; index++) atomic_store(&counts[signum][index], 0);
     }
     sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
     init_lock(); /* its owner is a thread of the parent */

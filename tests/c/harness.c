@@ -1,0 +1,287 @@
+/* The harness of the stress program: see harness.h for its law. */
+#include "harness.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+/* A case takes a second or two; on a busy machine, under a sanitizer, ten. */
+enum { DEADLINE = 40, EXIT_SKIP = 77 };
+
+static char said[256];
+
+void fail(const char *file, int line, const char *what, long long left, long long right)
+{
+    char text[512];
+    int size = snprintf(text, sizeof text, "%s:%d: not so: %s (%lld, %lld)\n", file, line, what,
+                        left, right);
+    if (write(STDERR_FILENO, text, (size_t)size) < 0) _exit(1);
+    abort();
+}
+
+/* ---- Cases ---- */
+
+void figures(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(said, sizeof said, format, arguments);
+    va_end(arguments);
+}
+
+void skip(const char *reason)
+{
+    printf("skip %s (%s)\n", said, reason);
+    fflush(stdout);
+    _exit(EXIT_SKIP);
+}
+
+int status_of_child(case_function *function)
+{
+    fflush(stdout);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        function();
+        _exit(0);
+    }
+    int status;
+    while (waitpid(pid, &status, 0) != pid) EQUAL(errno, EINTR);
+    return status;
+}
+
+/* The kernel counts queued signals by user. With a user of its own a case is not disturbed by
+ * what else runs on the machine, nor disturbs it. Only root can have that; others do without. */
+static void become_somebody_else(void)
+{
+    uid_t uid = 100000 + (uid_t)getpid();
+    if (geteuid() == 0 && setresuid(uid, uid, uid) == 0)
+        prctl(PR_SET_DUMPABLE, 1); /* LeakSanitizer looks into its own process */
+}
+
+static void run_in_child(const struct test_case *test)
+{
+    become_somebody_else();
+    setpgid(0, 0);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* deaths are part of the programme */
+    figures("%s", test->name);                      /* for skip() */
+    CHECK(sigcffi_start() >= 0);
+    EQUAL(sigcffi_start(), 1); /* the second time changes nothing */
+    sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
+    sigset_t none;
+    sigemptyset(&none);
+    restore(&none);
+    test->function();
+    printf("ok %s (%s)\n", test->name, said);
+    fflush(stdout);
+    exit(0); /* not _exit(): a sanitizer has its last word here */
+}
+
+/* Whether the case ended well and in time. */
+static bool run_case(const struct test_case *test)
+{
+    sigset_t child_ended;
+    sigemptyset(&child_ended);
+    sigaddset(&child_ended, SIGCHLD);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) run_in_child(test);
+    setpgid(pid, pid); /* whoever comes first; then kill() reaches grandchildren too */
+
+    int status;
+    time_t end = time(NULL) + DEADLINE;
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        if (time(NULL) >= end) {
+            kill(-pid, SIGKILL);
+            waitpid(pid, &status, 0);
+            printf("FAILED %s (hung for %d s)\n", test->name, DEADLINE);
+            return false;
+        }
+        sigtimedwait(&child_ended, NULL, &(struct timespec){.tv_sec = 1});
+    }
+    kill(-pid, SIGKILL); /* a case that failed may have left children */
+    if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == EXIT_SKIP))
+        return true;
+    printf("FAILED %s (wait status %#x)\n", test->name, (unsigned)status);
+    return false;
+}
+
+int run_cases(const struct test_case *cases, int argc, char **argv)
+{
+    int failed = 0;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    block(SIGCHLD); /* to wait for it */
+    for (; cases->name != NULL; cases++) {
+        bool wanted = argc < 2;
+        for (int i = 1; i < argc; i++) wanted |= strcmp(argv[i], cases->name) == 0;
+        if (wanted && !run_case(cases)) failed++;
+    }
+    return failed != 0;
+}
+
+/* ---- Waiting ---- */
+
+void breathe(void)
+{
+    sched_yield();
+    /* ThreadSanitizer intercepts poll() but not sched_yield(), and runs a handler it has
+     * held back only when the thread comes through something intercepted. */
+    poll(NULL, 0, 0);
+}
+
+/* ---- Threads ---- */
+
+pthread_t start_thread(void *function(void *), void *argument)
+{
+    pthread_t thread;
+    MUST(pthread_create(&thread, NULL, function, argument));
+    return thread;
+}
+
+/* With every signal blocked from its first moment. */
+static pthread_t start_closed_thread(void *function(void *), void *argument)
+{
+    sigset_t all, former;
+    sigfillset(&all);
+    MUST(pthread_sigmask(SIG_SETMASK, &all, &former));
+    pthread_t thread = start_thread(function, argument);
+    restore(&former);
+    return thread;
+}
+
+void join(pthread_t thread)
+{
+    MUST(pthread_join(thread, NULL));
+}
+
+pthread_t takers[MOST_THREADS];
+_Atomic int taker_tids[MOST_THREADS];
+static int taker_count;
+static atomic_bool takers_stop;
+
+static int wake_signal(void)
+{
+    return SIGRTMAX;
+}
+
+static void do_nothing(int signum)
+{
+    (void)signum;
+}
+
+/* Asleep with every signal open, and closed while awake: nothing is missed between looking at
+ * takers_stop and falling asleep, and ThreadSanitizer runs handlers at once, since it knows
+ * that the thread sits in a call that waits. (Elsewhere it holds a signal back, and of two
+ * equal ones it holds back one: real-time signals would be lost by the tool.) */
+static void *take(void *tid)
+{
+    atomic_store((_Atomic int *)tid, (int)syscall(SYS_gettid));
+    sigset_t none;
+    sigemptyset(&none);
+    while (!atomic_load(&takers_stop)) sigsuspend(&none);
+    return NULL;
+}
+
+void start_takers(int count)
+{
+    install(wake_signal(), do_nothing, 0);
+    atomic_store(&takers_stop, false);
+    for (taker_count = 0; taker_count < count; taker_count++)
+        takers[taker_count] = start_closed_thread(take, &taker_tids[taker_count]);
+}
+
+void stop_takers(void)
+{
+    atomic_store(&takers_stop, true);
+    for (int i = 0; i < taker_count; i++) {
+        /* It may have left already, woken by the last signal of the case. */
+        int error = pthread_kill(takers[i], wake_signal());
+        CHECK(error == 0 || error == ESRCH);
+        join(takers[i]);
+    }
+    taker_count = 0;
+}
+
+static pthread_t senders[MOST_THREADS];
+static int sender_count;
+
+static void *send_flood(void *argument)
+{
+    const struct flood *flood = argument;
+    for (int i = 0; i < flood->count; i++)
+        queue_to(flood->targets[i % flood->target_count],
+                 flood->signals[i / flood->target_count % flood->signal_count], i);
+    return NULL;
+}
+
+void start_senders(int count, const struct flood *flood)
+{
+    for (sender_count = 0; sender_count < count; sender_count++)
+        senders[sender_count] = start_closed_thread(send_flood, (void *)flood);
+}
+
+void join_senders(void)
+{
+    while (sender_count > 0) join(senders[--sender_count]);
+}
+
+void queue_to(pthread_t thread, int signum, int value)
+{
+    int error;
+    while ((error = pthread_sigqueue(thread, signum, (union sigval){.sival_int = value})) == EAGAIN)
+        sched_yield();
+    EQUAL(error, 0);
+}
+
+sigset_t block(int signum)
+{
+    sigset_t set, former;
+    sigemptyset(&set);
+    sigaddset(&set, signum);
+    MUST(pthread_sigmask(SIG_BLOCK, &set, &former));
+    return former;
+}
+
+void restore(const sigset_t *mask)
+{
+    MUST(pthread_sigmask(SIG_SETMASK, mask, NULL));
+}
+
+/* ---- The interpreter ---- */
+
+_Atomic long long calls[NSIG];
+_Atomic long long calls_elsewhere[NSIG];
+_Atomic bool main_thread_promised;
+_Atomic bool errno_is_clobbered;
+
+void interpreter_handler(int signum)
+{
+    if (!sigcffi_is_main_thread()) {
+        CHECK(!atomic_load(&main_thread_promised));
+        atomic_fetch_add(&calls_elsewhere[signum], 1);
+    }
+    /* Last: who waits for `calls` may look at the other. */
+    atomic_fetch_add(&calls[signum], 1);
+    if (atomic_load(&errno_is_clobbered)) errno = EBADMSG;
+}
+
+void install(int signum, void (*handler)(int), int flags)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handler;
+    action.sa_flags = flags;
+    MUST(sigaction(signum, &action, NULL));
+}
+
+void register_signal(int signum)
+{
+    install(signum, interpreter_handler, SA_ONSTACK);
+    EQUAL(sigcffi_registered(signum), 0);
+    EQUAL(sigcffi_query(signum), SIGCFFI_PYTHON);
+}

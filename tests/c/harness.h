@@ -1,0 +1,134 @@
+/* What every case of the stress program needs: its own process, a deadline, threads that take
+ * signals, and a part to play the interpreter.
+ *
+ * Law: nothing here knows what sigcffi promises, only how to find out. A wait is for a condition
+ * or for a thread, never for a time; the one clock is the parent's, which ends a case that hangs
+ * and calls it a failure.
+ */
+#ifndef SIGCFFI_TEST_HARNESS_H
+#define SIGCFFI_TEST_HARNESS_H
+
+#include "sigcffi.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TSAN 1
+#endif
+#endif
+#ifndef TSAN
+#define TSAN 0
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ASAN 1
+#endif
+#endif
+#ifndef ASAN
+#define ASAN 0
+#endif
+
+/* Less of everything where it is slower. */
+enum { SCALE = TSAN || ASAN ? 1 : 4 };
+
+/* In any context: what is printed goes through write(2), and abort() is async-signal-safe. */
+_Noreturn void fail(const char *file, int line, const char *what, long long left, long long right);
+
+#define CHECK(condition) \
+    ((condition) ? (void)0 : fail(__FILE__, __LINE__, #condition, 0, 0))
+#define EQUAL(left, right) equal(__FILE__, __LINE__, #left " == " #right, left, right)
+
+static inline void equal(const char *file, int line, const char *what, long long left,
+                         long long right)
+{
+    if (left != right) fail(file, line, what, left, right);
+}
+
+/* A system call that must succeed. */
+#define MUST(call) EQUAL(call, 0)
+
+/* ---- Cases ---- */
+
+typedef void case_function(void);
+
+/* The figures of the case that runs; printed behind its name. */
+void figures(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* End this case: it means nothing in this build. */
+_Noreturn void skip(const char *reason);
+
+/* Run `function` in a child of its own; what waitpid() says of it. */
+int status_of_child(case_function *function);
+
+struct test_case {
+    const char *name;
+    case_function *function;
+};
+
+/* All cases, or those named on the command line; the exit status. */
+int run_cases(const struct test_case *cases, int argc, char **argv);
+
+/* ---- Waiting ---- */
+
+/* Give way to other threads, and let ThreadSanitizer hand over the signals it holds back. */
+void breathe(void);
+
+#define UNTIL(condition) \
+    while (!(condition)) breathe()
+
+/* ---- Threads ---- */
+
+enum { MOST_THREADS = 8 };
+
+pthread_t start_thread(void *function(void *), void *argument);
+void join(pthread_t thread);
+
+/* Threads that do nothing but take signals, asleep in between. */
+extern pthread_t takers[];
+extern _Atomic int taker_tids[];
+void start_takers(int count);
+void stop_takers(void);
+
+/* Threads that send `count` signals each, in turn to every target and every signal. They have
+ * blocked all signals themselves. */
+struct flood {
+    const pthread_t *targets;
+    int target_count;
+    int signals[4];
+    int signal_count;
+    int count;
+};
+void start_senders(int count, const struct flood *flood);
+void join_senders(void);
+
+/* Queue one signal to a thread, as often as it takes when the queue is full. Unlike glibc's
+ * pthread_kill() this never blocks the caller's own signals: were they blocked, even for an
+ * instant, it would be right to call the interpreter's handler elsewhere. */
+void queue_to(pthread_t thread, int signum, int value);
+
+sigset_t block(int signum); /* the former mask */
+void restore(const sigset_t *mask);
+
+/* ---- The interpreter ---- */
+
+/* What the interpreter's handler saw, for each signal. */
+extern _Atomic long long calls[NSIG];
+extern _Atomic long long calls_elsewhere[NSIG]; /* those not on the main thread */
+extern _Atomic bool main_thread_promised;       /* a call elsewhere is a failure */
+extern _Atomic bool errno_is_clobbered;         /* by the handler, for the trampoline to mend */
+
+/* Takes one argument, like the interpreter's own. */
+void interpreter_handler(int signum);
+
+void install(int signum, void (*handler)(int), int flags);
+/* What `signal(signum, callable)` does: install the interpreter's handler, then tell sigcffi. */
+void register_signal(int signum);
+
+#endif

@@ -1,0 +1,368 @@
+"""The C half by itself: its rules checked in the object code, then the stress program.
+
+Law: nothing passes that was not tried. A compiler that is missing is a failure, a case that a build
+leaves out says why, and a run of no cases has failed.
+
+``python tests/c/run.py [gcc] [clang] [--csrc DIRECTORY] [--case NAME]``; about a minute. Both
+compilers unless named. ``--csrc`` takes the C half from elsewhere: to see that a case fails, break
+a copy. Exit status: 0 if all is well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import concurrent.futures
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CSRC = os.path.join(HERE, os.pardir, os.pardir, "sigcffi", "_csrc")
+COMPILERS = ("gcc", "clang")
+TIMEOUT = 300  # seconds, for what takes a few; the program itself ends a case that hangs
+
+WARNINGS = ("-Wall", "-Wextra", "-Werror")
+COMMON = ("-std=gnu11", "-pthread", *WARNINGS)
+
+
+class Build(NamedTuple):
+    """One way to compile and run the stress program."""
+
+    flags: tuple[str, ...]
+    environment: dict[str, str]
+
+
+def options(**values: int) -> str:
+    """Join options for a sanitizer's environment variable."""
+    return ":".join(f"{name}={value}" for name, value in values.items())
+
+
+# The faults are part of the programme, and so is the process's death by them: the sanitizers'
+# own handlers for these signals would be the base, and would end it in another way.
+HANDS_OFF = {f"handle_{name}": 0 for name in ("segv", "sigbus", "sigfpe", "sigill", "abort")}
+
+BUILDS = {
+    "plain": Build(("-O2",), {}),
+    "asan+ubsan": Build(
+        (
+            "-O1",
+            "-g",
+            "-fno-omit-frame-pointer",
+            "-fsanitize=address,undefined",
+            "-fno-sanitize-recover=all",
+        ),
+        {
+            "ASAN_OPTIONS": options(**HANDS_OFF, detect_leaks=1),
+            "UBSAN_OPTIONS": options(**HANDS_OFF, print_stacktrace=1),
+        },
+    ),
+    # ThreadSanitizer does not let a handler run where the kernel calls it, only where the thread
+    # waits in a call or next comes through an intercepted one, and holds back one signal of each
+    # number. So it sees no handler between any two instructions (the other builds do that); what
+    # it judges are the orders between threads. The threads of this program take signals while
+    # they wait, so that none is lost by the tool, and nothing is suppressed.
+    #   report_signal_unsafe  malloc and the like in a handler: the default, but it must stay so
+    #   history_size          deep enough that a report shows both sides' stacks
+    #   halt_on_error         the first report ends the case, and so fails it
+    "tsan": Build(
+        ("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=thread"),
+        {
+            "TSAN_OPTIONS": options(
+                **HANDS_OFF, report_signal_unsafe=1, history_size=4, halt_on_error=1
+            )
+        },
+    ),
+}
+
+# What may be called, and why. Another name in the object file is an error, and it is one here that
+# no compiler's object file has any more, unless a compiler may put code in the place of the call.
+HANDLER_MAY_CALL = {
+    "__errno_location": "the address of a thread's own variable",
+    "getpid": "a system call and no more",
+    "getuid": "a system call and no more",
+    "syscall": "a system call and no more: not even a cancellation point",
+    "sigaction": "async-signal-safe (POSIX); takes no lock",
+    "raise": "async-signal-safe (POSIX)",
+    "pthread_self": "reads a register (not in POSIX's list, nowhere more than that)",
+    "sched_yield": "a system call and no more",
+}
+OUTSIDE_HANDLERS_ONLY = {
+    "pthread_sigmask": "blocks while the lock is held and across fork",
+    "sigfillset": "the trampoline's mask",
+    "sigdelset": "the trampoline's mask",
+    "sigismember": "the signals there are",
+    "pthread_mutex_lock": "the one lock; in handler context it would be a deadlock",
+    "pthread_mutex_unlock": "the one lock",
+    "pthread_mutex_init": "the lock, made anew in a forked child",
+    "pthread_mutexattr_init": "the lock",
+    "pthread_mutexattr_settype": "the lock",
+    "pthread_mutexattr_destroy": "the lock",
+    "pthread_atfork": "once, at the start",
+    "dlsym": "whether a handler is the interpreter's; takes the loader's lock",
+    "dladdr": "the same",
+}
+# A compiler writes these calls itself, and leaves them out, as it likes.
+COMPILERS_OWN = {
+    "memset": "touches its arguments only",
+    "memcpy": "touches its arguments only",
+    "_GLOBAL_OFFSET_TABLE_": "no function",
+    "__stack_chk_fail": "ends the process",
+}
+# Not yet, or no longer, in use: allowed where named above, not demanded.
+OPTIONAL = {"sched_yield", "sigismember", "pthread_mutexattr_init", "pthread_mutexattr_settype"}
+OPTIONAL |= {"pthread_mutexattr_destroy", "syscall", "pthread_self"}
+WHY_NOT = {
+    "open": "is a cancellation point: a thread that is cancelled there owes a call for ever",
+    "read": "is a cancellation point: a thread that is cancelled there owes a call for ever",
+    "close": "is a cancellation point: a thread that is cancelled there owes a call for ever",
+    "pthread_kill": "blocks all signals for a moment in glibc, and takes a lock",
+}
+
+# A thread without an alternate stack may have little left, and an alternate stack may be as small
+# as MINSIGSTKSZ, 2 KB for handler and signal frame, which nobody can meet; SIGSTKSZ is 8 KB.
+MOST_STACK = 1536  # of one function
+MOST_STACK_ALTOGETHER = 3072  # of the deepest chain of calls
+ENTRY = "trampoline"  # where handler context begins
+
+
+class Failure(Exception):
+    """One thing that is not as it should be."""
+
+
+def run(command: Iterable[str], **keywords: object) -> str:
+    """Run a tool; its output."""
+    arguments = list(command)
+    done = subprocess.run(  # type: ignore[call-overload]
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+        **keywords,
+    )
+    if done.returncode != 0:
+        raise Failure(f"{' '.join(arguments)}\nstatus {done.returncode}\n{done.stdout}")
+    output: str = done.stdout
+    return output
+
+
+# ---- The rules of handler context ----
+
+
+def calls(assembly: str) -> dict[str, set[str]]:
+    """Who calls whom by name, from a compiler's assembly output, nothing inlined.
+
+    Calls through a pointer are not seen. There is one: the trampoline calling its base.
+    """
+    functions = set(re.findall(r"^\s*\.type\s+(\w+), *[@%]function", assembly, re.M))
+    graph: dict[str, set[str]] = collections.defaultdict(set)
+    current = None
+    for line in assembly.splitlines():
+        label = re.match(r"(\w+):", line)
+        if label and label[1] in functions:
+            current = label[1]
+            graph[current] = set()
+        call = re.match(r"\s+(?:call[lq]?|jmp|bl?)\s+([A-Za-z_]\w*)(?:@PLT)?\s*(?:#.*)?$", line)
+        if call and current and not call[1].startswith(".L"):
+            graph[current].add(call[1])
+    return dict(graph)
+
+
+def reachable(graph: dict[str, set[str]], entry: str) -> set[str]:
+    """All that is called from *entry*, itself included."""
+    found: set[str] = set()
+    waiting = [entry]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting.extend(graph.get(name, ()))
+    return found
+
+
+def stack_usage(path: str) -> dict[str, int]:
+    """Bytes of stack by function, from what ``-fstack-usage`` wrote."""
+    usage = {}
+    with open(path, encoding="utf-8") as lines:
+        for line in lines:
+            place, size, kind = line.split("\t")
+            name = place.rpartition(":")[2]
+            if kind.strip() != "static":
+                raise Failure(f"{name}: its stack is {kind.strip()}: nobody can tell how deep")
+            usage[name] = int(size)
+    return usage
+
+
+def deepest(graph: dict[str, set[str]], usage: dict[str, int], name: str) -> int:
+    """Bytes of stack of the deepest chain of calls; there is no recursion in handler context."""
+    below = (deepest(graph, usage, callee) for callee in graph.get(name, ()))
+    return usage.get(name, 0) + max(below, default=0)
+
+
+def undocumented(csrc: str, names: set[str]) -> set[str]:
+    """Those of the functions whose first comment does not say that they run in handlers."""
+    source = ""
+    for name in ("trampoline.c", "sigcffi.h"):
+        with open(os.path.join(csrc, name), encoding="utf-8") as text:
+            source += text.read()
+    silent = set()
+    for name in names:
+        comments = re.findall(rf"(/\*(?:(?!\*/).)*\*/)\n[^/;{{}}]*\b{name}\(", source, re.S)
+        if not any("handler context" in comment for comment in comments):
+            silent.add(name)
+    return silent
+
+
+def check_handler_context(compiler: str, csrc: str, directory: str) -> str:
+    """The trampoline's object code keeps the rules; what was found, in a line."""
+    source = os.path.join(csrc, "trampoline.c")
+    stem = os.path.join(directory, f"{compiler}-trampoline")
+    flags = (*COMMON, "-fPIC")
+    run([compiler, *flags, "-O0", "-fno-inline", "-S", source, "-o", f"{stem}.s"])
+    with open(f"{stem}.s", encoding="utf-8") as assembly:
+        graph = calls(assembly.read())
+    run([compiler, *flags, "-O2", "-fstack-usage", "-c", source, "-o", f"{stem}.o"])
+    undefined = {line.split()[-1] for line in run(["nm", "-u", f"{stem}.o"]).splitlines()}
+    undefined = {name.partition("@")[0] for name in undefined}
+
+    context = reachable(graph, ENTRY)
+    own, foreign = context & graph.keys(), context - graph.keys()
+    problems = []
+    for name in sorted(foreign - HANDLER_MAY_CALL.keys() - COMPILERS_OWN.keys()):
+        callers = ", ".join(sorted(caller for caller in own if name in graph[caller]))
+        reason = WHY_NOT.get(name, "is not on the list of what a handler may call")
+        problems.append(f"{callers} calls {name}(), which {reason}")
+    allowed = {**HANDLER_MAY_CALL, **OUTSIDE_HANDLERS_ONLY, **COMPILERS_OWN}
+    for name in sorted(undefined - allowed.keys() - foreign):
+        if name.startswith("sigcffi_"):
+            continue  # from another file of the C half, and not in handler context
+        problems.append(f"{name}() is not on the list of what trampoline.c may call")
+    for name in sorted(allowed.keys() - undefined - COMPILERS_OWN.keys() - OPTIONAL):
+        problems.append(f"{name}() is on the list, but trampoline.c does not call it")
+    for name in sorted(undocumented(csrc, own)):
+        problems.append(f"{name}() runs in handler context, and its comment does not say so")
+
+    # Optimised, callers contain their callees: the table lacks these, and the sum is the same.
+    usage = stack_usage(f"{stem}.su")
+    for name in sorted(own & usage.keys()):
+        if usage[name] > MOST_STACK:
+            problems.append(f"{name}() takes {usage[name]} bytes of stack, over {MOST_STACK}")
+    if ENTRY not in usage:
+        problems.append(f"-fstack-usage knows no {ENTRY}()")
+    altogether = deepest(graph, usage, ENTRY)
+    if altogether > MOST_STACK_ALTOGETHER:
+        problems.append(f"{altogether} bytes of stack in all, over {MOST_STACK_ALTOGETHER}")
+    if problems:
+        raise Failure("\n".join(problems))
+    return f"{len(own)} functions, {len(foreign)} foreign calls, {altogether} bytes of stack"
+
+
+# ---- The stress program ----
+
+
+def compile_stress(compiler: str, build: str, csrc: str, directory: str) -> str:
+    """Build the program; its path."""
+    program = os.path.join(directory, f"stress-{compiler}-{build}")
+    sources = [os.path.join(HERE, name) for name in ("stress.c", "harness.c")]
+    sources += [os.path.join(csrc, name) for name in ("trampoline.c", "masks.c", "timers.c")]
+    # The program looks over sigcffi_pause's shoulder at the moment before it sleeps.
+    linking = ("-Wl,--wrap=sigsuspend", "-ldl")
+    run([compiler, *COMMON, *BUILDS[build].flags, "-I", csrc, *sources, *linking, "-o", program])
+    return program
+
+
+def unrandomised() -> list[str]:
+    """Return the command that gives a program a layout which older ThreadSanitizers know.
+
+    They refuse to start where the kernel randomises addresses by more bits than they expect.
+    """
+    command = ["setarch", "-R"]
+    if shutil.which("setarch") is None:
+        return []
+    refused = subprocess.run([*command, "true"], stderr=subprocess.DEVNULL, check=False).returncode
+    return [] if refused else command
+
+
+def run_stress(program: str, build: str, cases: list[str]) -> tuple[int, int, list[str]]:
+    """Run the cases: how many were well, how many left out, and what failed."""
+    command = [*(unrandomised() if build == "tsan" else []), program, *cases]
+    done = subprocess.run(
+        command,
+        env={**os.environ, **BUILDS[build].environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=TIMEOUT * 4,
+        check=False,
+    )
+    print(done.stdout, end="", flush=True)
+    kinds = collections.Counter(line.partition(" ")[0] for line in done.stdout.splitlines())
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED ")]
+    if done.returncode != 0 and not failed:
+        failed = [f"status {done.returncode}"]
+    if kinds["ok"] == 0:
+        failed.append("no case was run")
+    return kinds["ok"], kinds["skip"], failed
+
+
+def main() -> int:
+    """Everything, with a summary at the end."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("compilers", nargs="*", metavar="gcc|clang", help="both unless named")
+    parser.add_argument("--csrc", default=CSRC, help="the C half, if not that of this tree")
+    parser.add_argument("--case", action="append", default=[], help="this one only; repeatable")
+    arguments = parser.parse_args()
+    compilers: list[str] = arguments.compilers or list(COMPILERS)
+    csrc = os.path.normpath(arguments.csrc)
+    if unknown := set(compilers) - set(COMPILERS):
+        parser.error(f"no such compiler here: {', '.join(sorted(unknown))}")
+
+    began = time.monotonic()
+    summary: list[str] = []
+    failures = 0
+    with tempfile.TemporaryDirectory(prefix="sigcffi-c-") as directory:
+        os.chmod(directory, 0o755)  # the cases run as other users, and reports name the program
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            programs = {
+                (compiler, build): pool.submit(compile_stress, compiler, build, csrc, directory)
+                for compiler in compilers
+                for build in BUILDS
+            }
+            for compiler in compilers:
+                title = f"{compiler} handler context"
+                try:
+                    found = check_handler_context(compiler, csrc, directory)
+                    summary.append(f"{title}: ok ({found})")
+                except (Failure, OSError) as error:
+                    failures += 1
+                    summary.append(f"{title}: FAILED")
+                    summary += [f"    {line}" for line in str(error).splitlines()]
+        for (compiler, build), compiled in programs.items():
+            title = f"{compiler} {build}"
+            print(f"== {title}", flush=True)
+            start = time.monotonic()
+            try:
+                ran, skipped, failed = run_stress(compiled.result(), build, arguments.case)
+            except (Failure, OSError, subprocess.TimeoutExpired) as error:
+                ran, skipped, failed = 0, 0, str(error).splitlines()
+            failures += bool(failed)
+            seconds = time.monotonic() - start
+            verdict = "FAILED" if failed else "ok"
+            counts = f"{ran} cases passed, {skipped} left out, {seconds:.1f} s"
+            summary.append(f"{title}: {verdict} ({counts})")
+            summary += [f"    {line}" for line in failed]
+    print("== summary", *summary, f"{time.monotonic() - began:.0f} s in all", sep="\n")
+    return failures != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1108 @@
+/* The C half under load, without Python: this program plays the interpreter.
+ *
+ * Law: a case is named after the promise it puts to the test, counts exactly, and ends the same
+ * way every time; only the interleavings on the way differ. It knows the C half by sigcffi.h
+ * alone. Run by run.py, which builds it plain and under sanitizers; each case is a process of
+ * its own, and can be named on the command line.
+ */
+#include "harness.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+/* Two real-time signals, which queue, and two standard ones, which do not. */
+#define QUEUED (SIGRTMIN + 1)
+#define QUEUED_TOO (SIGRTMIN + 2)
+#define STANDARD SIGUSR1
+#define STANDARD_TOO SIGUSR2
+
+/* ---- A foreign handler, and what it saw ---- */
+
+static _Atomic long long foreign_calls;
+static _Atomic int foreign_turn; /* what the sender did happens before what the handler does */
+static siginfo_t foreign_info;
+static pthread_t foreign_thread;
+static void *foreign_context;
+
+/* Installed with and without SA_SIGINFO: sigcffi always passes three arguments. */
+static void foreign_handler(int signum, siginfo_t *info, void *context)
+{
+    EQUAL(info->si_signo, signum);
+    (void)atomic_load(&foreign_turn);
+    foreign_info = *info;
+    foreign_context = context;
+    foreign_thread = pthread_self();
+    errno = EBADMSG;
+    atomic_fetch_add(&foreign_calls, 1);
+}
+
+/* The same for floods: no more than a count. */
+static void foreign_counter(int signum)
+{
+    (void)signum;
+    atomic_fetch_add(&foreign_calls, 1);
+}
+
+static void install_foreign(int signum, int flags)
+{
+    install(signum, (void (*)(int))(void *)foreign_handler, flags);
+}
+
+static bool same_action(int signum, const struct sigaction *expected)
+{
+    struct sigaction now;
+    MUST(sigaction(signum, NULL, &now));
+    /* The kernel fills in one word of the mask; what is behind it means nothing. */
+    return now.sa_handler == expected->sa_handler && now.sa_flags == expected->sa_flags &&
+           sigcffi_word_of(&now.sa_mask) == sigcffi_word_of(&expected->sa_mask);
+}
+
+/* ---- Deliveries ---- */
+
+/* One signal at a time, so that the main thread is never inside a handler when another thread
+ * takes one: then nothing excuses a call elsewhere. */
+static void a_signal_taken_by_another_thread_is_handled_once_on_the_main_thread(void)
+{
+    const int rounds = 3000 * SCALE;
+    register_signal(QUEUED);
+    register_signal(STANDARD);
+    start_takers(3);
+    atomic_store(&main_thread_promised, true);
+    for (int i = 0; i < rounds; i++) {
+        int signum = i % 2 ? QUEUED : STANDARD;
+        queue_to(takers[i % 3], signum, i);
+        UNTIL(atomic_load(&calls[signum]) > i / 2);
+        EQUAL(atomic_load(&calls[signum]), i / 2 + 1);
+    }
+    stop_takers();
+    EQUAL(sigcffi_deliveries(QUEUED) + sigcffi_deliveries(STANDARD), rounds);
+    EQUAL(atomic_load(&calls[QUEUED]) + atomic_load(&calls[STANDARD]), rounds);
+    figures("%d signals, 3 threads", rounds);
+}
+
+static void every_queued_signal_of_a_flood_is_handled_exactly_once(void)
+{
+    const int each = 6000 * SCALE;
+    register_signal(QUEUED);
+    register_signal(QUEUED_TOO);
+    start_takers(3);
+    pthread_t targets[] = {takers[0], takers[1], takers[2], pthread_self()};
+    /* ThreadSanitizer would hold back, and so lose, signals to a thread that is not asleep. */
+    struct flood flood = {targets, TSAN ? 3 : 4, {QUEUED, QUEUED_TOO}, 2, each};
+    start_senders(2, &flood);
+    UNTIL(atomic_load(&calls[QUEUED]) == each && atomic_load(&calls[QUEUED_TOO]) == each);
+    join_senders();
+    stop_takers();
+    /* Nothing is left that would make one call too many. */
+    for (int signum = QUEUED; signum <= QUEUED_TOO; signum++) {
+        MUST(raise(signum));
+        UNTIL(atomic_load(&calls[signum]) > each);
+        EQUAL(atomic_load(&calls[signum]), each + 1);
+        EQUAL(sigcffi_deliveries(signum), each + 1);
+    }
+    figures("%d signals, %lld handled beside a busy main thread", 2 * each,
+            (long long)(calls_elsewhere[QUEUED] + calls_elsewhere[QUEUED_TOO]));
+}
+
+static void a_blocked_main_thread_does_not_hold_up_the_handler(void)
+{
+    const int rounds = 500 * SCALE;
+    register_signal(QUEUED);
+    start_takers(2);
+    sigset_t former = block(QUEUED);
+    for (int i = 0; i < rounds; i++) {
+        queue_to(takers[i % 2], QUEUED, i);
+        UNTIL(atomic_load(&calls[QUEUED]) > i);
+    }
+    EQUAL(atomic_load(&calls[QUEUED]), rounds);
+    EQUAL(atomic_load(&calls_elsewhere[QUEUED]), rounds);
+    /* No note waits for the main thread to let it in. */
+    EQUAL(sigcffi_sigpending(), 0);
+    restore(&former);
+    EQUAL(atomic_load(&calls[QUEUED]), rounds);
+    stop_takers();
+    figures("%d signals", rounds);
+}
+
+static void *run_until_stopped(void *stop)
+{
+    while (!atomic_load((atomic_bool *)stop)) {
+    }
+    pthread_testcancel();
+    return NULL;
+}
+
+/* open(), read() and close() are cancellation points, for the handler's thread too. */
+static void a_cancelled_thread_still_passes_its_signals_on(void)
+{
+    if (TSAN) skip("a thread that calls nothing gets no signals from ThreadSanitizer");
+    const int rounds = 200;
+    register_signal(QUEUED);
+    for (int i = 0; i < rounds; i++) {
+        atomic_bool stop = false;
+        pthread_t thread = start_thread(run_until_stopped, &stop);
+        MUST(pthread_cancel(thread));
+        queue_to(thread, QUEUED, i);
+        UNTIL(atomic_load(&calls[QUEUED]) > i);
+        atomic_store(&stop, true);
+        join(thread);
+    }
+    figures("%d threads", rounds);
+}
+
+/* ---- The queue is used up ---- */
+
+static void limit_queue(rlim_t limit)
+{
+    struct rlimit now;
+    MUST(getrlimit(RLIMIT_SIGPENDING, &now));
+    now.rlim_cur = limit < now.rlim_max ? limit : now.rlim_max;
+    MUST(setrlimit(RLIMIT_SIGPENDING, &now));
+}
+
+static atomic_bool gate_open;
+static _Atomic int at_gate;
+
+/* Takes nothing until the gate opens, then all that has been queued. */
+static void *take_behind_gate(void *argument)
+{
+    (void)argument;
+    block(QUEUED);
+    atomic_fetch_add(&at_gate, 1);
+    sigset_t none;
+    sigemptyset(&none);
+    while (!atomic_load(&gate_open)) breathe();
+    while (sigcffi_sigpending() & sigcffi_bit(QUEUED)) sigsuspend(&none);
+    return NULL;
+}
+
+static void a_used_up_queue_loses_nothing(void)
+{
+    const int rounds = 500 * SCALE, queued = 300;
+    register_signal(STANDARD);
+    register_signal(QUEUED);
+    start_takers(2);
+    pthread_t gated[2];
+    for (int i = 0; i < 2; i++) gated[i] = start_thread(take_behind_gate, NULL);
+    UNTIL(atomic_load(&at_gate) == 2);
+    UNTIL(taker_tids[0] != 0 && taker_tids[1] != 0);
+    for (int i = 0; i < queued; i++) queue_to(gated[i % 2], QUEUED, i);
+
+    limit_queue(0);
+    EQUAL(pthread_sigqueue(gated[0], QUEUED, (union sigval){.sival_int = 0}), EAGAIN);
+    /* A standard signal loses its siginfo on the way, and so does the note to the main
+     * thread: neither is taken for the other. */
+    for (int i = 0; i < rounds; i++) {
+        /* Not pthread_kill(): see queue_to(). */
+        MUST(syscall(SYS_tgkill, getpid(), taker_tids[i % 2], STANDARD));
+        UNTIL(atomic_load(&calls[STANDARD]) > i);
+        EQUAL(atomic_load(&calls[STANDARD]), i + 1);
+    }
+    EQUAL(sigcffi_deliveries(STANDARD), rounds);
+    EQUAL(atomic_load(&calls_elsewhere[STANDARD]), 0);
+    /* To the main thread, bare of its siginfo too: not taken for a note. */
+    for (int i = 0; i < rounds; i++) {
+        MUST(pthread_kill(pthread_self(), STANDARD));
+        UNTIL(atomic_load(&calls[STANDARD]) > rounds + i);
+    }
+    EQUAL(sigcffi_deliveries(STANDARD), 2 * rounds);
+    EQUAL(atomic_load(&calls[STANDARD]), 2 * rounds);
+
+    /* The threads behind the gate have their signals already, but every note is refused. */
+    atomic_store(&gate_open, true);
+    UNTIL(atomic_load(&calls[QUEUED]) == queued);
+    for (int i = 0; i < 2; i++) join(gated[i]);
+    EQUAL(sigcffi_deliveries(QUEUED), queued);
+    limit_queue(RLIM_INFINITY);
+    stop_takers();
+    figures("%d standard, %d real-time signals", 2 * rounds, queued);
+}
+
+/* ---- Slots ---- */
+
+static void *attach_and_detach(void *stop)
+{
+    long long times = 0;
+    for (; !atomic_load((atomic_bool *)stop); times++) {
+        int index = sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0);
+        CHECK(index > 0); /* 0 is taken by the one that stays */
+        CHECK(sigcffi_count(QUEUED, index) <= sigcffi_deliveries(QUEUED));
+        EQUAL(sigcffi_detach(QUEUED, index), 0);
+        if (times % 64 == 0) breathe();
+    }
+    return NULL;
+}
+
+static void a_counter_counts_every_delivery(void)
+{
+    const int each = 6000 * SCALE;
+    register_signal(QUEUED);
+    install(QUEUED_TOO, foreign_counter, 0);
+    EQUAL(sigcffi_interpose(QUEUED_TOO), 0);
+    EQUAL(sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0), 0);
+    EQUAL(sigcffi_attach(QUEUED_TOO, SIGCFFI_SLOT_COUNTER, 0), 0);
+    start_takers(3);
+    atomic_bool stop = false;
+    pthread_t busy[] = {start_thread(attach_and_detach, &stop),
+                        start_thread(attach_and_detach, &stop)};
+    struct flood flood = {takers, 3, {QUEUED, QUEUED_TOO}, 2, each};
+    start_senders(2, &flood);
+    join_senders();
+    UNTIL(sigcffi_deliveries(QUEUED) == (uint64_t)each &&
+          sigcffi_deliveries(QUEUED_TOO) == (uint64_t)each);
+    stop_takers();
+    atomic_store(&stop, true);
+    for (int i = 0; i < 2; i++) join(busy[i]);
+    EQUAL(sigcffi_count(QUEUED, 0), each);
+    EQUAL(sigcffi_count(QUEUED_TOO, 0), each);
+    EQUAL(atomic_load(&foreign_calls), each);
+    figures("%d signals", 2 * each);
+}
+
+static void a_full_table_refuses_and_attaches_nothing(void)
+{
+    const int signum = STANDARD;
+    EQUAL(sigcffi_interpose(signum), 0);
+    for (int i = 0; i < SIGCFFI_SLOTS; i++)
+        EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0), i);
+    EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0), -ENOSPC);
+    MUST(raise(signum));
+    UNTIL(sigcffi_deliveries(signum) == 1);
+    for (int i = 0; i < SIGCFFI_SLOTS; i++) EQUAL(sigcffi_count(signum, i), 1);
+
+    /* A place that becomes free is used again, and counts from zero. */
+    EQUAL(sigcffi_detach(signum, 3), 0);
+    MUST(raise(signum));
+    UNTIL(sigcffi_deliveries(signum) == 2);
+    EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0), 3);
+    EQUAL(sigcffi_count(signum, 3), 0);
+    EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0), -ENOSPC);
+    MUST(raise(signum));
+    UNTIL(sigcffi_deliveries(signum) == 3);
+    for (int i = 0; i < SIGCFFI_SLOTS; i++) EQUAL(sigcffi_count(signum, i), i == 3 ? 1 : 3);
+
+    EQUAL(sigcffi_attach(0, SIGCFFI_SLOT_COUNTER, 0), -EINVAL);
+    EQUAL(sigcffi_attach(NSIG, SIGCFFI_SLOT_COUNTER, 0), -EINVAL);
+    EQUAL(sigcffi_attach(SIGHUP, SIGCFFI_SLOT_EMPTY, 0), -EINVAL);
+    EQUAL(sigcffi_attach(SIGHUP, 256, 0), -EINVAL);
+    EQUAL(sigcffi_attach(SIGHUP, SIGCFFI_SLOT_COUNTER, UINT64_C(1) << 56), -EINVAL);
+    EQUAL(sigcffi_detach(SIGHUP, SIGCFFI_SLOTS), -EINVAL);
+    EQUAL(sigcffi_detach(SIGHUP, -1), -EINVAL);
+    figures("%d slots", SIGCFFI_SLOTS);
+}
+
+/* ---- Dispositions ---- */
+
+static void *interpose_and_withdraw(void *stop)
+{
+    for (int i = 0; !atomic_load((atomic_bool *)stop); i++) {
+        EQUAL(sigcffi_interpose(QUEUED), 0);
+        EQUAL(sigcffi_query(QUEUED), SIGCFFI_FOREIGN);
+        EQUAL(sigcffi_cover(QUEUED), 0);
+        EQUAL(sigcffi_withdraw(QUEUED), 0);
+        if (i % 16 == 0) breathe();
+    }
+    return NULL;
+}
+
+static void *interpose_and_cover(void *stop)
+{
+    for (int i = 0; !atomic_load((atomic_bool *)stop); i++) {
+        EQUAL(i % 2 ? sigcffi_interpose(QUEUED_TOO) : sigcffi_cover(QUEUED_TOO), 0);
+        EQUAL(sigcffi_query(QUEUED_TOO), SIGCFFI_PYTHON);
+        if (i % 16 == 0) breathe();
+    }
+    return NULL;
+}
+
+static void *interrupt_or_restart(void *stop)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    for (int i = 0; !atomic_load((atomic_bool *)stop); i++) {
+        MUST(siginterrupt(QUEUED, i % 2));
+        MUST(siginterrupt(QUEUED_TOO, i % 2));
+        if (i % 16 == 0) breathe();
+    }
+#pragma GCC diagnostic pop
+    return NULL;
+}
+
+/* A delivery comes to the base through the trampoline or past it, but it comes. */
+static void the_base_misses_nothing_while_dispositions_change(void)
+{
+    const int each = 5000 * SCALE;
+    install(QUEUED, foreign_counter, SA_ONSTACK);
+    struct sigaction foreign;
+    MUST(sigaction(QUEUED, NULL, &foreign));
+    register_signal(QUEUED_TOO);
+    start_takers(2);
+    atomic_bool stop = false, stop_interrupting = false;
+    pthread_t busy[] = {start_thread(interpose_and_withdraw, &stop),
+                        start_thread(interpose_and_withdraw, &stop),
+                        start_thread(interpose_and_cover, &stop)};
+    pthread_t interrupting = start_thread(interrupt_or_restart, &stop_interrupting);
+    struct flood flood = {takers, 2, {QUEUED, QUEUED_TOO}, 2, each};
+    start_senders(2, &flood);
+    long long registered = 0;
+    while (atomic_load(&foreign_calls) < each || atomic_load(&calls[QUEUED_TOO]) < each) {
+        register_signal(QUEUED_TOO);
+        registered++;
+        breathe();
+    }
+    join_senders();
+    atomic_store(&stop_interrupting, true);
+    join(interrupting);
+    atomic_store(&stop, true);
+    for (int i = 0; i < 3; i++) join(busy[i]);
+    stop_takers();
+
+    EQUAL(atomic_load(&foreign_calls), each);
+    EQUAL(sigcffi_interpose(QUEUED), 0);
+    EQUAL(sigcffi_withdraw(QUEUED), 0);
+    struct sigaction now;
+    MUST(sigaction(QUEUED, NULL, &now));
+    foreign.sa_flags = (foreign.sa_flags & ~SA_RESTART) | (now.sa_flags & SA_RESTART);
+    CHECK(same_action(QUEUED, &foreign));
+    /* For the interpreter's handler a note that comes past the trampoline makes one call too
+     * many, which the interpreter does not see: it runs Python handlers once for many calls. */
+    CHECK(atomic_load(&calls[QUEUED_TOO]) <= 2 * (long long)each);
+    figures("%d signals, registered %lld times", 2 * each, registered);
+}
+
+static void withdrawing_puts_the_base_back_as_it_was(void)
+{
+    static const int flags[] = {0,          SA_SIGINFO,   SA_RESTART,   SA_NODEFER,
+                                SA_ONSTACK, SA_RESETHAND, SA_NOCLDSTOP, SA_NOCLDWAIT};
+    static const int signals[] = {SIGHUP, SIGINT, SIGCHLD, SIGTERM, SIGSEGV, SIGTSTP};
+    int times = 0;
+    for (size_t s = 0; s < sizeof signals / sizeof *signals; s++)
+        for (int set = 0; set < 1 << 8; set++) {
+            int signum = signals[s];
+            struct sigaction base, before, on_top;
+            memset(&base, 0, sizeof base);
+            base.sa_sigaction = foreign_handler;
+            for (int i = 0; i < 8; i++)
+                if (set >> i & 1) base.sa_flags |= flags[i];
+            base.sa_mask = sigcffi_set_of((uint64_t)set << 3 & ~sigcffi_bit(SIGKILL));
+            MUST(sigaction(signum, &base, NULL));
+            MUST(sigaction(signum, NULL, &before)); /* as the kernel tells it */
+            EQUAL(sigcffi_interpose(signum), 0);
+            EQUAL(sigcffi_interpose(signum), 0); /* again changes nothing */
+            EQUAL(sigcffi_query(signum), SIGCFFI_FOREIGN);
+            MUST(sigaction(signum, NULL, &on_top));
+            CHECK(on_top.sa_handler != before.sa_handler);
+            CHECK((on_top.sa_flags & SA_SIGINFO) && (on_top.sa_flags & SA_ONSTACK));
+            int kept = SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT;
+            EQUAL(on_top.sa_flags & kept, base.sa_flags & kept);
+            EQUAL(sigcffi_withdraw(signum), 0);
+            CHECK(same_action(signum, &before));
+            times++;
+        }
+    /* The default action and ignoring come back too. */
+    void (*const plain[])(int) = {SIG_DFL, SIG_IGN};
+    for (int i = 0; i < 2; i++) {
+        install(SIGHUP, plain[i], 0);
+        EQUAL(sigcffi_interpose(SIGHUP), 0);
+        EQUAL(sigcffi_query(SIGHUP), i == 0 ? SIGCFFI_DEFAULT : SIGCFFI_IGNORED);
+        MUST(raise(SIGHUP)); /* and neither is called */
+        EQUAL(sigcffi_withdraw(SIGHUP), 0);
+        struct sigaction now;
+        MUST(sigaction(SIGHUP, NULL, &now));
+        CHECK(now.sa_handler == plain[i]);
+    }
+    EQUAL(sigcffi_interpose(SIGKILL), -EINVAL);
+    EQUAL(sigcffi_interpose(NSIG), -EINVAL);
+    EQUAL(sigcffi_withdraw(0), -EINVAL);
+    EQUAL(sigcffi_query(-1), -EINVAL);
+    figures("%d dispositions", times);
+}
+
+static void siginterrupt_is_passed_on_to_the_base(void)
+{
+    if (TSAN) skip("ThreadSanitizer's sigaction() does not see what siginterrupt() does");
+    for (int i = 0; i < 4; i++) {
+        struct sigaction before;
+        install(STANDARD, foreign_counter, i % 2 ? SA_RESTART : 0);
+        MUST(sigaction(STANDARD, NULL, &before));
+        EQUAL(sigcffi_interpose(STANDARD), 0);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+        MUST(siginterrupt(STANDARD, i / 2));
+#pragma GCC diagnostic pop
+        EQUAL(sigcffi_withdraw(STANDARD), 0);
+        before.sa_flags = (before.sa_flags & ~SA_RESTART) | (i / 2 ? 0 : SA_RESTART);
+        CHECK(same_action(STANDARD, &before));
+    }
+    figures("set and cleared");
+}
+
+static void what_somebody_else_installed_is_left_alone(void)
+{
+    install(STANDARD, foreign_counter, 0);
+    EQUAL(sigcffi_interpose(STANDARD), 0);
+    install_foreign(STANDARD, SA_SIGINFO | SA_RESTART);
+    struct sigaction theirs;
+    MUST(sigaction(STANDARD, NULL, &theirs));
+    EQUAL(sigcffi_withdraw(STANDARD), 0);
+    CHECK(same_action(STANDARD, &theirs));
+    /* And is the base when the trampoline comes back. */
+    EQUAL(sigcffi_interpose(STANDARD), 0);
+    EQUAL(sigcffi_withdraw(STANDARD), 0);
+    CHECK(same_action(STANDARD, &theirs));
+    /* cover() goes on top of the interpreter's handler only. */
+    register_signal(STANDARD_TOO);
+    EQUAL(sigcffi_cover(STANDARD), 0);
+    CHECK(same_action(STANDARD, &theirs));
+    EQUAL(sigcffi_withdraw(STANDARD_TOO), 0);
+    EQUAL(sigcffi_cover(STANDARD_TOO), 0);
+    MUST(raise(STANDARD_TOO));
+    UNTIL(atomic_load(&calls[STANDARD_TOO]) == 1);
+    EQUAL(sigcffi_deliveries(STANDARD_TOO), 1);
+    figures("withdraw, interpose, cover");
+}
+
+static void the_interpreters_handler_is_recognised_and_no_other(void)
+{
+    /* What cannot be the interpreter's: that takes one argument and does not nest. */
+    static const int others[] = {SA_SIGINFO, SA_NODEFER};
+    for (int i = 0; i < 2; i++) {
+        install(STANDARD, foreign_counter, others[i]);
+        EQUAL(sigcffi_recognise(STANDARD), SIGCFFI_FOREIGN);
+    }
+    install(STANDARD_TOO, SIG_IGN, 0);
+    EQUAL(sigcffi_recognise(STANDARD_TOO), SIGCFFI_IGNORED);
+    install(STANDARD_TOO, interpreter_handler, SA_ONSTACK);
+    EQUAL(sigcffi_query(STANDARD_TOO), SIGCFFI_FOREIGN);
+    EQUAL(sigcffi_recognise(STANDARD_TOO), SIGCFFI_PYTHON);
+    install(STANDARD, foreign_counter, 0);
+    EQUAL(sigcffi_recognise(STANDARD), SIGCFFI_FOREIGN); /* there is one interpreter */
+    figures("recognise");
+}
+
+/* ---- Foreign handlers ---- */
+
+static void a_foreign_base_gets_everything_on_the_thread_the_kernel_chose(void)
+{
+    start_takers(2);
+    const int rounds = 200 * SCALE;
+    int deliveries = 0;
+    for (int with_siginfo = 0; with_siginfo < 2; with_siginfo++) {
+        install_foreign(QUEUED, with_siginfo ? SA_SIGINFO : 0);
+        EQUAL(sigcffi_interpose(QUEUED), 0);
+        for (int i = 0; i < rounds; i++) {
+            atomic_store(&foreign_turn, i);
+            queue_to(takers[i % 2], QUEUED, i);
+            deliveries++;
+            UNTIL(atomic_load(&foreign_calls) == deliveries);
+            EQUAL(foreign_info.si_code, SI_QUEUE);
+            EQUAL(foreign_info.si_value.sival_int, i);
+            EQUAL(foreign_info.si_pid, getpid());
+            CHECK(foreign_context != NULL);
+            CHECK(pthread_equal(foreign_thread, takers[i % 2]));
+        }
+        EQUAL(sigcffi_withdraw(QUEUED), 0);
+    }
+    EQUAL(sigcffi_deliveries(QUEUED), deliveries);
+    stop_takers();
+    figures("%d signals", deliveries);
+}
+
+static void *errno_in_thread(void *main_has_blocked)
+{
+    if (main_has_blocked != NULL) UNTIL(atomic_load((atomic_bool *)main_has_blocked));
+    errno = ENOTRECOVERABLE;
+    long long before = atomic_load(&calls[QUEUED]);
+    queue_to(pthread_self(), QUEUED, 0);
+    UNTIL(atomic_load(&calls[QUEUED]) > before);
+    EQUAL(errno, ENOTRECOVERABLE);
+    return NULL;
+}
+
+static void errno_survives_the_trampoline(void)
+{
+    install_foreign(STANDARD, SA_SIGINFO);
+    EQUAL(sigcffi_interpose(STANDARD), 0);
+    register_signal(STANDARD_TOO);
+    register_signal(QUEUED);
+    atomic_store(&errno_is_clobbered, true);
+    for (int i = 0; i < 100; i++) {
+        errno = ENOTRECOVERABLE;
+        MUST(raise(STANDARD)); /* a handler that leaves another errno */
+        UNTIL(atomic_load(&foreign_calls) > i);
+        EQUAL(errno, ENOTRECOVERABLE);
+        MUST(raise(STANDARD_TOO));
+        UNTIL(atomic_load(&calls[STANDARD_TOO]) > i);
+        EQUAL(errno, ENOTRECOVERABLE);
+    }
+    /* In a thread: while the note is sent, and while it is refused. */
+    join(start_thread(errno_in_thread, NULL));
+    atomic_bool blocked = false;
+    pthread_t thread = start_thread(errno_in_thread, &blocked);
+    sigset_t former = block(QUEUED);
+    atomic_store(&blocked, true);
+    join(thread);
+    restore(&former);
+    figures("foreign and interpreter's handler, 2 threads");
+}
+
+/* ---- Deferral ---- */
+
+static pthread_barrier_t barrier;
+static const int deferral_rounds = 150 * SCALE;
+
+static void *lift_repeatedly(void *argument)
+{
+    for (int i = 0; i < deferral_rounds; i++) {
+        pthread_barrier_wait(&barrier);
+        sigcffi_lift(sigcffi_bit(QUEUED));
+        pthread_barrier_wait(&barrier);
+    }
+    return argument;
+}
+
+static void a_deferred_signal_waits_and_is_not_lost_when_lifting_races(void)
+{
+    const int held = 40, racing = 20;
+    long long total = 0;
+    register_signal(QUEUED);
+    start_takers(2);
+    MUST(pthread_barrier_init(&barrier, NULL, 3));
+    pthread_t lifters[] = {start_thread(lift_repeatedly, NULL),
+                           start_thread(lift_repeatedly, NULL)};
+    for (int i = 0; i < deferral_rounds; i++) {
+        sigcffi_defer(sigcffi_bit(QUEUED));
+        for (int n = 0; n < held; n++) queue_to(takers[n % 2], QUEUED, n);
+        UNTIL(sigcffi_deliveries(QUEUED) == (uint64_t)total + held);
+        EQUAL(atomic_load(&calls[QUEUED]), total);
+        pthread_barrier_wait(&barrier);
+        /* Two threads lift, in every second round this one too, and more arrives. */
+        for (int n = 0; n < racing; n++) {
+            queue_to(takers[n % 2], QUEUED, n);
+            if (n == racing / 2 && i % 2) sigcffi_lift(sigcffi_bit(QUEUED));
+        }
+        pthread_barrier_wait(&barrier);
+        total += held + racing;
+        UNTIL(atomic_load(&calls[QUEUED]) >= total); /* without another signal to help */
+        EQUAL(atomic_load(&calls[QUEUED]), total);
+    }
+    for (int i = 0; i < 2; i++) join(lifters[i]);
+    stop_takers();
+    EQUAL(sigcffi_deliveries(QUEUED), total);
+    figures("%lld signals in %d rounds", total, deferral_rounds);
+}
+
+static void deferring_one_signal_holds_back_no_other(void)
+{
+    register_signal(STANDARD);
+    register_signal(STANDARD_TOO);
+    install(QUEUED, foreign_counter, 0);
+    EQUAL(sigcffi_interpose(QUEUED), 0);
+    sigcffi_defer(sigcffi_bit(STANDARD) | sigcffi_bit(QUEUED));
+    MUST(raise(STANDARD));
+    MUST(raise(STANDARD_TOO));
+    MUST(raise(QUEUED)); /* a foreign handler is never held back */
+    UNTIL(sigcffi_deliveries(STANDARD) == 1);
+    UNTIL(atomic_load(&calls[STANDARD_TOO]) == 1 && atomic_load(&foreign_calls) == 1);
+    sigcffi_lift(sigcffi_bit(STANDARD_TOO));
+    EQUAL(atomic_load(&calls[STANDARD]), 0);
+    sigcffi_lift(sigcffi_bit(STANDARD) | sigcffi_bit(QUEUED));
+    EQUAL(atomic_load(&calls[STANDARD]), 1);
+    EQUAL(atomic_load(&foreign_calls), 1);
+    figures("3 signals");
+}
+
+/* ---- fork ---- */
+
+static const int forks = TSAN || ASAN ? 250 : 700; /* by each of three threads */
+
+static void check_forked_child(void)
+{
+    CHECK(sigcffi_is_main_thread());
+    for (int signum = 1; signum < NSIG; signum++) {
+        EQUAL(sigcffi_deliveries(signum), 0);
+        for (int index = 0; index < SIGCFFI_SLOTS; index++)
+            EQUAL(sigcffi_count(signum, index), 0);
+    }
+    /* Nothing is owed for what the parent received, and the lock is free. */
+    long long before = atomic_load(&calls[QUEUED]);
+    sigcffi_lift(UINT64_MAX);
+    EQUAL(atomic_load(&calls[QUEUED]), before);
+    EQUAL(sigcffi_interpose(STANDARD_TOO), 0);
+    EQUAL(sigcffi_withdraw(STANDARD_TOO), 0);
+    atomic_store(&main_thread_promised, true);
+    MUST(raise(QUEUED));
+    UNTIL(atomic_load(&calls[QUEUED]) > before);
+    EQUAL(atomic_load(&calls[QUEUED]), before + 1);
+    EQUAL(sigcffi_deliveries(QUEUED), 1);
+    EQUAL(sigcffi_count(QUEUED, 0), 1);
+    _exit(0);
+}
+
+static void *fork_repeatedly(void *argument)
+{
+    /* A mask of its own, so that one thread cannot get the other's. */
+    sigset_t mask = sigcffi_set_of(sigcffi_bit(SIGHUP + (int)(intptr_t)argument));
+    restore(&mask);
+    for (int i = 0; i < forks; i++) {
+        pid_t pid = fork();
+        CHECK(pid >= 0);
+        EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), sigcffi_word_of(&mask));
+        if (pid == 0) check_forked_child();
+        int status;
+        while (waitpid(pid, &status, 0) != pid) EQUAL(errno, EINTR);
+        EQUAL(status, 0);
+    }
+    return NULL;
+}
+
+static void *change_dispositions(void *stop)
+{
+    while (!atomic_load((atomic_bool *)stop)) {
+        EQUAL(sigcffi_interpose(STANDARD), 0);
+        EQUAL(sigcffi_withdraw(STANDARD), 0);
+        breathe();
+    }
+    return NULL;
+}
+
+static atomic_bool flood_stop;
+
+static void *flood_until_stopped(void *target)
+{
+    long long sent = 0;
+    for (; !atomic_load(&flood_stop); sent++) {
+        queue_to(*(pthread_t *)target, QUEUED, 0);
+        /* No faster than they are taken: what counts is that some are always on the way. */
+        UNTIL(sigcffi_deliveries(QUEUED) + 50 > (uint64_t)sent);
+    }
+    return (void *)(intptr_t)sent;
+}
+
+static void a_forked_child_starts_clean_with_a_free_lock(void)
+{
+    register_signal(QUEUED);
+    EQUAL(sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0), 0);
+    /* Held back in this process, so that much is owed when it forks. */
+    sigcffi_defer(sigcffi_bit(QUEUED));
+    start_takers(2);
+    atomic_bool stop = false;
+    pthread_t flooding = start_thread(flood_until_stopped, &takers[0]);
+    pthread_t busy = start_thread(change_dispositions, &stop);
+    pthread_t forking[2];
+    UNTIL(sigcffi_deliveries(QUEUED) > 10);
+    for (intptr_t i = 0; i < 2; i++)
+        forking[i] = start_thread(fork_repeatedly, (void *)(i + 1));
+    fork_repeatedly(NULL);
+    for (int i = 0; i < 2; i++) join(forking[i]);
+    atomic_store(&stop, true);
+    join(busy);
+    void *sent;
+    atomic_store(&flood_stop, true);
+    MUST(pthread_join(flooding, &sent));
+    UNTIL(sigcffi_deliveries(QUEUED) == (uint64_t)(intptr_t)sent);
+    EQUAL(atomic_load(&calls[QUEUED]), 0);
+    CHECK(sigcffi_is_main_thread());
+    sigcffi_lift(sigcffi_bit(QUEUED));
+    EQUAL(atomic_load(&calls[QUEUED]), (intptr_t)sent);
+    EQUAL(sigcffi_count(QUEUED, 0), (intptr_t)sent);
+    stop_takers();
+    figures("%d forks, %lld signals", 3 * forks, (long long)(intptr_t)sent);
+}
+
+static _Atomic int handler_forks;
+
+static void fork_in_handler(int signum)
+{
+    (void)signum;
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        EQUAL(sigcffi_interpose(STANDARD), 0);
+        EQUAL(sigcffi_withdraw(STANDARD), 0);
+        _exit(0);
+    }
+    int status;
+    while (waitpid(pid, &status, 0) != pid) EQUAL(errno, EINTR);
+    EQUAL(status, 0);
+    atomic_fetch_add(&handler_forks, 1);
+}
+
+static void *provoke_forks(void *target)
+{
+    const int rounds = ASAN ? 300 : 1500;
+    for (int i = 0; i < rounds; i++) {
+        queue_to(*(pthread_t *)target, QUEUED, 0);
+        while (atomic_load(&handler_forks) <= i) sched_yield();
+    }
+    return NULL;
+}
+
+static void a_foreign_handler_may_fork_wherever_it_interrupts_us(void)
+{
+    if (TSAN) skip("ThreadSanitizer's own fork() takes locks that the handler interrupts");
+    install(QUEUED, fork_in_handler, 0);
+    EQUAL(sigcffi_interpose(QUEUED), 0);
+    pthread_t main_thread = pthread_self();
+    sigset_t former = block(QUEUED);
+    pthread_t provoking = start_thread(provoke_forks, &main_thread);
+    restore(&former);
+    long long times = 0;
+    for (; atomic_load(&handler_forks) < (ASAN ? 300 : 1500); times++) {
+        EQUAL(sigcffi_interpose(STANDARD), 0);
+        EQUAL(sigcffi_withdraw(STANDARD), 0);
+        EQUAL(sigcffi_detach(STANDARD, sigcffi_attach(STANDARD, SIGCFFI_SLOT_COUNTER, 0)), 0);
+    }
+    join(provoking);
+    figures("%d forks in %lld calls", (int)atomic_load(&handler_forks), 4 * times);
+}
+
+/* ---- Faults ---- */
+
+static char *forbidden_page;
+
+#define NOT_INSTRUMENTED __attribute__((noinline, no_sanitize("undefined", "address", "thread")))
+
+NOT_INSTRUMENTED static void write_to_forbidden_page(void)
+{
+    *(volatile char *)forbidden_page = 1;
+}
+
+static char *mapped_beyond_the_end_of_its_file;
+
+NOT_INSTRUMENTED static void read_beyond_the_end_of_a_file(void)
+{
+    (void)*(volatile char *)mapped_beyond_the_end_of_its_file;
+}
+
+#if defined(__x86_64__) || defined(__i386__)
+NOT_INSTRUMENTED static void divide_by_zero(void)
+{
+    __asm__ volatile("xorl %%ecx, %%ecx; movl $1, %%eax; cltd; idivl %%ecx" ::
+                         : "eax", "ecx", "edx", "cc");
+}
+
+static void hit_a_breakpoint(void)
+{
+    __asm__ volatile("int3");
+}
+
+static void execute_an_illegal_instruction(void)
+{
+    __asm__ volatile("ud2");
+}
+#else
+static void execute_an_illegal_instruction(void)
+{
+    __builtin_trap();
+}
+#endif
+
+static const struct {
+    int signum;
+    void (*commit)(void);
+} faults[] = {
+    {SIGSEGV, write_to_forbidden_page},
+    {SIGBUS, read_beyond_the_end_of_a_file},
+#if defined(__x86_64__) || defined(__i386__)
+    /* Elsewhere a division by zero may yield a number, and a trap raise another signal. */
+    {SIGFPE, divide_by_zero},
+    {SIGTRAP, hit_a_breakpoint},
+    {SIGILL, execute_an_illegal_instruction},
+#endif
+};
+enum { FAULTS = sizeof faults / sizeof *faults };
+
+static int current_fault;
+
+static void prepare_faults(void)
+{
+    char name[] = "/tmp/sigcffi-stress-XXXXXX";
+    forbidden_page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int fd = mkstemp(name);
+    CHECK(fd >= 0);
+    MUST(unlink(name)); /* and empty: what is mapped of it lies beyond its end */
+    mapped_beyond_the_end_of_its_file = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+    CHECK(forbidden_page != MAP_FAILED && mapped_beyond_the_end_of_its_file != MAP_FAILED);
+    (void)execute_an_illegal_instruction;
+}
+
+static void *commit_fault(void *argument)
+{
+    faults[current_fault].commit();
+    _exit(3); /* it was no fault */
+    return argument;
+}
+
+/* The interpreter would set a flag and return to the instruction, for ever. */
+static void refuse(int signum)
+{
+    (void)signum;
+    _exit(4);
+}
+
+static void fault_under_the_interpreter(void)
+{
+    int signum = faults[current_fault].signum;
+    install(signum, refuse, SA_ONSTACK);
+    EQUAL(sigcffi_registered(signum), 0);
+    commit_fault(NULL);
+}
+
+static void fault_in_another_thread(void)
+{
+    int signum = faults[current_fault].signum;
+    install(signum, refuse, SA_ONSTACK);
+    EQUAL(sigcffi_registered(signum), 0);
+    sigcffi_defer(UINT64_MAX);
+    join(start_thread(commit_fault, NULL));
+}
+
+static void fault_under_the_default_action(void)
+{
+    EQUAL(sigcffi_interpose(faults[current_fault].signum), 0);
+    commit_fault(NULL);
+}
+
+static void exit_with_five(int signum, siginfo_t *info, void *context)
+{
+    _exit(signum == info->si_signo && info->si_code > 0 && context != NULL ? 5 : 6);
+}
+
+static void fault_under_a_foreign_handler(void)
+{
+    int signum = faults[current_fault].signum;
+    install(signum, (void (*)(int))(void *)exit_with_five, 0);
+    EQUAL(sigcffi_interpose(signum), 0);
+    commit_fault(NULL);
+}
+
+static void a_fault_ends_the_process_by_its_own_signal(void)
+{
+    prepare_faults();
+    for (current_fault = 0; current_fault < FAULTS; current_fault++) {
+        int signum = faults[current_fault].signum;
+        case_function *const deadly[] = {fault_under_the_interpreter, fault_in_another_thread,
+                                         fault_under_the_default_action};
+        for (int i = 0; i < 3; i++) {
+            int status = status_of_child(deadly[i]);
+            CHECK(WIFSIGNALED(status));
+            EQUAL(WTERMSIG(status), signum);
+        }
+        int status = status_of_child(fault_under_a_foreign_handler);
+        CHECK(WIFEXITED(status));
+        EQUAL(WEXITSTATUS(status), 5);
+    }
+    figures("%d faults, 4 ways", FAULTS);
+}
+
+static void a_fault_signal_that_was_sent_is_handled_like_any_other(void)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    start_takers(1);
+    for (int i = 0; i < 5; i++) {
+        int signum = signals[i];
+        register_signal(signum);
+        atomic_store(&main_thread_promised, true);
+        MUST(raise(signum));
+        UNTIL(atomic_load(&calls[signum]) == 1);
+        sigset_t former = block(signum); /* to the process, for the other thread to take */
+        atomic_store(&main_thread_promised, false);
+        MUST(kill(getpid(), signum));
+        UNTIL(atomic_load(&calls[signum]) == 2);
+        restore(&former);
+        atomic_store(&main_thread_promised, true);
+        queue_to(takers[0], signum, 0);
+        UNTIL(atomic_load(&calls[signum]) == 3);
+        EQUAL(sigcffi_deliveries(signum), 3);
+    }
+    stop_takers();
+    figures("5 signals, 3 ways");
+}
+
+/* ---- Waiting ---- */
+
+static _Atomic int pause_round;
+
+/* Sends one signal per round, at a moment that wanders over the main thread's way to sleep. */
+static void *send_around_the_pause(void *target)
+{
+    unsigned random = 12345;
+    for (int round = 1;; round++) {
+        int now;
+        while ((now = atomic_load(&pause_round)) < round && now >= 0) {
+        }
+        if (now < 0) return NULL;
+        random = random * 1664525u + 1013904223u;
+        for (volatile unsigned spin = random >> 20; spin > 0; spin--) {
+        }
+        MUST(target == NULL ? kill(getpid(), STANDARD)
+                            : pthread_kill(*(pthread_t *)target, STANDARD));
+    }
+}
+
+static void pause_around(pthread_t *target, int rounds)
+{
+    atomic_store(&pause_round, 0);
+    long long before = atomic_load(&calls[STANDARD]);
+    sigset_t former = block(STANDARD);
+    pthread_t sender = start_thread(send_around_the_pause, target);
+    restore(&former);
+    for (int i = 1; i <= rounds; i++) {
+        unsigned arrivals = sigcffi_arrivals();
+        atomic_store(&pause_round, i);
+        while (atomic_load(&calls[STANDARD]) == before) {
+            sigcffi_pause(arrivals);
+            arrivals = sigcffi_arrivals();
+        }
+        EQUAL(atomic_load(&calls[STANDARD]), ++before);
+    }
+    atomic_store(&pause_round, -1);
+    join(sender);
+}
+
+static void pause_never_sleeps_through_a_signal_to_the_main_thread(void)
+{
+    const int rounds = 4000 * SCALE;
+    register_signal(STANDARD);
+    for (int i = 0; i < rounds; i++) {
+        unsigned arrivals = sigcffi_arrivals();
+        MUST(raise(STANDARD)); /* between the two */
+        sigcffi_pause(arrivals);
+    }
+    UNTIL(atomic_load(&calls[STANDARD]) == rounds);
+    pthread_t main_thread = pthread_self();
+    pause_around(&main_thread, rounds);
+    pause_around(NULL, rounds);
+    figures("%d rounds, 3 ways", rounds);
+}
+
+static void pause_never_sleeps_through_a_signal_taken_by_another_thread(void)
+{
+    const int rounds = 4000 * SCALE;
+    register_signal(STANDARD);
+    start_takers(2);
+    pause_around(&takers[0], rounds);
+    pause_around(NULL, rounds);
+    stop_takers();
+    figures("%d rounds, 2 ways", rounds);
+}
+
+/* The linker sends sigcffi_pause's own call here: the last moment before it sleeps. */
+int __real_sigsuspend(const sigset_t *mask);
+int __wrap_sigsuspend(const sigset_t *mask);
+static void (*_Atomic before_sleep)(void);
+static pthread_t sleeper;
+
+int __wrap_sigsuspend(const sigset_t *mask)
+{
+    void (*hook)(void) = atomic_load(&before_sleep);
+    if (hook != NULL && pthread_equal(pthread_self(), sleeper)) hook();
+    return __real_sigsuspend(mask);
+}
+
+static void another_thread_takes_one(void)
+{
+    uint64_t before = sigcffi_deliveries(QUEUED);
+    queue_to(takers[0], QUEUED, 0);
+    UNTIL(sigcffi_deliveries(QUEUED) > before);
+    /* Until the taker is through with it: this one it takes, and does, after the first. */
+    long long foreign_before = atomic_load(&foreign_calls);
+    queue_to(takers[0], QUEUED_TOO, 0);
+    UNTIL(atomic_load(&foreign_calls) > foreign_before);
+}
+
+static void pause_is_woken_by_another_threads_signal_up_to_the_last_moment(void)
+{
+    const int rounds = 300;
+    register_signal(QUEUED);
+    install(QUEUED_TOO, foreign_counter, 0);
+    start_takers(1);
+    sleeper = pthread_self();
+    atomic_store(&before_sleep, another_thread_takes_one);
+    for (int i = 0; i < rounds; i++) {
+        sigcffi_pause(sigcffi_arrivals());
+        UNTIL(atomic_load(&calls[QUEUED]) > i);
+    }
+    atomic_store(&before_sleep, NULL);
+    EQUAL(atomic_load(&calls[QUEUED]), rounds);
+    stop_takers();
+    figures("%d rounds", rounds);
+}
+
+/* ---- Masks and interval timers ---- */
+
+static void masks_travel_as_words(void)
+{
+    uint64_t valid = sigcffi_valid_signals();
+    CHECK(valid & sigcffi_bit(SIGKILL) && valid & sigcffi_bit(SIGRTMAX));
+    uint64_t both = sigcffi_bit(STANDARD) | sigcffi_bit(SIGRTMAX);
+    EQUAL(sigcffi_sigmask(SIG_BLOCK, both), 0);
+    EQUAL(sigcffi_sigmask(SIG_UNBLOCK, sigcffi_bit(STANDARD)), (long long)both);
+    EQUAL(sigcffi_sigmask(SIG_SETMASK, both), (long long)sigcffi_bit(SIGRTMAX));
+    EQUAL(sigcffi_sigmask(4711, 0), -1);
+    MUST(raise(STANDARD));
+    EQUAL(sigcffi_sigpending(), (long long)sigcffi_bit(STANDARD));
+    sigcffi_siginfo info = sigcffi_sigtimedwait(both, -1);
+    EQUAL(info.signo, STANDARD);
+    EQUAL(info.pid, getpid());
+    EQUAL(sigcffi_sigtimedwait(both, 0).signo, -EAGAIN);
+    EQUAL(sigcffi_pthread_kill((unsigned long)pthread_self(), SIGRTMAX), 0);
+    EQUAL(sigcffi_sigtimedwait(both, 1000000000).signo, SIGRTMAX);
+    EQUAL(sigcffi_pidfd_send_signal(-1, STANDARD, 0), SIGCFFI_HAS_PIDFD ? -EBADF : -ENOSYS);
+    figures("block, pend, accept");
+}
+
+static void the_smallest_time_still_rings(void)
+{
+    register_signal(SIGALRM);
+    EQUAL((long long)sigcffi_setitimer(ITIMER_REAL, -1000, 0).value, -EINVAL);
+    EQUAL((long long)sigcffi_setitimer(ITIMER_REAL, INT64_C(3600000000000), 0).value, 0);
+    CHECK(sigcffi_getitimer(ITIMER_REAL).value > 3500);
+    CHECK(sigcffi_setitimer(ITIMER_REAL, 1, 0).value > 3500);
+    UNTIL(atomic_load(&calls[SIGALRM]) == 1);
+    EQUAL((long long)sigcffi_setitimer(ITIMER_VIRTUAL, INT64_C(3600000000000), 1).value, 0);
+    CHECK(sigcffi_setitimer(ITIMER_VIRTUAL, 0, 0).interval > 0); /* 1 us */
+    EQUAL((long long)sigcffi_getitimer(ITIMER_REAL).value, 0);
+    EQUAL((long long)sigcffi_getitimer(4711).value, -EINVAL);
+    figures("1 ns");
+}
+
+#define CASE(name) {#name, name}
+
+static const struct test_case cases[] = {
+    CASE(a_signal_taken_by_another_thread_is_handled_once_on_the_main_thread),
+    CASE(every_queued_signal_of_a_flood_is_handled_exactly_once),
+    CASE(a_blocked_main_thread_does_not_hold_up_the_handler),
+    CASE(a_cancelled_thread_still_passes_its_signals_on),
+    CASE(a_used_up_queue_loses_nothing),
+    CASE(a_counter_counts_every_delivery),
+    CASE(a_full_table_refuses_and_attaches_nothing),
+    CASE(the_base_misses_nothing_while_dispositions_change),
+    CASE(withdrawing_puts_the_base_back_as_it_was),
+    CASE(siginterrupt_is_passed_on_to_the_base),
+    CASE(what_somebody_else_installed_is_left_alone),
+    CASE(the_interpreters_handler_is_recognised_and_no_other),
+    CASE(a_foreign_base_gets_everything_on_the_thread_the_kernel_chose),
+    CASE(errno_survives_the_trampoline),
+    CASE(a_deferred_signal_waits_and_is_not_lost_when_lifting_races),
+    CASE(deferring_one_signal_holds_back_no_other),
+    CASE(a_forked_child_starts_clean_with_a_free_lock),
+    CASE(a_foreign_handler_may_fork_wherever_it_interrupts_us),
+    CASE(a_fault_ends_the_process_by_its_own_signal),
+    CASE(a_fault_signal_that_was_sent_is_handled_like_any_other),
+    CASE(pause_never_sleeps_through_a_signal_to_the_main_thread),
+    CASE(pause_never_sleeps_through_a_signal_taken_by_another_thread),
+    CASE(pause_is_woken_by_another_threads_signal_up_to_the_last_moment),
+    CASE(masks_travel_as_words),
+    CASE(the_smallest_time_still_rings),
+    {NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    return run_cases(cases, argc, argv);
+}

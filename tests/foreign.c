@@ -1,0 +1,87 @@
+/* A C library with a signal handler of its own, as a program may have loaded one.
+ *
+ * Law: knows nothing of sigcffi. Tests load it with ctypes.
+ */
+#define _GNU_SOURCE 1
+#include <signal.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t calls, last_pid, had_context;
+
+static void handler(int signum, siginfo_t *info, void *context)
+{
+    (void)signum;
+    calls++;
+    last_pid = (sig_atomic_t)info->si_pid;
+    had_context = context != NULL;
+}
+
+/* The library takes the signal, with flags and a mask that can be recognised again. */
+int foreign_install(int signum, int flags)
+{
+    struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags};
+    sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGUSR2);
+    sigaddset(&action.sa_mask, SIGWINCH);
+    return sigaction(signum, &action, NULL);
+}
+
+int foreign_set(int signum, int ignore)
+{
+    struct sigaction action = {.sa_handler = ignore ? SIG_IGN : SIG_DFL};
+    return sigaction(signum, &action, NULL);
+}
+
+int foreign_calls(void)
+{
+    return calls;
+}
+int foreign_last_pid(void)
+{
+    return last_pid;
+}
+int foreign_had_context(void)
+{
+    return had_context;
+}
+
+/* The system calls that waits end in, so that a test can see a thread in them. */
+const int foreign_sigsuspend = SYS_rt_sigsuspend;
+const int foreign_sigtimedwait = SYS_rt_sigtimedwait;
+
+/* To one thread of any process: what kill(2) leaves to chance. */
+int foreign_tgkill(int pid, int tid, int signum)
+{
+    return (int)syscall(SYS_tgkill, pid, tid, signum);
+}
+
+/* Faults, as a broken extension module makes them. */
+void foreign_segv(void)
+{
+    *(volatile int *)1 = 0;
+}
+void foreign_ill(void)
+{
+    __builtin_trap();
+}
+
+void foreign_fpe(void)
+{
+#if defined(__x86_64__)
+    volatile int seven = 7, zero = 0; /* a compiler may divide 1 without dividing */
+    seven = seven / zero;
+#else
+    raise(SIGFPE);
+#endif
+}
+
+void foreign_trap(void)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("int3");
+#else
+    raise(SIGTRAP);
+#endif
+}

@@ -1,0 +1,84 @@
+"""The border between C and Python: what is declared, and who may cross."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import sigcffi
+from sigcffi._sigcffi import ffi, lib
+
+PACKAGE = Path(sigcffi.__file__).parent
+
+
+def test_the_stub_names_exactly_what_the_compiled_module_has() -> None:
+    tree = ast.parse((PACKAGE / "_sigcffi.pyi").read_text())
+    [declared] = [
+        node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "_Lib"
+    ]
+    names = {
+        node.target.id if isinstance(node, ast.AnnAssign) else node.name  # type: ignore[union-attr]
+        for node in declared.body
+    }
+    assert names == set(dir(lib))
+
+
+def test_the_posix_calls_themselves_are_declared() -> None:
+    for name in ("sigaction", "alarm", "setitimer", "getitimer", "siginterrupt", "pause"):
+        assert callable(getattr(lib, name))
+
+
+def test_the_posix_calls_work_through_cffi_alone() -> None:
+    setting, former = ffi.new("struct itimerval *"), ffi.new("struct itimerval *")
+    setting.it_value.tv_sec = 1000
+    assert lib.setitimer(sigcffi.ITIMER_VIRTUAL, setting, former) == 0
+    assert sigcffi.getitimer(sigcffi.ITIMER_VIRTUAL)[0] > 990
+    setting.it_value.tv_sec = 0
+    assert lib.setitimer(sigcffi.ITIMER_VIRTUAL, setting, former) == 0
+    assert former.it_value.tv_sec >= 990
+
+
+def test_a_word_is_the_set_that_the_kernel_has() -> None:
+    """The C half copies the word of a sigset_t where it may; the standard module goes by signal."""
+    import signal
+
+    everything = sigcffi.valid_signals() - {sigcffi.SIGKILL, sigcffi.SIGSTOP}
+    sigcffi.pthread_sigmask(sigcffi.SIG_SETMASK, everything)
+    assert signal.pthread_sigmask(signal.SIG_SETMASK, ()) == everything
+
+
+def test_slots_are_attached_detached_and_bounded() -> None:
+    signum = sigcffi.SIGUSR1
+    sigcffi.signal(signum, lambda signum, frame: None)
+    indices = [
+        lib.sigcffi_attach(signum, lib.SIGCFFI_SLOT_COUNTER, 0) for _ in range(lib.SIGCFFI_SLOTS)
+    ]
+    assert sorted(indices) == list(range(lib.SIGCFFI_SLOTS))
+    assert lib.sigcffi_attach(signum, lib.SIGCFFI_SLOT_COUNTER, 0) < 0
+    sigcffi.raise_signal(signum)
+    assert [lib.sigcffi_count(signum, index) for index in indices] == [1] * lib.SIGCFFI_SLOTS
+    for index in indices:
+        assert lib.sigcffi_detach(signum, index) == 0
+    sigcffi.raise_signal(signum)
+    assert lib.sigcffi_count(signum, 0) == 1
+
+
+def test_a_deferred_signal_waits_for_the_lift() -> None:
+    seen: list[int] = []
+    signum = sigcffi.SIGUSR1
+    sigcffi.signal(signum, lambda signum, frame: seen.append(signum))
+    lib.sigcffi_defer(1 << (signum - 1))
+    sigcffi.raise_signal(signum)
+    assert seen == []
+    lib.sigcffi_lift(1 << (signum - 1))
+    sigcffi.pthread_sigmask(sigcffi.SIG_BLOCK, ())  # PyPy looks for due handlers when asked
+    assert seen == [signum]
+    sigcffi.raise_signal(signum)
+    assert seen == [signum] * 2
+
+
+def test_no_version_is_kept_twice() -> None:
+    version = re.compile(r"\b\d+\.\d+\.\d+\b")
+    for path in PACKAGE.glob("*.py"):
+        assert not version.search(path.read_text()), path
