@@ -1,8 +1,8 @@
 """Names that the standard module lacks in some version although the platform has them.
 
-Law: an object that programs compare or catch is the standard module's own, where it has one, so that
-``sigcffi.SIGINT is signal.SIGINT`` and ``except signal.ItimerError`` catches ours. Here stands only
-what is missing there, with the compiler's numbers.
+Law: an object that programs compare or catch is the standard module's own, where it has one: so
+that ``sigcffi.SIGINT is signal.SIGINT`` and ``except signal.ItimerError`` catches ours. Here stands
+only what is missing there, with the compiler's numbers.
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@
  * but the calling thread's mask. Where a wait must not miss a signal, the signals are blocked
  * first and the kernel swaps the masks and sleeps in one step.
  */
-#include <pthread.h>
 
 #include "sigcffi.h"
+
+#include <pthread.h>
 
 /* The former mask; all ones, which no mask can be since SIGKILL is never blocked, if `how` is
  * not a way to change it. */

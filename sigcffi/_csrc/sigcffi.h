@@ -24,6 +24,8 @@
 #ifndef SIGCFFI_H
 #define SIGCFFI_H
 
+#include "platform.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,8 +33,6 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "platform.h"
 
 #ifndef NSIG
 #define NSIG _NSIG

@@ -20,12 +20,12 @@
  * the signal, but the main thread's blocking call is not interrupted, and CPython 3.9-3.12
  * may not look at the mark until its main thread next takes the GIL.
  */
+#include "sigcffi.h"
+
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
-
-#include "sigcffi.h"
 
 typedef void handler_function(int, siginfo_t *, void *);
 
@@ -213,10 +213,10 @@ static void run_slots(int signum)
         /* acquire: the operand's target was made ready before the slot was stored */
         uint64_t word = atomic_load_explicit(&slots[signum][index], memory_order_acquire);
         switch (word & 0xff) {
-            case SIGCFFI_SLOT_EMPTY: break;
-            case SIGCFFI_SLOT_COUNTER:
-                atomic_fetch_add_explicit(&counts[signum][index], 1, memory_order_relaxed);
-                break;
+        case SIGCFFI_SLOT_EMPTY: break;
+        case SIGCFFI_SLOT_COUNTER:
+            atomic_fetch_add_explicit(&counts[signum][index], 1, memory_order_relaxed);
+            break;
         }
     }
 }
@@ -226,16 +226,16 @@ static void run_slots(int signum)
 static bool is_fault(int signum, const siginfo_t *info)
 {
     switch (signum) {
-        case SIGBUS:
+    case SIGBUS:
 #if defined(BUS_MCEERR_AO)
-            if (info->si_code == BUS_MCEERR_AO) return false; /* a report, not a fault */
+        if (info->si_code == BUS_MCEERR_AO) return false; /* a report, not a fault */
 #endif
-        /* fall through */
-        case SIGSEGV:
-        case SIGFPE:
-        case SIGILL:
-        case SIGTRAP: return info->si_code > 0;
-        default: return false;
+    /* fall through */
+    case SIGSEGV:
+    case SIGFPE:
+    case SIGILL:
+    case SIGTRAP: return info->si_code > 0;
+    default: return false;
     }
 }
 
