@@ -67,6 +67,10 @@ sigcffi_siginfo sigcffi_sigtimedwait(uint64_t word, int64_t nanoseconds)
         result.signo = -errno;
         return result;
     }
+    if (sigcffi_was_note(signum, &info)) {
+        result.signo = -EINTR;
+        return result;
+    }
     result.signo = info.si_signo;
     result.code = info.si_code;
     result.error = info.si_errno;

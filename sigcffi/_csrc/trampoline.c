@@ -139,7 +139,6 @@ static const char note_mark;
 /* handler context. Interrupt the main thread with `signum`; whether the kernel took it. */
 static bool send_note(int signum)
 {
-    if (main_thread_blocks(signum)) return false;
 #if SIGCFFI_HAS_TGSIGQUEUE
     siginfo_t note;
     memset(&note, 0, sizeof note);
@@ -196,12 +195,24 @@ static void settle(int signum, siginfo_t *info, void *context)
  * ever. */
 static void owe(int signum, siginfo_t *info, void *context)
 {
+    /* Looked up first: it takes long, and between owing and sending the note somebody else may
+     * settle, and a handler that has run then may give the signal back to its default action. */
+    bool here = on_main_thread() || main_thread_blocks(signum);
     atomic_fetch_add(&owed[signum], 1);
     if (atomic_load(&deferred) & sigcffi_bit(signum)) return;
     /* A note for each: one that a sigwait() in the main thread swallowed must not be the last.
      * Where none can be sent, because the main thread has blocked the signal or the queue is
      * used up, settle here: what the interpreter alone would have done. */
-    if (on_main_thread() || !send_note(signum)) settle(signum, info, context);
+    if (here || !send_note(signum)) settle(signum, info, context);
+}
+
+/* Outside handlers. A wait has accepted a signal without a handler. If that was a note, it is
+ * none of the caller's: settle, and true. */
+bool sigcffi_was_note(int signum, siginfo_t *info)
+{
+    if (!is_note(signum, info)) return false;
+    settle(signum, info, NULL);
+    return true;
 }
 
 /* ---- The trampoline ---- */
@@ -490,7 +501,7 @@ void sigcffi_lift(uint64_t set)
     memset(&nothing, 0, sizeof nothing);
     for (int signum = 1; signum < NSIG; signum++)
         if ((set & sigcffi_bit(signum)) && atomic_load(&owed[signum]) != 0 &&
-            (on_main_thread() || !send_note(signum)))
+            (on_main_thread() || main_thread_blocks(signum) || !send_note(signum)))
             settle(signum, &nothing, NULL);
 }
 
