@@ -22,9 +22,9 @@ def check(result: int) -> int:
     return result
 
 
-def itimer_error(result: float) -> ItimerError:
-    """The exception for a negative errno in place of a time."""
-    return ItimerError(int(-result), os.strerror(int(-result)))
+def itimer_error(errno: float) -> ItimerError:
+    """The exception for an errno that stands in place of a time."""
+    return ItimerError(int(errno), os.strerror(int(errno)))
 
 
 def strsignal(signum: int) -> str:

@@ -15,7 +15,7 @@ from signal import NSIG, Signals
 from types import BuiltinFunctionType, FunctionType, MethodType
 
 from sigcffi import _mainthread  # noqa: F401  (C must know the main thread first)
-from sigcffi._arguments import index
+from sigcffi._arguments import index, signal_number
 from sigcffi._ffi import check, lib
 from sigcffi._registry import DEFAULT, FOREIGN, IGNORED, PYTHON, in_force
 
@@ -113,10 +113,11 @@ def getsignal(signalnum: Signals | int) -> Handler:
     Raises ValueError for a number that is not a signal's, TypeError for what is not an integer. Any
     thread may call it.
     """
-    registered = _lookup(signalnum)
-    kind = _query(signalnum)
+    signum = signalnum if type(signalnum) in _NUMBERS else index(signalnum)
+    registered = _lookup(signum)
+    kind = _query(signum)
     if kind == _FOREIGN:
-        kind = _recognised(signalnum)
+        kind = _recognised(signum)
     return registered if kind == _PYTHON else in_force(_KINDS.get(kind), registered)
 
 
@@ -142,9 +143,7 @@ def siginterrupt(signalnum: SupportsIndex, flag: SupportsIndex, /) -> None:
     be handled, TypeError for what is not an integer. Any thread may call it; it holds for all.
     """
     signum, interrupt = index(signalnum), index(flag)
-    if not 0 < signum < NSIG:
-        raise ValueError("signal number out of range")
-    if lib.siginterrupt(signum, interrupt) != 0:
+    if lib.siginterrupt(signal_number(signum), interrupt) != 0:
         check(-errno.EINVAL)  # the one error it has
 
 

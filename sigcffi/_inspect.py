@@ -7,9 +7,9 @@ Source: signal(7) for the default actions.
 
 from __future__ import annotations
 
-from signal import NSIG, SIG_BLOCK, SIGRTMAX, SIGRTMIN, Signals
+from signal import SIG_BLOCK, SIGRTMAX, SIGRTMIN, Signals
 
-from sigcffi._arguments import index
+from sigcffi._arguments import signal_number
 from sigcffi._ffi import lib
 from sigcffi._ffi import strsignal as _strsignal
 from sigcffi._handlers import getsignal, kind_of
@@ -32,19 +32,12 @@ _ACTION_OF = {
 }
 
 
-def _signum(signalnum: SupportsIndex) -> int:
-    signum = index(signalnum)
-    if not 0 < signum < NSIG:
-        raise ValueError("signal number out of range")
-    return signum
-
-
 def strsignal(signalnum: SupportsIndex, /) -> str | None:
     """The system's description of a signal, None if it has none.
 
     ValueError for a number that is not a signal's, TypeError for what is not an integer.
     """
-    text = _strsignal(_signum(signalnum))
+    text = _strsignal(signal_number(signalnum))
     return None if text.startswith("Unknown signal") else text
 
 
@@ -55,7 +48,7 @@ def deliveries(signalnum: SupportsIndex, /) -> int:
     ignored, by default or by choice, nor those that the kernel merged into one that was pending.
     A forked child counts from 0. ValueError for a number that is not a signal's.
     """
-    return lib.sigcffi_deliveries(_signum(signalnum))
+    return lib.sigcffi_deliveries(signal_number(signalnum))
 
 
 class SignalState:

@@ -64,10 +64,10 @@ def setitimer(
         seconds * 1_000_000_000 if type(seconds) is int else nanoseconds(seconds),
         0 if interval is _ONCE else nanoseconds(interval),
     )
-    value = former.value
-    if value < 0:
-        raise itimer_error(value)
-    return value, former.interval
+    value, repeat = former.value, former.interval
+    if value != value:
+        raise itimer_error(repeat)
+    return value, repeat
 
 
 def getitimer(which: SupportsIndex, /) -> tuple[float, float]:
@@ -77,7 +77,7 @@ def getitimer(which: SupportsIndex, /) -> tuple[float, float]:
     unknown timer, TypeError or OverflowError for what is not a C int.
     """
     setting = _getitimer(which if type(which) is int else index(which))
-    value = setting.value
-    if value < 0:
-        raise itimer_error(value)
-    return value, setting.interval
+    value, repeat = setting.value, setting.interval
+    if value != value:
+        raise itimer_error(repeat)
+    return value, repeat

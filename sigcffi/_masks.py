@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 from signal import NSIG, Sigmasks, Signals
 
-from sigcffi._arguments import index
+from sigcffi._arguments import index, long
 from sigcffi._ffi import check, lib
 from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
 
@@ -41,7 +41,7 @@ def word_of(sigset: Iterable[SupportsIndex]) -> int:
     that the C library keeps for itself is left out, with a RuntimeWarning.
     """
     word = 0
-    for signum in map(index, sigset):
+    for signum in map(long, sigset):
         try:
             word |= _BITS[signum]
         except KeyError:

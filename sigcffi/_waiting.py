@@ -89,9 +89,9 @@ def sigtimedwait(sigset: Iterable[SupportsIndex], timeout: Number, /) -> struct_
     not a number.
     """
     word, wait = word_of(sigset), nanoseconds(timeout)
+    if not -(2**63) <= wait < 2**63:
+        raise OverflowError("timestamp too large to convert to C PyTime_t")
     if wait < 0:
         raise ValueError("timeout must be non-negative")
-    if wait >= 2**63:
-        raise OverflowError("timestamp too large to convert to C PyTime_t")
     info = _wait(word, time.monotonic_ns() + wait)
     return None if info is None else _struct(info)

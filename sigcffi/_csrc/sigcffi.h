@@ -93,8 +93,8 @@ int sigcffi_pidfd_send_signal(int pidfd, int signum, unsigned flags);
 
 /* --- timers.c --- */
 typedef struct {
-    double value; /* seconds, or a negative errno */
-    double interval;
+    double value;    /* seconds, or NaN where something failed */
+    double interval; /* seconds, or the errno */
 } sigcffi_itimer;
 
 sigcffi_itimer sigcffi_setitimer(int which, int64_t value_ns, int64_t interval_ns);

@@ -5,6 +5,8 @@
  */
 #include "sigcffi.h"
 
+#include <math.h>
+
 static struct timeval rounded_up(int64_t ns)
 {
     int64_t us = ns / 1000 + (ns % 1000 > 0); /* truncation is "up" already below zero */
@@ -20,7 +22,9 @@ static double seconds(struct timeval time)
 
 static sigcffi_itimer outcome(int result, const struct itimerval *setting)
 {
-    sigcffi_itimer timer = {.value = -errno, .interval = 0};
+    /* Not a negative value: the kernel itself gives one back for some timers that are set to
+     * centuries. */
+    sigcffi_itimer timer = {.value = NAN, .interval = errno};
     if (result == 0) {
         timer.value = seconds(setting->it_value);
         timer.interval = seconds(setting->it_interval);

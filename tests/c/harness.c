@@ -64,9 +64,19 @@ static void become_somebody_else(void)
         prctl(PR_SET_DUMPABLE, 1); /* LeakSanitizer looks into its own process */
 }
 
+void (*_Atomic inside_fork)(void);
+
+static void run_inside_fork(void)
+{
+    void (*hook)(void) = atomic_load(&inside_fork);
+    if (hook != NULL) hook();
+}
+
 static void run_in_child(const struct test_case *test)
 {
     become_somebody_else();
+    /* Registered first, so it is called last before a fork and first after it. */
+    MUST(pthread_atfork(run_inside_fork, NULL, run_inside_fork));
     setpgid(0, 0);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* deaths are part of the programme */
     figures("%s", test->name);                      /* for skip() */
@@ -128,10 +138,12 @@ int run_cases(const struct test_case *cases, int argc, char **argv)
 
 void breathe(void)
 {
+    int saved_errno = errno; /* poll() may be interrupted, and a case may look at errno */
     sched_yield();
     /* ThreadSanitizer intercepts poll() but not sched_yield(), and runs a handler it has
      * held back only when the thread comes through something intercepted. */
     poll(NULL, 0, 0);
+    errno = saved_errno;
 }
 
 /* ---- Threads ---- */

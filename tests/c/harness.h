@@ -41,8 +41,7 @@ enum { SCALE = TSAN || ASAN ? 1 : 4 };
 /* In any context: what is printed goes through write(2), and abort() is async-signal-safe. */
 _Noreturn void fail(const char *file, int line, const char *what, long long left, long long right);
 
-#define CHECK(condition) \
-    ((condition) ? (void)0 : fail(__FILE__, __LINE__, #condition, 0, 0))
+#define CHECK(condition) ((condition) ? (void)0 : fail(__FILE__, __LINE__, #condition, 0, 0))
 #define EQUAL(left, right) equal(__FILE__, __LINE__, #left " == " #right, left, right)
 
 static inline void equal(const char *file, int line, const char *what, long long left,
@@ -74,6 +73,10 @@ struct test_case {
 
 /* All cases, or those named on the command line; the exit status. */
 int run_cases(const struct test_case *cases, int argc, char **argv);
+
+/* Called at fork, inside of what sigcffi does there: after it before, and before it in the child.
+ */
+extern void (*_Atomic inside_fork)(void);
 
 /* ---- Waiting ---- */
 

@@ -132,7 +132,7 @@ MOST_STACK_ALTOGETHER = 3072  # of the deepest chain of calls
 ENTRY = "trampoline"  # where handler context begins
 
 
-class Failure(Exception):
+class RuleError(Exception):
     """One thing that is not as it should be."""
 
 
@@ -149,7 +149,7 @@ def run(command: Iterable[str], **keywords: object) -> str:
         **keywords,
     )
     if done.returncode != 0:
-        raise Failure(f"{' '.join(arguments)}\nstatus {done.returncode}\n{done.stdout}")
+        raise RuleError(f"{' '.join(arguments)}\nstatus {done.returncode}\n{done.stdout}")
     output: str = done.stdout
     return output
 
@@ -196,7 +196,7 @@ def stack_usage(path: str) -> dict[str, int]:
             place, size, kind = line.split("\t")
             name = place.rpartition(":")[2]
             if kind.strip() != "static":
-                raise Failure(f"{name}: its stack is {kind.strip()}: nobody can tell how deep")
+                raise RuleError(f"{name}: its stack is {kind.strip()}: nobody can tell how deep")
             usage[name] = int(size)
     return usage
 
@@ -261,7 +261,7 @@ def check_handler_context(compiler: str, csrc: str, directory: str) -> str:
     if altogether > MOST_STACK_ALTOGETHER:
         problems.append(f"{altogether} bytes of stack in all, over {MOST_STACK_ALTOGETHER}")
     if problems:
-        raise Failure("\n".join(problems))
+        raise RuleError("\n".join(problems))
     return f"{len(own)} functions, {len(foreign)} foreign calls, {altogether} bytes of stack"
 
 
@@ -273,8 +273,8 @@ def compile_stress(compiler: str, build: str, csrc: str, directory: str) -> str:
     program = os.path.join(directory, f"stress-{compiler}-{build}")
     sources = [os.path.join(HERE, name) for name in ("stress.c", "harness.c")]
     sources += [os.path.join(csrc, name) for name in ("trampoline.c", "masks.c", "timers.c")]
-    # The program looks over sigcffi_pause's shoulder at the moment before it sleeps.
-    linking = ("-Wl,--wrap=sigsuspend", "-ldl")
+    # The program steps in at two moments: before sigcffi_pause sleeps, after a handler is set.
+    linking = ("-Wl,--wrap=sigsuspend", "-Wl,--wrap=sigaction", "-ldl")
     run([compiler, *COMMON, *BUILDS[build].flags, "-I", csrc, *sources, *linking, "-o", program])
     return program
 
@@ -342,7 +342,7 @@ def main() -> int:
                 try:
                     found = check_handler_context(compiler, csrc, directory)
                     summary.append(f"{title}: ok ({found})")
-                except (Failure, OSError) as error:
+                except (RuleError, OSError) as error:
                     failures += 1
                     summary.append(f"{title}: FAILED")
                     summary += [f"    {line}" for line in str(error).splitlines()]
@@ -352,7 +352,7 @@ def main() -> int:
             start = time.monotonic()
             try:
                 ran, skipped, failed = run_stress(compiled.result(), build, arguments.case)
-            except (Failure, OSError, subprocess.TimeoutExpired) as error:
+            except (RuleError, OSError, subprocess.TimeoutExpired) as error:
                 ran, skipped, failed = 0, 0, str(error).splitlines()
             failures += bool(failed)
             seconds = time.monotonic() - start

@@ -107,6 +107,45 @@ static void every_queued_signal_of_a_flood_is_handled_exactly_once(void)
             (long long)(calls_elsewhere[QUEUED] + calls_elsewhere[QUEUED_TOO]));
 }
 
+static const int own_signals = 4000 * SCALE;
+
+static void *signal_oneself(void *barrier)
+{
+    pthread_barrier_wait(barrier);
+    for (int i = 0; i < own_signals; i++) MUST(raise(QUEUED));
+    return NULL;
+}
+
+static void signal_themselves(void)
+{
+    pthread_barrier_t barrier;
+    MUST(pthread_barrier_init(&barrier, NULL, 2));
+    pthread_t threads[] = {start_thread(signal_oneself, &barrier),
+                           start_thread(signal_oneself, &barrier)};
+    for (int i = 0; i < 2; i++) join(threads[i]);
+}
+
+/* The trampoline runs in two threads as densely as can be: every sum is one of theirs. */
+static void threads_in_the_trampoline_together_count_right(void)
+{
+    const long long all = 2 * own_signals;
+    register_signal(QUEUED);
+    EQUAL(sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0), 0);
+    sigcffi_defer(sigcffi_bit(QUEUED));
+    signal_themselves();
+    EQUAL(sigcffi_deliveries(QUEUED), all);
+    EQUAL(sigcffi_count(QUEUED, 0), all);
+    EQUAL(atomic_load(&calls[QUEUED]), 0);
+    sigcffi_lift(sigcffi_bit(QUEUED)); /* what was owed is called */
+    EQUAL(atomic_load(&calls[QUEUED]), all);
+    /* Now both settle as well. The main thread takes notes, and its part in that. */
+    signal_themselves();
+    UNTIL(atomic_load(&calls[QUEUED]) >= 2 * all);
+    EQUAL(atomic_load(&calls[QUEUED]), 2 * all);
+    EQUAL(sigcffi_deliveries(QUEUED), 2 * all);
+    figures("%lld signals", 2 * all);
+}
+
 static void a_blocked_main_thread_does_not_hold_up_the_handler(void)
 {
     const int rounds = 500 * SCALE;
@@ -223,13 +262,17 @@ static void a_used_up_queue_loses_nothing(void)
 
 /* ---- Slots ---- */
 
+static atomic_bool slot_taken[SIGCFFI_SLOTS];
+
 static void *attach_and_detach(void *stop)
 {
     long long times = 0;
     for (; !atomic_load((atomic_bool *)stop); times++) {
         int index = sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0);
         CHECK(index > 0); /* 0 is taken by the one that stays */
+        CHECK(!atomic_exchange(&slot_taken[index], true));
         CHECK(sigcffi_count(QUEUED, index) <= sigcffi_deliveries(QUEUED));
+        CHECK(atomic_exchange(&slot_taken[index], false));
         EQUAL(sigcffi_detach(QUEUED, index), 0);
         if (times % 64 == 0) breathe();
     }
@@ -371,6 +414,44 @@ static void the_base_misses_nothing_while_dispositions_change(void)
      * many, which the interpreter does not see: it runs Python handlers once for many calls. */
     CHECK(atomic_load(&calls[QUEUED_TOO]) <= 2 * (long long)each);
     figures("%d signals, registered %lld times", 2 * each, registered);
+}
+
+/* The linker sends every call here, so also the one that puts the trampoline in place. */
+int __real_sigaction(int signum, const struct sigaction *action, struct sigaction *former);
+int __wrap_sigaction(int signum, const struct sigaction *action, struct sigaction *former);
+static void (*_Atomic after_sigaction)(int signum);
+
+int __wrap_sigaction(int signum, const struct sigaction *action, struct sigaction *former)
+{
+    int result = __real_sigaction(signum, action, former);
+    void (*hook)(int) = atomic_load(&after_sigaction);
+    if (hook != NULL && action != NULL) hook(signum);
+    return result;
+}
+
+static void deliver_one(int signum)
+{
+    long long before = atomic_load(&foreign_calls);
+    queue_to(takers[0], signum, 0);
+    UNTIL(atomic_load(&foreign_calls) > before);
+}
+
+static void the_trampoline_finds_its_base_from_the_first_instant(void)
+{
+    start_takers(1);
+    int times = 0;
+    for (int signum = QUEUED; signum < SIGRTMAX - 1; signum++, times++) {
+        install(signum, foreign_counter, 0);
+        atomic_store(&after_sigaction, deliver_one);
+        EQUAL(sigcffi_interpose(signum), 0);
+        EQUAL(sigcffi_deliveries(signum), 1);
+        EQUAL(sigcffi_withdraw(signum), 0);
+        EQUAL(sigcffi_deliveries(signum), 1);
+        atomic_store(&after_sigaction, NULL);
+    }
+    EQUAL(atomic_load(&foreign_calls), 2 * times);
+    stop_takers();
+    figures("%d signals", 2 * times);
 }
 
 static void withdrawing_puts_the_base_back_as_it_was(void)
@@ -538,6 +619,15 @@ static void errno_survives_the_trampoline(void)
         UNTIL(atomic_load(&calls[STANDARD_TOO]) > i);
         EQUAL(errno, ENOTRECOVERABLE);
     }
+    /* While a note arrives. */
+    start_takers(1);
+    for (int i = 0; i < 100; i++) {
+        errno = ENOTRECOVERABLE;
+        queue_to(takers[0], QUEUED, i);
+        UNTIL(atomic_load(&calls[QUEUED]) > i);
+        EQUAL(errno, ENOTRECOVERABLE);
+    }
+    stop_takers();
     /* In a thread: while the note is sent, and while it is refused. */
     join(start_thread(errno_in_thread, NULL));
     atomic_bool blocked = false;
@@ -595,6 +685,64 @@ static void a_deferred_signal_waits_and_is_not_lost_when_lifting_races(void)
     figures("%lld signals in %d rounds", total, deferral_rounds);
 }
 
+/* Two threads meet anew in every round, each a little early or late. */
+static _Atomic int current_round; /* negative: no more */
+
+static bool wait_for_round(int round)
+{
+    int now;
+    for (unsigned spins = 1; (now = atomic_load(&current_round)) < round && now >= 0; spins++)
+        if (spins % 1024 == 0) sched_yield(); /* the other may need this very processor */
+    return now >= 0;
+}
+
+static void spin(int turns)
+{
+    for (volatile int left = turns; left > 0; left--) {
+    }
+}
+
+static int random_below(unsigned *state, int limit)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (int)((*state >> 16) % (unsigned)limit);
+}
+
+static _Atomic int lifted_round;
+
+static void *lift_in_every_round(void *argument)
+{
+    unsigned random = 54321;
+    for (int i = 1; wait_for_round(i); i++) {
+        spin(random_below(&random, 1024));
+        sigcffi_lift(sigcffi_bit(QUEUED));
+        atomic_store(&lifted_round, i);
+    }
+    return argument;
+}
+
+/* Whichever sees the other: the signal that nothing is deferred, or the lifting that something
+ * is owed. That neither does, when they meet within nanoseconds, is the error looked for. */
+static void a_signal_that_meets_the_lifting_is_not_left_behind(void)
+{
+    const int rounds = 100000 * SCALE;
+    unsigned random = 12345;
+    register_signal(QUEUED);
+    pthread_t lifting = start_thread(lift_in_every_round, NULL);
+    for (int i = 1; i <= rounds; i++) {
+        sigcffi_defer(sigcffi_bit(QUEUED));
+        atomic_store(&current_round, i);
+        spin(random_below(&random, 1024));
+        MUST(raise(QUEUED));
+        while (atomic_load(&lifted_round) < i) sched_yield();
+        UNTIL(atomic_load(&calls[QUEUED]) >= i);
+        EQUAL(atomic_load(&calls[QUEUED]), i);
+    }
+    atomic_store(&current_round, -1);
+    join(lifting);
+    figures("%d rounds", rounds);
+}
+
 static void deferring_one_signal_holds_back_no_other(void)
 {
     register_signal(STANDARD);
@@ -624,8 +772,7 @@ static void check_forked_child(void)
     CHECK(sigcffi_is_main_thread());
     for (int signum = 1; signum < NSIG; signum++) {
         EQUAL(sigcffi_deliveries(signum), 0);
-        for (int index = 0; index < SIGCFFI_SLOTS; index++)
-            EQUAL(sigcffi_count(signum, index), 0);
+        for (int index = 0; index < SIGCFFI_SLOTS; index++) EQUAL(sigcffi_count(signum, index), 0);
     }
     /* Nothing is owed for what the parent received, and the lock is free. */
     long long before = atomic_load(&calls[QUEUED]);
@@ -694,8 +841,7 @@ static void a_forked_child_starts_clean_with_a_free_lock(void)
     pthread_t busy = start_thread(change_dispositions, &stop);
     pthread_t forking[2];
     UNTIL(sigcffi_deliveries(QUEUED) > 10);
-    for (intptr_t i = 0; i < 2; i++)
-        forking[i] = start_thread(fork_repeatedly, (void *)(i + 1));
+    for (intptr_t i = 0; i < 2; i++) forking[i] = start_thread(fork_repeatedly, (void *)(i + 1));
     fork_repeatedly(NULL);
     for (int i = 0; i < 2; i++) join(forking[i]);
     atomic_store(&stop, true);
@@ -711,6 +857,34 @@ static void a_forked_child_starts_clean_with_a_free_lock(void)
     EQUAL(sigcffi_count(QUEUED, 0), (intptr_t)sent);
     stop_takers();
     figures("%d forks, %lld signals", 3 * forks, (long long)(intptr_t)sent);
+}
+
+static void raise_queued(void)
+{
+    MUST(raise(QUEUED));
+}
+
+static void a_signal_inside_fork_waits_until_both_sides_are_ready(void)
+{
+    const int rounds = 50 * SCALE;
+    register_signal(QUEUED);
+    atomic_store(&main_thread_promised, true);
+    for (int i = 0; i < rounds; i++) {
+        atomic_store(&inside_fork, raise_queued);
+        pid_t pid = fork();
+        CHECK(pid >= 0);
+        long long expected = i + 1;
+        UNTIL(atomic_load(&calls[QUEUED]) >= expected);
+        EQUAL(atomic_load(&calls[QUEUED]), expected);
+        /* The child's own, that came before sigcffi had made it a new process, is counted. */
+        EQUAL(sigcffi_deliveries(QUEUED), pid == 0 ? 1 : expected);
+        if (pid == 0) _exit(0);
+        int status;
+        while (waitpid(pid, &status, 0) != pid) EQUAL(errno, EINTR);
+        EQUAL(status, 0);
+    }
+    atomic_store(&inside_fork, NULL);
+    figures("%d forks", rounds);
 }
 
 static _Atomic int handler_forks;
@@ -925,42 +1099,35 @@ static void a_fault_signal_that_was_sent_is_handled_like_any_other(void)
 
 /* ---- Waiting ---- */
 
-static _Atomic int pause_round;
-
 /* Sends one signal per round, at a moment that wanders over the main thread's way to sleep. */
 static void *send_around_the_pause(void *target)
 {
     unsigned random = 12345;
-    for (int round = 1;; round++) {
-        int now;
-        while ((now = atomic_load(&pause_round)) < round && now >= 0) {
-        }
-        if (now < 0) return NULL;
-        random = random * 1664525u + 1013904223u;
-        for (volatile unsigned spin = random >> 20; spin > 0; spin--) {
-        }
+    for (int i = 1; wait_for_round(i); i++) {
+        spin(random_below(&random, 4096));
         MUST(target == NULL ? kill(getpid(), STANDARD)
                             : pthread_kill(*(pthread_t *)target, STANDARD));
     }
+    return NULL;
 }
 
 static void pause_around(pthread_t *target, int rounds)
 {
-    atomic_store(&pause_round, 0);
+    atomic_store(&current_round, 0);
     long long before = atomic_load(&calls[STANDARD]);
     sigset_t former = block(STANDARD);
     pthread_t sender = start_thread(send_around_the_pause, target);
     restore(&former);
     for (int i = 1; i <= rounds; i++) {
         unsigned arrivals = sigcffi_arrivals();
-        atomic_store(&pause_round, i);
+        atomic_store(&current_round, i);
         while (atomic_load(&calls[STANDARD]) == before) {
             sigcffi_pause(arrivals);
             arrivals = sigcffi_arrivals();
         }
         EQUAL(atomic_load(&calls[STANDARD]), ++before);
     }
-    atomic_store(&pause_round, -1);
+    atomic_store(&current_round, -1);
     join(sender);
 }
 
@@ -1071,17 +1238,22 @@ static void the_smallest_time_still_rings(void)
     figures("1 ns");
 }
 
-#define CASE(name) {#name, name}
+#define CASE(name)  \
+    {               \
+#name, name \
+    }
 
 static const struct test_case cases[] = {
     CASE(a_signal_taken_by_another_thread_is_handled_once_on_the_main_thread),
     CASE(every_queued_signal_of_a_flood_is_handled_exactly_once),
+    CASE(threads_in_the_trampoline_together_count_right),
     CASE(a_blocked_main_thread_does_not_hold_up_the_handler),
     CASE(a_cancelled_thread_still_passes_its_signals_on),
     CASE(a_used_up_queue_loses_nothing),
     CASE(a_counter_counts_every_delivery),
     CASE(a_full_table_refuses_and_attaches_nothing),
     CASE(the_base_misses_nothing_while_dispositions_change),
+    CASE(the_trampoline_finds_its_base_from_the_first_instant),
     CASE(withdrawing_puts_the_base_back_as_it_was),
     CASE(siginterrupt_is_passed_on_to_the_base),
     CASE(what_somebody_else_installed_is_left_alone),
@@ -1089,8 +1261,10 @@ static const struct test_case cases[] = {
     CASE(a_foreign_base_gets_everything_on_the_thread_the_kernel_chose),
     CASE(errno_survives_the_trampoline),
     CASE(a_deferred_signal_waits_and_is_not_lost_when_lifting_races),
+    CASE(a_signal_that_meets_the_lifting_is_not_left_behind),
     CASE(deferring_one_signal_holds_back_no_other),
     CASE(a_forked_child_starts_clean_with_a_free_lock),
+    CASE(a_signal_inside_fork_waits_until_both_sides_are_ready),
     CASE(a_foreign_handler_may_fork_wherever_it_interrupts_us),
     CASE(a_fault_ends_the_process_by_its_own_signal),
     CASE(a_fault_signal_that_was_sent_is_handled_like_any_other),
