@@ -1,4 +1,4 @@
-"""Whatever a call is given, it does what the standard module does, and a refusal changes nothing."""
+"""Whatever a call is given, it does what the standard module does; a refusal changes nothing."""
 
 from __future__ import annotations
 

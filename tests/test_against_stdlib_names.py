@@ -1,4 +1,4 @@
-"""``import sigcffi as signal``: the names, the objects behind them, and an import without effects."""
+"""``import sigcffi as signal``: the names, the objects behind them, an import without effects."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ modules = st.sampled_from([signal, standard])
 
 
 class Handlers(RuleBasedStateMachine):
-    """Two modules install handlers for the same signals; getsignal and the kernel agree throughout."""
+    """Two modules install handlers for the same signals; getsignal agrees with the kernel."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import sigcffi as signal
 
 CHANGEABLE = sorted(set(map(int, signal.valid_signals())) - {signal.SIGKILL, signal.SIGSTOP})
-sigsets = st.sets(st.sampled_from(CHANGEABLE + [int(signal.SIGKILL), int(signal.SIGSTOP)]))
+sigsets = st.sets(st.sampled_from([*CHANGEABLE, int(signal.SIGKILL), int(signal.SIGSTOP)]))
 HOWS = [signal.SIG_BLOCK, signal.SIG_UNBLOCK, signal.SIG_SETMASK]
 
 
