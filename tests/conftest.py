@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support import Snapshot, compile_foreign
+
+
+@pytest.fixture(autouse=True, scope="session")
+def away_from_the_sources(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Interpreters that tests start look where they are first: not at the source tree."""
+    os.chdir(tmp_path_factory.mktemp("cwd"))
 
 
 @pytest.fixture(autouse=True)

@@ -116,8 +116,7 @@ COMPILERS_OWN = {
     "__stack_chk_fail": "ends the process",
 }
 # Not yet, or no longer, in use: allowed where named above, not demanded.
-OPTIONAL = {"sched_yield", "sigismember", "pthread_mutexattr_init", "pthread_mutexattr_settype"}
-OPTIONAL |= {"pthread_mutexattr_destroy", "syscall", "pthread_self"}
+OPTIONAL = {"sched_yield", "sigismember"}
 WHY_NOT = {
     "open": "is a cancellation point: a thread that is cancelled there owes a call for ever",
     "read": "is a cancellation point: a thread that is cancelled there owes a call for ever",
