@@ -1,8 +1,9 @@
 /* Masks, waits and sending: what a thread does about signals while no handler runs.
  *
  * Law: every function here is an ordinary call, made outside handlers, and touches no state
- * but the calling thread's mask. Where a wait must not miss a signal, the signals are blocked
- * first and the kernel swaps the masks and sleeps in one step.
+ * but the calling thread's mask, and what trampoline.c offers in sigcffi.h. Where a wait must not
+ * miss a signal, the signals are blocked first and the kernel swaps the masks and sleeps in one
+ * step.
  */
 
 #include "sigcffi.h"
@@ -44,9 +45,13 @@ void sigcffi_pause(unsigned arrivals)
 {
     sigset_t all, former;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &former);
+    pthread_sigmask(SIG_BLOCK, NULL, &former);
+    /* Before blocking: who finds the signals blocked must find the promise too. */
+    sigcffi_promise_mask(&former);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
     if (sigcffi_arrivals() == arrivals) sigsuspend(&former);
     pthread_sigmask(SIG_SETMASK, &former, NULL);
+    sigcffi_promise_mask(NULL);
 }
 
 /* One of the signals in `word`, accepted without running its handler; waits at most so many

@@ -66,6 +66,7 @@ int sigcffi_detach(int signum, int index);
 uint64_t sigcffi_count(int signum, int index);
 uint64_t sigcffi_deliveries(int signum);
 unsigned sigcffi_arrivals(void);
+void sigcffi_promise_mask(const sigset_t *former);
 bool sigcffi_was_note(int signum, siginfo_t *info);
 
 /* --- trampoline.c: deferral --- */

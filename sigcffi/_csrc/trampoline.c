@@ -2,7 +2,7 @@
  *
  * Law: this file owns every byte of state that a signal handler reads. The state is static;
  * handler context reads and writes it through atomics only, everything else changes it under
- * `lock` (which handler context never takes). A delivery goes one way:
+ * the lock (which handler context never takes). A delivery goes one way:
  *
  *     trampoline -> slots -> base
  *
@@ -25,6 +25,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 typedef void handler_function(int, siginfo_t *, void *);
@@ -47,14 +48,49 @@ static _Atomic uint64_t deferred;
 static _Atomic uintptr_t main_thread; /* pthread_t: comparing it costs nothing */
 static _Atomic int main_tid;          /* the same thread as the kernel knows it */
 
+/* While the main thread has blocked all signals on its way to sleep: the mask it will sleep
+ * with, and SIGKILL, which no mask contains. Else 0. */
+static _Atomic uint64_t main_mask_promised;
+static uint64_t trampoline_mask; /* what a handler of ours blocks; set once, at the start */
+
 /* How often this thread has been in the trampoline; written by its own handlers only. */
 static SIGCFFI_THREAD_LOCAL volatile unsigned arrivals;
 
-/* Recursive: a foreign handler that interrupts the holder may fork, and so come here. */
-static pthread_mutex_t lock;
-static sigset_t mask_before_fork; /* under lock */
+/* The thread that changes the tables, 0 if there is none, and how often over it holds the lock. */
+static _Atomic uintptr_t lock_owner;
+static unsigned lock_depth;
+static sigset_t mask_before_fork; /* by the lock's holder */
 
 static void trampoline(int signum, siginfo_t *info, void *context);
+
+/* Outside handlers. Held for microseconds, and while the process forks.
+ *
+ * Not a mutex: a foreign handler that interrupts this call may fork, and so come here again by
+ * before_fork. A recursive mutex takes two steps to note its owner, and deadlocks if the handler
+ * comes between them; one compare-and-swap has no between. acquire and release: who takes the lock
+ * sees what the one before has written. */
+static void take_lock(void)
+{
+    uintptr_t self = (uintptr_t)pthread_self(), nobody = 0;
+    if (atomic_load_explicit(&lock_owner, memory_order_relaxed) == self) {
+        lock_depth++;
+        return;
+    }
+    while (!atomic_compare_exchange_weak_explicit(&lock_owner, &nobody, self, memory_order_acquire,
+                                                  memory_order_relaxed)) {
+        nobody = 0;
+        sched_yield();
+    }
+}
+
+/* Outside handlers */
+static void release_lock(void)
+{
+    if (lock_depth > 0)
+        lock_depth--;
+    else
+        atomic_store_explicit(&lock_owner, 0, memory_order_release);
+}
 
 /* handler context */
 static uintptr_t handler_of(const struct sigaction *action)
@@ -86,9 +122,9 @@ static bool on_main_thread(void)
 }
 
 #if SIGCFFI_HAS_PROC_STATUS
-/* handler context. Whether the main thread has blocked `signum`, from /proc: the kernel
- * offers no other way to read another thread's mask. False if it cannot be told. */
-static bool main_thread_blocks(int signum)
+/* handler context. The mask of the main thread, from /proc: the kernel offers no other way to
+ * read another thread's mask. Empty if it cannot be told. */
+static uint64_t main_mask(void)
 {
     static const char head[] = "/proc/self/task/", tail[] = "/status", label[] = "\nSigBlk:\t";
     char path[sizeof head + 10 + sizeof tail], digits[10];
@@ -100,13 +136,15 @@ static bool main_thread_blocks(int signum)
     while (count > 0) *end++ = digits[--count];
     memcpy(end, tail, sizeof tail);
 
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return false;
+    /* Bare system calls: open(), read() and close() are cancellation points, and a thread
+     * that is cancelled here leaves a call owed that nobody makes. */
+    long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
     char chunk[512];
     uint64_t mask = 0;
     size_t matched = 0; /* how much of the label the text before this character matches */
     bool done = false;
-    for (ssize_t size; !done && (size = read(fd, chunk, sizeof chunk)) > 0;)
+    for (ssize_t size; !done && (size = syscall(SYS_read, fd, chunk, sizeof chunk)) > 0;)
         for (ssize_t i = 0; i < size && !done; i++) {
             char c = chunk[i];
             if (matched == sizeof label - 1) {
@@ -122,8 +160,27 @@ static bool main_thread_blocks(int signum)
                 matched = c == label[0];
             }
         }
-    close(fd);
-    return (mask & sigcffi_bit(signum)) != 0;
+    syscall(SYS_close, fd);
+    return mask;
+}
+
+/* handler context. Whether the main thread has blocked `signum`, and not for an instant only.
+ *
+ * Who blocks every signal mostly does so for the length of a few instructions: the trampoline
+ * itself, the lock's holder, fork, and inside the C library pthread_kill(), pthread_create(),
+ * posix_spawn(). Were that taken for the main thread's will, it would go to sleep right
+ * afterwards without having been interrupted. */
+static bool main_thread_blocks(int signum)
+{
+    for (int tries = 0; tries < 16; tries++) {
+        uint64_t mask = main_mask();
+        if (!(mask & sigcffi_bit(signum))) return false;
+        if (~mask & trampoline_mask) return true;
+        uint64_t promised = atomic_load(&main_mask_promised);
+        if (promised != 0) return (promised & sigcffi_bit(signum)) != 0;
+        sched_yield();
+    }
+    return true;
 }
 #else
 static bool main_thread_blocks(int signum)
@@ -197,9 +254,10 @@ static void owe(int signum, siginfo_t *info, void *context)
 {
     /* Looked up first: it takes long, and between owing and sending the note somebody else may
      * settle, and a handler that has run then may give the signal back to its default action. */
-    bool here = on_main_thread() || main_thread_blocks(signum);
+    uint64_t bit = sigcffi_bit(signum);
+    bool here = on_main_thread() || (!(atomic_load(&deferred) & bit) && main_thread_blocks(signum));
     atomic_fetch_add(&owed[signum], 1);
-    if (atomic_load(&deferred) & sigcffi_bit(signum)) return;
+    if (atomic_load(&deferred) & bit) return;
     /* A note for each: one that a sigwait() in the main thread swallowed must not be the last.
      * Where none can be sent, because the main thread has blocked the signal or the queue is
      * used up, settle here: what the interpreter alone would have done. */
@@ -276,7 +334,9 @@ static void trampoline(int signum, siginfo_t *info, void *context)
     run_slots(signum);
     /* acquire: pairs with the release in put_on_top */
     uintptr_t handler = atomic_load_explicit(&base[signum], memory_order_acquire);
-    bool python = handler == atomic_load_explicit(&interpreter, memory_order_relaxed);
+    /* Before the interpreter's handler is known `interpreter` is 0, and so is SIG_DFL. */
+    bool python =
+        is_function(handler) && handler == atomic_load_explicit(&interpreter, memory_order_relaxed);
     if (is_function(handler) && !python)
         call(handler, signum, info, context);
     else if (is_fault(signum, info))
@@ -309,12 +369,7 @@ static int put_on_top(int signum, const struct sigaction *under)
     ours.sa_sigaction = trampoline;
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (under->sa_flags & kept_flags);
     /* No handler interrupts another on the same thread, except for a fault in it. */
-    sigfillset(&ours.sa_mask);
-    sigdelset(&ours.sa_mask, SIGSEGV);
-    sigdelset(&ours.sa_mask, SIGBUS);
-    sigdelset(&ours.sa_mask, SIGFPE);
-    sigdelset(&ours.sa_mask, SIGILL);
-    sigdelset(&ours.sa_mask, SIGTRAP);
+    ours.sa_mask = sigcffi_set_of(trampoline_mask);
     /* The base first: the trampoline may run before sigaction() returns. release: so that it
      * then sees what `interpreter` was when the base was stored. */
     base_whole[signum] = *under;
@@ -376,8 +431,9 @@ int sigcffi_registered(int signum)
     /* What its sigaction() looks like, learned from the first one: saves asking each time.
      * If it is not what the kernel has, put_on_top finds out and takes what it found. */
     static struct sigaction expected;
+    if (!is_signal(signum)) return -EINVAL;
     int result = 0;
-    pthread_mutex_lock(&lock);
+    take_lock();
     if (!is_function(handler_of(&expected))) {
         if (sigaction(signum, NULL, &expected) != 0)
             result = -errno;
@@ -388,7 +444,7 @@ int sigcffi_registered(int signum)
         sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
     }
     if (result == 0) result = put_on_top(signum, &expected);
-    pthread_mutex_unlock(&lock);
+    release_lock();
     return result;
 }
 
@@ -405,18 +461,18 @@ static int interpose_unless_there(int signum, bool only_interpreter)
 /* Put the trampoline on top of the interpreter's handler, if that is what the kernel has. */
 int sigcffi_cover(int signum)
 {
-    pthread_mutex_lock(&lock);
+    take_lock();
     int result = interpose_unless_there(signum, true);
-    pthread_mutex_unlock(&lock);
+    release_lock();
     return result;
 }
 
 /* Put the trampoline on top of whatever is there. */
 int sigcffi_interpose(int signum)
 {
-    pthread_mutex_lock(&lock);
+    take_lock();
     int result = interpose_unless_there(signum, false);
-    pthread_mutex_unlock(&lock);
+    release_lock();
     return result;
 }
 
@@ -426,7 +482,7 @@ int sigcffi_withdraw(int signum)
 {
     struct sigaction now;
     int result = 0;
-    pthread_mutex_lock(&lock);
+    take_lock();
     if (sigaction(signum, NULL, &now) != 0) {
         result = -errno;
     } else if (is_trampoline(&now)) {
@@ -434,7 +490,7 @@ int sigcffi_withdraw(int signum)
         back.sa_flags = (back.sa_flags & ~SA_RESTART) | (now.sa_flags & SA_RESTART);
         if (sigaction(signum, &back, NULL) != 0) result = -errno;
     }
-    pthread_mutex_unlock(&lock);
+    release_lock();
     return result;
 }
 
@@ -446,7 +502,7 @@ int sigcffi_attach(int signum, int kind, uint64_t operand)
     if (!is_signal(signum) || kind <= SIGCFFI_SLOT_EMPTY || kind > 0xff || operand >> 56)
         return -EINVAL;
     int result = -ENOSPC;
-    pthread_mutex_lock(&lock);
+    take_lock();
     for (int index = 0; index < SIGCFFI_SLOTS && result < 0; index++)
         if (atomic_load(&slots[signum][index]) == SIGCFFI_SLOT_EMPTY) {
             atomic_store(&counts[signum][index], 0);
@@ -455,16 +511,16 @@ int sigcffi_attach(int signum, int kind, uint64_t operand)
                                   memory_order_release);
             result = index;
         }
-    pthread_mutex_unlock(&lock);
+    release_lock();
     return result;
 }
 
 int sigcffi_detach(int signum, int index)
 {
     if (!is_signal(signum) || index < 0 || index >= SIGCFFI_SLOTS) return -EINVAL;
-    pthread_mutex_lock(&lock);
+    take_lock();
     atomic_store(&slots[signum][index], SIGCFFI_SLOT_EMPTY);
-    pthread_mutex_unlock(&lock);
+    release_lock();
     return 0;
 }
 
@@ -478,6 +534,15 @@ uint64_t sigcffi_count(int signum, int index)
 uint64_t sigcffi_deliveries(int signum)
 {
     return is_signal(signum) ? atomic_load(&deliveries[signum]) : 0;
+}
+
+/* The calling thread will block every signal, look at sigcffi_arrivals() and then sleep with the
+ * mask `former`; or (NULL) it is through with that. */
+void sigcffi_promise_mask(const sigset_t *former)
+{
+    if (!on_main_thread()) return;
+    uint64_t promise = former != NULL ? sigcffi_word_of(former) | sigcffi_bit(SIGKILL) : 0;
+    atomic_store(&main_mask_promised, promise);
 }
 
 unsigned sigcffi_arrivals(void)
@@ -513,24 +578,15 @@ static void before_fork(void)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &former);
     /* The lock serialises forks too: there is one place to keep the mask. */
-    pthread_mutex_lock(&lock);
+    take_lock();
     mask_before_fork = former;
 }
 
 static void after_fork_in_parent(void)
 {
     sigset_t former = mask_before_fork;
-    pthread_mutex_unlock(&lock);
+    release_lock();
     pthread_sigmask(SIG_SETMASK, &former, NULL);
-}
-
-static void init_lock(void)
-{
-    pthread_mutexattr_t recursive;
-    pthread_mutexattr_init(&recursive);
-    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
-    pthread_mutex_init(&lock, &recursive);
-    pthread_mutexattr_destroy(&recursive);
 }
 
 /* The child is a new process: it owes nothing for what its parent received, and the thread
@@ -542,8 +598,9 @@ static void after_fork_in_child(void)
         atomic_store(&deliveries[signum], 0);
         for (int index = 0; index < SIGCFFI_SLOTS; index++) atomic_store(&counts[signum][index], 0);
     }
+    atomic_store(&main_mask_promised, 0);
     sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
-    init_lock(); /* its owner is a thread of the parent */
+    release_lock(); /* taken in the parent by the thread that this one is a copy of */
     pthread_sigmask(SIG_SETMASK, &mask_before_fork, NULL);
 }
 
@@ -580,7 +637,10 @@ int sigcffi_start(void)
 {
     static atomic_flag started = ATOMIC_FLAG_INIT;
     if (atomic_flag_test_and_set(&started)) return 1;
-    init_lock();
+    static const int left_out[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    trampoline_mask = sigcffi_valid_signals();
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
+        trampoline_mask &= ~sigcffi_bit(left_out[i]);
     int error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     if (error != 0) return -error;
     if (!is_first_thread()) return 0;

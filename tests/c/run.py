@@ -94,16 +94,10 @@ HANDLER_MAY_CALL = {
     "sched_yield": "a system call and no more",
 }
 OUTSIDE_HANDLERS_ONLY = {
-    "pthread_sigmask": "blocks while the lock is held and across fork",
-    "sigfillset": "the trampoline's mask",
-    "sigdelset": "the trampoline's mask",
+    "pthread_sigmask": "every signal, across fork",
+    "sigemptyset": "the trampoline's mask",
+    "sigfillset": "every signal, across fork",
     "sigismember": "the signals there are",
-    "pthread_mutex_lock": "the one lock; in handler context it would be a deadlock",
-    "pthread_mutex_unlock": "the one lock",
-    "pthread_mutex_init": "the lock, made anew in a forked child",
-    "pthread_mutexattr_init": "the lock",
-    "pthread_mutexattr_settype": "the lock",
-    "pthread_mutexattr_destroy": "the lock",
     "pthread_atfork": "once, at the start",
     "dlsym": "whether a handler is the interpreter's; takes the loader's lock",
     "dladdr": "the same",
@@ -116,7 +110,7 @@ COMPILERS_OWN = {
     "__stack_chk_fail": "ends the process",
 }
 # Not yet, or no longer, in use: allowed where named above, not demanded.
-OPTIONAL = {"sched_yield", "sigismember"}
+OPTIONAL = {"sigismember"}
 WHY_NOT = {
     "open": "is a cancellation point: a thread that is cancelled there owes a call for ever",
     "read": "is a cancellation point: a thread that is cancelled there owes a call for ever",
