@@ -113,12 +113,16 @@ def getsignal(signalnum: Signals | int) -> Handler:
     Raises ValueError for a number that is not a signal's, TypeError for what is not an integer. Any
     thread may call it.
     """
-    signum = signalnum if type(signalnum) in _NUMBERS else index(signalnum)
-    registered = _lookup(signum)
-    kind = _query(signum)
-    if kind == _FOREIGN:
-        kind = _recognised(signum)
-    return registered if kind == _PYTHON else in_force(_KINDS.get(kind), registered)
+    registered: Handler = _lookup(signalnum)
+    try:
+        kind = _query(signalnum)
+    except TypeError:  # cffi asks for __int__, where the interpreter asks for __index__
+        return getsignal(index(signalnum))
+    if kind == _PYTHON:
+        return registered
+    if kind == _FOREIGN and _recognised(signalnum) == _PYTHON:
+        return registered
+    return in_force(_KINDS.get(kind), registered)
 
 
 def _recognised(signum: Signals | int) -> int:

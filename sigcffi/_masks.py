@@ -20,11 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import SupportsIndex
 
-    _Dict = dict[int, set[Signals]]
-else:
-    _Dict = dict
-
-__all__ = ["member", "pthread_sigmask", "sigpending", "valid_signals", "word_of"]
+__all__ = ["member", "members", "pthread_sigmask", "sigpending", "valid_signals", "word_of"]
 
 _sigmask = lib.sigcffi_sigmask
 _sigpending = lib.sigcffi_sigpending
@@ -65,18 +61,18 @@ def member(signum: int) -> Signals:
         return signum  # type: ignore[return-value]  # a real-time signal without a name
 
 
-class _Sets(_Dict):
-    """The words met so far as sets. Programs use few masks, and enum look-ups are slow."""
-
-    def __missing__(self, word: int) -> set[Signals]:
-        if len(self) >= 256:
-            self.clear()
-        return self.setdefault(
-            word, {member(signum) for signum in range(1, NSIG) if word >> (signum - 1) & 1}
-        )
+_sets: dict[int, set[Signals]] = {}  # programs use few masks, and enum look-ups are slow
 
 
-_sets = _Sets()
+def members(word: int) -> set[Signals]:
+    """A word as a set of its own: ``Signals`` members, and ints for the signals without a name."""
+    known = _sets.get(word)
+    if known is None:
+        known = {member(signum) for signum in range(1, NSIG) if word >> (signum - 1) & 1}
+        if len(_sets) >= 256:
+            _sets.clear()
+        _sets[word] = known
+    return known.copy()
 
 
 def pthread_sigmask(how: SupportsIndex, mask: Iterable[SupportsIndex]) -> set[Signals]:
@@ -100,14 +96,17 @@ def pthread_sigmask(how: SupportsIndex, mask: Iterable[SupportsIndex]) -> set[Si
         check(-errno.EINVAL)
     if LOOKS_LATE:
         run_due_handlers()
-    return _sets[former].copy()
+    known = _sets.get(former)
+    return members(former) if known is None else known.copy()
 
 
 def sigpending() -> set[Signals]:
     """The signals that are blocked and have arrived, for the calling thread or the process."""
-    return _sets[_sigpending()].copy()
+    pending = _sigpending()
+    known = _sets.get(pending)
+    return members(pending) if known is None else known.copy()
 
 
 def valid_signals() -> set[Signals]:
     """The signals that a program may use on this platform, real-time signals included."""
-    return _sets[_VALID].copy()
+    return members(_VALID)
