@@ -107,6 +107,7 @@ def test_a_sleeping_main_thread_is_woken_for_it(foreign_path: Path) -> None:
 
 def test_a_main_thread_in_a_system_call_is_woken_for_it(foreign_path: Path) -> None:
     signal.signal(signal.SIGUSR1, interrupt)
+    signal.alarm(int(DEADLINE))  # whose default action ends a stall
     reading, writing = os.pipe()
     with idle_thread() as thread, sender(foreign_path, thread.native_id or 0, signal.SIGUSR1) as go:
         for _ in range(ROUNDS):

@@ -66,6 +66,7 @@ def test_pause_does_not_sleep_through_a_signal_that_came_before_it_slept(
     """The signal lands at the worst moment: after the call, before the kernel is asked to sleep."""
     seen: list[int] = []
     signal.signal(signal.SIGUSR1, lambda signum, frame: seen.append(signum))
+    signal.alarm(int(DEADLINE))  # whose default action ends a stall
     monkeypatch.setattr(
         _waiting, "cover_all", lambda: os.kill(os.getpid(), signal.SIGUSR1), raising=True
     )
