@@ -41,20 +41,28 @@ def idle_thread() -> Iterator[threading.Thread]:
 
 SENDER = """
 import ctypes, sys
-library, pid, tid, signum = sys.argv[1], *map(int, sys.argv[2:])
+library, pid, tid, signum, sleeper = sys.argv[1], *map(int, sys.argv[2:])
 send = ctypes.CDLL(library).foreign_tgkill
 print(flush=True)
 for line in sys.stdin:
+    while sleeper:
+        with open(f"/proc/{pid}/task/{sleeper}/stat", "rb") as stat:
+            if stat.read().rpartition(b")")[2].split()[0] == b"S":
+                break
     assert send(pid, tid, signum) == 0
 """
 
 
 @contextmanager
-def sender(library: Path, tid: int, signum: int) -> Iterator[int]:
+def sender(library: Path, tid: int, signum: int, *, asleep: bool) -> Iterator[int]:
     """Another process that sends *signum* to the thread *tid* for every line written to it: nothing
     in this process has to run for that, not even for an instant.
+
+    With *asleep* it waits until the main thread is in a system call. (A signal that comes just
+    before the call is asked for is handled after it, by every interpreter and with every module.)
     """
-    arguments = [str(library), str(os.getpid()), str(tid), str(int(signum))]
+    sleeper = threading.main_thread().native_id if asleep else 0
+    arguments = [str(library), *map(str, (os.getpid(), tid, int(signum), sleeper))]
     with subprocess.Popen(
         [sys.executable, "-c", SENDER, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as child:
@@ -73,7 +81,10 @@ def test_a_looping_main_thread_sees_what_another_thread_took(
     seen: list[bool] = []
     signal.signal(signum, lambda signum, frame: seen.append(threading.current_thread() is main))
     main = threading.main_thread()
-    with idle_thread() as thread, sender(foreign_path, thread.native_id or 0, signum) as go:
+    with (
+        idle_thread() as thread,
+        sender(foreign_path, thread.native_id or 0, signum, asleep=False) as go,
+    ):
         for count in range(1, ROUNDS + 1):
             os.write(go, b"\n")
             deadline = time.monotonic() + PROMPT
@@ -99,7 +110,10 @@ def interrupt(signum: int, frame: FrameType | None) -> None:
 
 def test_a_sleeping_main_thread_is_woken_for_it(foreign_path: Path) -> None:
     signal.signal(signal.SIGUSR1, interrupt)
-    with idle_thread() as thread, sender(foreign_path, thread.native_id or 0, signal.SIGUSR1) as go:
+    with (
+        idle_thread() as thread,
+        sender(foreign_path, thread.native_id or 0, signal.SIGUSR1, asleep=True) as go,
+    ):
         for _ in range(ROUNDS):
             with pytest.raises(HandledError):
                 provoke(go, time.sleep, PROMPT)
@@ -109,7 +123,10 @@ def test_a_main_thread_in_a_system_call_is_woken_for_it(foreign_path: Path) -> N
     signal.signal(signal.SIGUSR1, interrupt)
     signal.alarm(int(DEADLINE))  # whose default action ends a stall
     reading, writing = os.pipe()
-    with idle_thread() as thread, sender(foreign_path, thread.native_id or 0, signal.SIGUSR1) as go:
+    with (
+        idle_thread() as thread,
+        sender(foreign_path, thread.native_id or 0, signal.SIGUSR1, asleep=True) as go,
+    ):
         for _ in range(ROUNDS):
             with pytest.raises(HandledError):
                 provoke(go, os.read, reading, 1)
@@ -153,7 +170,7 @@ def test_keyboard_interrupt_is_raised_in_the_main_thread(foreign_path: Path) -> 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with (
         idle_thread() as thread,
-        sender(foreign_path, thread.native_id or 0, signal.SIGINT) as go,
+        sender(foreign_path, thread.native_id or 0, signal.SIGINT, asleep=True) as go,
         pytest.raises(KeyboardInterrupt),
     ):
         provoke(go, time.sleep, PROMPT)
