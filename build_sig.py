@@ -15,6 +15,8 @@ from cffi import FFI
 HERE = os.path.dirname(os.path.abspath(__file__))
 CSRC = "sigcffi/_csrc"  # relative, as setuptools wants it
 
+SOURCES = sorted(os.listdir(os.path.join(HERE, CSRC)))
+
 ffibuilder = FFI()
 
 with open(os.path.join(HERE, CSRC, "sigcffi.cdef.txt"), encoding="utf-8") as cdef:
@@ -22,9 +24,9 @@ with open(os.path.join(HERE, CSRC, "sigcffi.cdef.txt"), encoding="utf-8") as cde
 
 ffibuilder.set_source(
     "sigcffi._sigcffi",
-    '#include "sigcffi.h"',
-    sources=[f"{CSRC}/{name}.c" for name in ("trampoline", "masks", "timers")],
-    depends=[f"{CSRC}/{name}.h" for name in ("sigcffi", "platform")],
+    '#include "state.h"',
+    sources=[f"{CSRC}/{name}" for name in SOURCES if name.endswith(".c")],
+    depends=[f"{CSRC}/{name}" for name in SOURCES if name.endswith(".h")],
     include_dirs=[CSRC],
     # dladdr(): a library of its own in the C libraries before glibc 2.34.
     libraries=["dl"] if sys.platform.startswith("linux") else [],

@@ -3,13 +3,21 @@
 # The map. Imports point downwards only.
 #
 #   __main__                         the table of signals, for a terminal
+#   _patching                        the standard module's functions replaced
 #   _inspect                         what every signal would do now; strsignal
 #   _waiting                         pause, sigwait, sigwaitinfo, sigtimedwait
+#   _deferring                       deferred
 #   _handlers                        signal, getsignal, siginterrupt
-#   _itimers  _masks  _sending       alarm and itimers; masks; pthread_kill, pidfd_send_signal
-#   _mainthread  _constants          which thread runs handlers; names the standard module may lack
-#   _registry  _arguments  _ffi      pure: who handles a signal, what is a number; the door to C
-#   _csrc/                           the C half: trampoline.c, masks.c, timers.c
+#   _sigaction  _subscribing         sigaction, handling, ignoring; subscribe
+#   _installing                      how what is done about a signal changes
+#   _dispatch                        from the ring to the handlers
+#   _action                          Action, SA_*
+#   _itimers  _masks  _sending       alarm and itimers; masks; pthread_kill, sigqueue
+#   _siginfo  _mainthread  _constants  SigInfo; which thread runs handlers; what the standard lacks
+#   _names                           of signals and of SI_* codes
+#   _registry  _arguments  _scope  _ffi   pure: who handles a signal, what is a number, what is a
+#                                    block; the door to C
+#   _csrc/                           the C half: trampoline.c, owing.c, ring.c, dispositions.c, ...
 #
 # What is not replaced is the standard module's own object: constants, enums, ItimerError,
 # default_int_handler, and the two builtins that must speak to the interpreter itself:
@@ -18,13 +26,16 @@
 
 from signal import *  # noqa: F403
 
+from sigcffi._action import *  # noqa: F403
 from sigcffi._constants import *  # type: ignore[assignment,unused-ignore]  # noqa: F403
+from sigcffi._deferring import deferred as deferred
 from sigcffi._handlers import getsignal as getsignal
 from sigcffi._handlers import siginterrupt as siginterrupt
 from sigcffi._handlers import signal as signal
 from sigcffi._inspect import SignalState as SignalState
 from sigcffi._inspect import deliveries as deliveries
 from sigcffi._inspect import dispositions as dispositions
+from sigcffi._inspect import dropped as dropped
 from sigcffi._inspect import strsignal as strsignal
 from sigcffi._itimers import alarm as alarm
 from sigcffi._itimers import getitimer as getitimer
@@ -32,7 +43,14 @@ from sigcffi._itimers import setitimer as setitimer
 from sigcffi._masks import pthread_sigmask as pthread_sigmask  # type: ignore[assignment]
 from sigcffi._masks import sigpending as sigpending
 from sigcffi._masks import valid_signals as valid_signals
+from sigcffi._names import *  # noqa: F403
 from sigcffi._sending import *  # noqa: F403
+from sigcffi._sigaction import handling as handling
+from sigcffi._sigaction import ignoring as ignoring
+from sigcffi._sigaction import sigaction as sigaction
+from sigcffi._siginfo import SigInfo as SigInfo
+from sigcffi._subscribing import Subscription as Subscription
+from sigcffi._subscribing import subscribe as subscribe
 from sigcffi._waiting import pause as pause
 from sigcffi._waiting import sigtimedwait as sigtimedwait
 from sigcffi._waiting import sigwait as sigwait

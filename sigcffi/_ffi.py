@@ -7,12 +7,31 @@ of Python: an errno an exception, a string a str.
 from __future__ import annotations
 
 import os
+import sys
 from signal import ItimerError
 
 from sigcffi._sigcffi import ffi as _ffi
 from sigcffi._sigcffi import lib
 
-__all__ = ["check", "itimer_error", "lib", "strsignal"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["check", "itimer_error", "lib", "memory", "new_sigaction", "strsignal", "words"]
+
+# The main channel (state.h): as bytes, and its first part as 64-bit words.
+_SIZE = lib.SIGCFFI_WORDS * 8 + lib.SIGCFFI_CAPACITY * lib.SIGCFFI_RECORD_SIZE
+memory: Any = _ffi.buffer(lib.sigcffi_memory(), _SIZE)
+if sys.implementation.name == "cpython":
+    memory = memoryview(memory).cast("B")
+    words: Any = memory[: lib.SIGCFFI_WORDS * 8].cast("Q")
+else:
+    words = _ffi.cast("uint64_t *", lib.sigcffi_memory())  # ten times faster there
+
+
+def new_sigaction() -> Any:
+    """A ``struct sigaction`` for C to fill in; all zero."""
+    return _ffi.new("struct sigaction *")
 
 
 def check(result: int) -> int:

@@ -14,9 +14,12 @@ import errno
 from signal import NSIG, Signals
 from types import BuiltinFunctionType, FunctionType, MethodType
 
-from sigcffi import _mainthread  # noqa: F401  (C must know the main thread first)
+from sigcffi._action import Action, disposition
 from sigcffi._arguments import index, signal_number
+from sigcffi._dispatch import dispatch, entries
 from sigcffi._ffi import check, lib
+from sigcffi._installing import install, installed, require_main_thread
+from sigcffi._mainthread import run_due_handlers
 from sigcffi._registry import DEFAULT, FOREIGN, IGNORED, PYTHON, in_force
 
 TYPE_CHECKING = False
@@ -76,6 +79,8 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
     """
     signum = signalnum if type(signalnum) in _NUMBERS else _number(signalnum)
     action = handler if type(handler) in _FUNCTIONS else _number(handler)
+    if signum in entries or type(action) is Action:
+        return _beside_subscribers(signum, action)
     kind = _query(signum)
     if kind == _FOREIGN:
         kind = _recognised(signum)
@@ -89,6 +94,17 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
         _cover_if_installed(signum, action)
         raise
     return former if kind == _PYTHON else in_force(_KINDS.get(kind), former)
+
+
+def _beside_subscribers(signum: int, handler: Any) -> Handler:
+    """``signal`` for a signal that goes through the dispatcher, or a handler that has to."""
+    if not callable(handler):
+        handler = disposition(handler)
+    require_main_thread()
+    run_due_handlers()
+    former = getsignal(signum)
+    install(signum, handler if isinstance(handler, Action) else Action.found(handler))
+    return former
 
 
 def _cover_if_installed(signum: int, handler: Handler) -> None:
@@ -118,9 +134,10 @@ def getsignal(signalnum: Signals | int) -> Handler:
         kind = _query(signalnum)
     except TypeError:  # cffi asks for __int__, where the interpreter asks for __index__
         return getsignal(index(signalnum))
-    if kind == _PYTHON:
-        return registered
-    if kind == _FOREIGN and _recognised(signalnum) == _PYTHON:
+    if kind == _PYTHON or (kind == _FOREIGN and _recognised(signalnum) == _PYTHON):
+        if registered is dispatch and signalnum in entries:
+            action = installed(index(signalnum))
+            return action if action.takes_info else action.handler
         return registered
     return in_force(_KINDS.get(kind), registered)
 

@@ -7,19 +7,21 @@ Source: signal(7) for the default actions.
 
 from __future__ import annotations
 
-from signal import SIG_BLOCK, SIGRTMAX, SIGRTMIN, Signals
+from signal import NSIG, SIG_BLOCK
 
 from sigcffi._arguments import signal_number
 from sigcffi._ffi import lib
 from sigcffi._ffi import strsignal as _strsignal
 from sigcffi._handlers import getsignal, kind_of
 from sigcffi._masks import pthread_sigmask, sigpending, valid_signals
+from sigcffi._names import name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from signal import Signals
     from typing import SupportsIndex
 
-__all__ = ["SignalState", "deliveries", "dispositions", "strsignal"]
+__all__ = ["SignalState", "deliveries", "dispositions", "dropped", "strsignal"]
 
 _DEFAULT_ACTIONS = {
     "core": "ABRT BUS FPE ILL QUIT SEGV SYS TRAP XCPU XFSZ",
@@ -51,6 +53,18 @@ def deliveries(signalnum: SupportsIndex, /) -> int:
     return lib.sigcffi_deliveries(signal_number(signalnum))
 
 
+def dropped(signalnum: SupportsIndex | None = None, /) -> int:
+    """How many deliveries of a signal, or of all signals, no handler will ever see.
+
+    Only those count that were for a handler with a ``SigInfo`` and that neither the ring nor the
+    kernel could hold: more than docs/delivery.md says is possible for real-time signals. A forked
+    child counts from 0. ValueError for a number that is not a signal's.
+    """
+    if signalnum is None:
+        return sum(map(lib.sigcffi_dropped, range(1, NSIG)))
+    return lib.sigcffi_dropped(signal_number(signalnum))
+
+
 class SignalState:
     """What a signal would do now.
 
@@ -74,16 +88,6 @@ class SignalState:
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"SignalState({fields})"
-
-
-def name_of(signum: int) -> str:
-    """The name of a signal; a real-time signal is named by its distance from the first."""
-    try:
-        return Signals(signum).name
-    except ValueError:
-        if SIGRTMIN < signum < SIGRTMAX:
-            return f"SIGRTMIN+{signum - SIGRTMIN}"
-        return f"SIG{signum}"
 
 
 def dispositions() -> list[SignalState]:

@@ -14,13 +14,14 @@ from signal import NSIG, Sigmasks, Signals
 from sigcffi._arguments import index, long
 from sigcffi._ffi import check, lib
 from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
+from sigcffi._names import member
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import SupportsIndex
 
-__all__ = ["member", "members", "pthread_sigmask", "sigpending", "valid_signals", "word_of"]
+__all__ = ["members", "pthread_sigmask", "sigpending", "valid_signals", "word_of"]
 
 _sigmask = lib.sigcffi_sigmask
 _sigpending = lib.sigcffi_sigpending
@@ -51,14 +52,6 @@ def word_of(sigset: Iterable[SupportsIndex]) -> int:
                 stacklevel=3,
             )
     return word
-
-
-def member(signum: int) -> Signals:
-    """The enum member of a signal, or its number if it has none."""
-    try:
-        return Signals(signum)
-    except ValueError:
-        return signum  # type: ignore[return-value]  # a real-time signal without a name
 
 
 _sets: dict[int, set[Signals]] = {}  # programs use few masks, and enum look-ups are slow

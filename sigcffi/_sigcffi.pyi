@@ -18,18 +18,99 @@ class _Itimer:
 
 @final
 class _Lib:
+    SA_NOCLDSTOP: int
+    SA_NOCLDWAIT: int
+    SA_NODEFER: int
     SA_ONSTACK: int
+    SA_RESETHAND: int
     SA_RESTART: int
+    SA_SIGINFO: int
     SIGCFFI_SIGSTKFLT: int
+    SI_USER: int
+    SI_QUEUE: int
+    SI_TIMER: int
+    SI_MESGQ: int
+    SI_ASYNCIO: int
+    ILL_ILLOPC: int
+    ILL_ILLOPN: int
+    ILL_ILLADR: int
+    ILL_ILLTRP: int
+    ILL_PRVOPC: int
+    ILL_PRVREG: int
+    ILL_COPROC: int
+    ILL_BADSTK: int
+    FPE_INTDIV: int
+    FPE_INTOVF: int
+    FPE_FLTDIV: int
+    FPE_FLTOVF: int
+    FPE_FLTUND: int
+    FPE_FLTRES: int
+    FPE_FLTINV: int
+    FPE_FLTSUB: int
+    SEGV_MAPERR: int
+    SEGV_ACCERR: int
+    BUS_ADRALN: int
+    BUS_ADRERR: int
+    BUS_OBJERR: int
+    TRAP_BRKPT: int
+    TRAP_TRACE: int
+    CLD_EXITED: int
+    CLD_KILLED: int
+    CLD_DUMPED: int
+    CLD_TRAPPED: int
+    CLD_STOPPED: int
+    CLD_CONTINUED: int
+    SIGCFFI_ABSENT: int
+    SI_TKILL: int
+    SI_SIGIO: int
+    SI_KERNEL: int
+    SI_ASYNCNL: int
+    SI_DETHREAD: int
+    ILL_BADIADDR: int
+    FPE_FLTUNK: int
+    FPE_CONDTRAP: int
+    SEGV_BNDERR: int
+    SEGV_PKUERR: int
+    SEGV_ACCADI: int
+    SEGV_ADIDERR: int
+    SEGV_ADIPERR: int
+    SEGV_MTEAERR: int
+    SEGV_MTESERR: int
+    BUS_MCEERR_AR: int
+    BUS_MCEERR_AO: int
+    TRAP_BRANCH: int
+    TRAP_HWBKPT: int
+    TRAP_UNK: int
+    TRAP_PERF: int
+    POLL_IN: int
+    POLL_OUT: int
+    POLL_MSG: int
+    POLL_ERR: int
+    POLL_PRI: int
+    POLL_HUP: int
+    SYS_SECCOMP: int
+    SYS_USER_DISPATCH: int
     SIGCFFI_HAS_TGSIGQUEUE: int
     SIGCFFI_HAS_PIDFD: int
     SIGCFFI_HAS_SIGTIMEDWAIT: int
+    SIGCFFI_STORES_IN_ORDER: int
     SIGCFFI_SLOTS: int
     SIGCFFI_SLOT_COUNTER: int
     SIGCFFI_DEFAULT: int
     SIGCFFI_IGNORED: int
     SIGCFFI_PYTHON: int
     SIGCFFI_FOREIGN: int
+    SIGCFFI_COVERED: int
+    SIGCFFI_CAPACITY: int
+    SIGCFFI_RECORD_SIZE: int
+    SIGCFFI_WORD_HEAD: int
+    SIGCFFI_WORD_TAIL: int
+    SIGCFFI_WORD_DEFERRED: int
+    SIGCFFI_WORD_RUNNING: int
+    SIGCFFI_WORD_HELD_BACK: int
+    SIGCFFI_WORD_PRESSURE: int
+    SIGCFFI_WORD_TRIPS: int
+    SIGCFFI_WORDS: int
 
     def sigaction(self, signum: int, action: Any, former: Any, /) -> int: ...
     def alarm(self, seconds: int, /) -> int: ...
@@ -47,13 +128,28 @@ class _Lib:
     def sigcffi_cover(self, signum: int, /) -> int: ...
     def sigcffi_interpose(self, signum: int, /) -> int: ...
     def sigcffi_withdraw(self, signum: int, /) -> int: ...
+    def sigcffi_dispatched(self, signum: int, flags: int, /) -> int: ...
+    def sigcffi_undispatched(self, signum: int, /) -> None: ...
+    def sigcffi_save(self, signum: int, saved: Any, /) -> int: ...
+    def sigcffi_put_back(self, signum: int, base: Any, covered: int, /) -> int: ...
+    def sigcffi_ignore(self, base: Any, /) -> None: ...
     def sigcffi_attach(self, signum: int, kind: int, operand: int, /) -> int: ...
     def sigcffi_detach(self, signum: int, index: int, /) -> int: ...
     def sigcffi_count(self, signum: int, index: int, /) -> int: ...
     def sigcffi_deliveries(self, signum: int, /) -> int: ...
+    def sigcffi_dropped(self, signum: int, /) -> int: ...
+    def sigcffi_offered(self) -> int: ...
     def sigcffi_arrivals(self) -> int: ...
-    def sigcffi_defer(self, signals: int, /) -> None: ...
-    def sigcffi_lift(self, signals: int, /) -> None: ...
+    def sigcffi_memory(self) -> Any: ...
+    def sigcffi_sequence(self, offset: int, /) -> int: ...
+    def sigcffi_mask_of(self, action: Any, /) -> int: ...
+    def sigcffi_defer(self, signals: int, /) -> bool: ...
+    def sigcffi_lift(self, signals: int, /) -> int: ...
+    def sigcffi_settle_held(self) -> None: ...
+    def sigcffi_owe_again(self, signum: int, deliveries: int, /) -> None: ...
+    def sigcffi_relieve(self) -> None: ...
+    def sigcffi_nudge(self, signum: int, /) -> None: ...
+    def sigcffi_hold(self, signum: int, /) -> int: ...
     def sigcffi_sigmask(self, how: int, signals: int, /) -> int: ...
     def sigcffi_sigpending(self) -> int: ...
     def sigcffi_valid_signals(self) -> int: ...

@@ -16,7 +16,8 @@ from sigcffi._constants import struct_siginfo
 from sigcffi._ffi import check, lib
 from sigcffi._handlers import cover_all
 from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
-from sigcffi._masks import member, word_of
+from sigcffi._masks import word_of
+from sigcffi._names import member
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,8 +15,21 @@
 uint64_t sigcffi_sigmask(int how, uint64_t word)
 {
     sigset_t set = sigcffi_set_of(word), former;
+    /* What a full ring has blocked for a while is not part of the mask that its owner sees, and
+     * not to be put back when the owner restores a mask; what the owner blocks stays so. */
+    uint64_t hidden = sigcffi_pressure(how == SIG_UNBLOCK ? 0 : word);
     if (pthread_sigmask(how, &set, &former) != 0) return UINT64_MAX;
-    return sigcffi_word_of(&former);
+    return sigcffi_word_of(&former) & ~hidden;
+}
+
+/* Block one signal in the calling thread: 1 if it was blocked, 0 if not. */
+int sigcffi_hold(int signum)
+{
+    sigset_t set, former;
+    sigemptyset(&set);
+    if (sigaddset(&set, signum) != 0) return -errno;
+    pthread_sigmask(SIG_BLOCK, &set, &former);
+    return sigismember(&former, signum);
 }
 
 /* Blocked and pending, for the thread or the process. */
@@ -46,6 +59,7 @@ void sigcffi_pause(unsigned arrivals)
     sigset_t all, former;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, NULL, &former);
+    former = sigcffi_set_of(sigcffi_word_of(&former) & ~sigcffi_pressure(0));
     /* Before blocking: who finds the signals blocked must find the promise too. */
     sigcffi_promise_mask(&former);
     pthread_sigmask(SIG_SETMASK, &all, NULL);

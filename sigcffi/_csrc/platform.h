@@ -25,6 +25,21 @@
 #define SIGCFFI_HAS_TGSIGQUEUE 0
 #endif
 
+/* The kernel keeps with a handler the code by which it returns, in a struct we know. */
+#if defined(__linux__) && defined(__x86_64__)
+#define SIGCFFI_HAS_RESTORER 1
+#else
+#define SIGCFFI_HAS_RESTORER 0
+#endif
+
+/* A processor that shows other processors its stores in the order in which they were made: then
+ * Python may read a ring without a call. */
+#if defined(__x86_64__) || defined(__i386__)
+#define SIGCFFI_STORES_IN_ORDER 1
+#else
+#define SIGCFFI_STORES_IN_ORDER 0
+#endif
+
 /* Another thread's signal mask can be read from /proc. */
 #if defined(__linux__)
 #define SIGCFFI_HAS_PROC_STATUS 1
@@ -42,6 +57,97 @@
 #define SIGCFFI_SIGSTKFLT SIGSTKFLT
 #else
 #define SIGCFFI_SIGSTKFLT 0
+#endif
+
+/* Values of si_code that POSIX does not demand, or calls obsolescent (POLL_*). Python leaves
+ * out the names whose value is this one, which no signal carries. */
+#define SIGCFFI_ABSENT INT_MIN
+#ifndef SI_TKILL
+#define SI_TKILL SIGCFFI_ABSENT
+#endif
+#ifndef SI_SIGIO
+#define SI_SIGIO SIGCFFI_ABSENT
+#endif
+#ifndef SI_KERNEL
+#define SI_KERNEL SIGCFFI_ABSENT
+#endif
+#ifndef SI_ASYNCNL
+#define SI_ASYNCNL SIGCFFI_ABSENT
+#endif
+#ifndef SI_DETHREAD
+#define SI_DETHREAD SIGCFFI_ABSENT
+#endif
+#ifndef ILL_BADIADDR
+#define ILL_BADIADDR SIGCFFI_ABSENT
+#endif
+#ifndef FPE_FLTUNK
+#define FPE_FLTUNK SIGCFFI_ABSENT
+#endif
+#ifndef FPE_CONDTRAP
+#define FPE_CONDTRAP SIGCFFI_ABSENT
+#endif
+#ifndef SEGV_BNDERR
+#define SEGV_BNDERR SIGCFFI_ABSENT
+#endif
+#ifndef SEGV_PKUERR
+#define SEGV_PKUERR SIGCFFI_ABSENT
+#endif
+#ifndef SEGV_ACCADI
+#define SEGV_ACCADI SIGCFFI_ABSENT
+#endif
+#ifndef SEGV_ADIDERR
+#define SEGV_ADIDERR SIGCFFI_ABSENT
+#endif
+#ifndef SEGV_ADIPERR
+#define SEGV_ADIPERR SIGCFFI_ABSENT
+#endif
+#ifndef SEGV_MTEAERR
+#define SEGV_MTEAERR SIGCFFI_ABSENT
+#endif
+#ifndef SEGV_MTESERR
+#define SEGV_MTESERR SIGCFFI_ABSENT
+#endif
+#ifndef BUS_MCEERR_AR
+#define BUS_MCEERR_AR SIGCFFI_ABSENT
+#endif
+#ifndef BUS_MCEERR_AO
+#define BUS_MCEERR_AO SIGCFFI_ABSENT
+#endif
+#ifndef TRAP_BRANCH
+#define TRAP_BRANCH SIGCFFI_ABSENT
+#endif
+#ifndef TRAP_HWBKPT
+#define TRAP_HWBKPT SIGCFFI_ABSENT
+#endif
+#ifndef TRAP_UNK
+#define TRAP_UNK SIGCFFI_ABSENT
+#endif
+#ifndef TRAP_PERF
+#define TRAP_PERF SIGCFFI_ABSENT
+#endif
+#ifndef POLL_IN
+#define POLL_IN SIGCFFI_ABSENT
+#endif
+#ifndef POLL_OUT
+#define POLL_OUT SIGCFFI_ABSENT
+#endif
+#ifndef POLL_MSG
+#define POLL_MSG SIGCFFI_ABSENT
+#endif
+#ifndef POLL_ERR
+#define POLL_ERR SIGCFFI_ABSENT
+#endif
+#ifndef POLL_PRI
+#define POLL_PRI SIGCFFI_ABSENT
+#endif
+#ifndef POLL_HUP
+#define POLL_HUP SIGCFFI_ABSENT
+#endif
+#ifndef SYS_SECCOMP
+#define SYS_SECCOMP SIGCFFI_ABSENT
+#endif
+#ifndef SYS_USER_DISPATCH
+#define SYS_USER_DISPATCH SIGCFFI_ABSENT
 #endif
 
 /* sigtimedwait(2) and sigwaitinfo(2): POSIX, but macOS and OpenBSD lack them. */

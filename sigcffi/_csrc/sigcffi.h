@@ -45,33 +45,59 @@ enum { SIGCFFI_SLOTS = 8 };
 enum { SIGCFFI_SLOT_EMPTY, SIGCFFI_SLOT_COUNTER };
 
 /* What the kernel does with a signal, as Python sees it. */
-enum { SIGCFFI_DEFAULT, SIGCFFI_IGNORED, SIGCFFI_PYTHON, SIGCFFI_FOREIGN };
+enum {
+    SIGCFFI_DEFAULT,
+    SIGCFFI_IGNORED,
+    SIGCFFI_PYTHON,
+    SIGCFFI_FOREIGN,
+    SIGCFFI_COVERED /* in addition: by the trampoline */
+};
 
-/* --- trampoline.c: the process --- */
+/* Bytes of a record in a ring; see ring.h. */
+#define SIGCFFI_RECORD_SIZE 80
+
+/* --- dispositions.c: the process --- */
 int sigcffi_start(void);
 void sigcffi_set_main_thread(unsigned long ident, int tid);
 int sigcffi_is_main_thread(void);
 
-/* --- trampoline.c: dispositions --- */
+/* --- dispositions.c: dispositions --- */
 int sigcffi_query(int signum);
 int sigcffi_recognise(int signum);
 int sigcffi_registered(int signum);
 int sigcffi_cover(int signum);
 int sigcffi_interpose(int signum);
 int sigcffi_withdraw(int signum);
+int sigcffi_dispatched(int signum, int flags);
+void sigcffi_undispatched(int signum);
+int sigcffi_save(int signum, struct sigaction *saved);
+int sigcffi_put_back(int signum, const struct sigaction *base, int covered);
+void sigcffi_ignore(struct sigaction *base);
 
-/* --- trampoline.c: slots and counts --- */
+/* --- dispositions.c: slots and counts --- */
 int sigcffi_attach(int signum, int kind, uint64_t operand);
 int sigcffi_detach(int signum, int index);
 uint64_t sigcffi_count(int signum, int index);
 uint64_t sigcffi_deliveries(int signum);
+uint64_t sigcffi_dropped(int signum);
+uint64_t sigcffi_offered(void);
+
+/* --- trampoline.c, owing.c: for waits --- */
 unsigned sigcffi_arrivals(void);
-void sigcffi_promise_mask(const sigset_t *former);
 bool sigcffi_was_note(int signum, siginfo_t *info);
 
-/* --- trampoline.c: deferral --- */
-void sigcffi_defer(uint64_t set);
-void sigcffi_lift(uint64_t set);
+/* --- deferral.c --- */
+void sigcffi_promise_mask(const sigset_t *former);
+uint64_t sigcffi_pressure(uint64_t wanted);
+bool sigcffi_defer(uint64_t set);
+int sigcffi_lift(uint64_t set);
+void sigcffi_settle_held(void);
+void sigcffi_owe_again(int signum, unsigned deliveries);
+void sigcffi_relieve(void);
+void sigcffi_nudge(int signum);
+void *sigcffi_memory(void);
+uint64_t sigcffi_sequence(size_t offset);
+uint64_t sigcffi_mask_of(const struct sigaction *action);
 
 /* --- masks.c: masks, waits, sending --- */
 typedef struct {
@@ -85,6 +111,7 @@ typedef struct {
 } sigcffi_siginfo;
 
 uint64_t sigcffi_sigmask(int how, uint64_t set);
+int sigcffi_hold(int signum);
 uint64_t sigcffi_sigpending(void);
 uint64_t sigcffi_valid_signals(void);
 void sigcffi_pause(unsigned arrivals);
@@ -122,17 +149,25 @@ static inline uint64_t sigcffi_word_of(const sigset_t *set)
     return word;
 }
 
+/* handler context. Change a mask that may be no larger than the kernel's: that of an interrupted
+ * context, with other things behind it. */
+static inline void sigcffi_mask_set(sigset_t *set, uint64_t word)
+{
+#if SIGCFFI_SIGSET_IS_WORD
+    memcpy(set, &word, sizeof word);
+#else
+    sigemptyset(set);
+    for (int signum = 1; signum < NSIG; signum++)
+        if (word & sigcffi_bit(signum)) sigaddset(set, signum);
+#endif
+}
+
 /* handler context */
 static inline sigset_t sigcffi_set_of(uint64_t word)
 {
     sigset_t set;
     sigemptyset(&set);
-#if SIGCFFI_SIGSET_IS_WORD
-    memcpy(&set, &word, sizeof word);
-#else
-    for (int signum = 1; signum < NSIG; signum++)
-        if (word & sigcffi_bit(signum)) sigaddset(&set, signum);
-#endif
+    sigcffi_mask_set(&set, word);
     return set;
 }
 

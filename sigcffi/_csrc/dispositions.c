@@ -1,0 +1,458 @@
+/* Dispositions: what stands between the kernel and a base, and who may change it.
+ *
+ * Law: ordinary calls, made outside handlers. What handlers read changes only here, under the lock,
+ * which handler context never takes.
+ */
+#include "owing.h"
+
+#include <dlfcn.h>
+#include <sched.h>
+
+static struct sigaction base_whole[NSIG]; /* the base with flags and mask, to be put back */
+
+/* The thread that changes the tables, 0 if there is none, and how often over it holds the lock. */
+static _Atomic uintptr_t lock_owner;
+static unsigned lock_depth;
+static sigset_t mask_before_fork; /* by the lock's holder */
+
+/* Outside handlers. Held for microseconds, and while the process forks.
+ *
+ * Not a mutex: a foreign handler that interrupts this call may fork, and so come here again by
+ * before_fork. A recursive mutex takes two steps to note its owner, and deadlocks if the handler
+ * comes between them; one compare-and-swap has no between. acquire and release: who takes the lock
+ * sees what the one before has written. */
+void sigcffi_take_lock(void)
+{
+    uintptr_t self = (uintptr_t)pthread_self(), nobody = 0;
+    if (atomic_load_explicit(&lock_owner, memory_order_relaxed) == self) {
+        lock_depth++;
+        return;
+    }
+    while (!atomic_compare_exchange_weak_explicit(&lock_owner, &nobody, self, memory_order_acquire,
+                                                  memory_order_relaxed)) {
+        nobody = 0;
+        sched_yield();
+    }
+}
+
+/* Outside handlers */
+void sigcffi_release_lock(void)
+{
+    if (lock_depth > 0)
+        lock_depth--;
+    else
+        atomic_store_explicit(&lock_owner, 0, memory_order_release);
+}
+
+/* ---- Dispositions ---- */
+
+static bool is_trampoline(const struct sigaction *action)
+{
+    return sigcffi_handler_of(action) == (uintptr_t)sigcffi_trampoline;
+}
+
+/* What the kernel must keep doing for the base while the trampoline stands in its place. */
+static const int kept_flags = SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT;
+
+/* Lock held. */
+static void set_base(int signum, const struct sigaction *under)
+{
+    base_whole[signum] = *under;
+    atomic_store(&state.one_shot[signum], (under->sa_flags & SA_RESETHAND) != 0);
+    atomic_store_explicit(&state.base[signum], sigcffi_handler_of(under), memory_order_release);
+}
+
+/* Lock held. The base as it would be now without the trampoline `above`. */
+static struct sigaction base_under(int signum, const struct sigaction *above)
+{
+    struct sigaction base = base_whole[signum];
+    /* What siginterrupt() did to the trampoline it would have done to the base. */
+    base.sa_flags = (base.sa_flags & ~SA_RESTART) | (above->sa_flags & SA_RESTART);
+    /* A handler with SA_RESETHAND that has been called is no longer there. */
+    if (!sigcffi_is_function(atomic_load(&state.base[signum]))) {
+        base.sa_handler = atomic_load(&state.base[signum]) == (uintptr_t)SIG_IGN ? SIG_IGN : SIG_DFL;
+    }
+    return base;
+}
+
+#if SIGCFFI_HAS_RESTORER
+/* As the kernel has it. The C library does not let its callers choose how a handler returns. */
+struct kernel_sigaction {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+#endif
+
+/* Lock held. Give the kernel exactly this. */
+static int install_exactly(int signum, const struct sigaction *action)
+{
+    if (sigaction(signum, action, NULL) != 0) return -errno;
+#if SIGCFFI_HAS_RESTORER
+    struct sigaction now;
+    if (sigcffi_is_function(sigcffi_handler_of(action)) && sigaction(signum, NULL, &now) == 0 &&
+        now.sa_restorer != action->sa_restorer) {
+        struct kernel_sigaction whole = {action->sa_handler, (unsigned long)action->sa_flags,
+                                         action->sa_restorer, sigcffi_word_of(&action->sa_mask)};
+        if (syscall(SYS_rt_sigaction, signum, &whole, NULL, sizeof whole.mask) != 0) return -errno;
+    }
+#endif
+    return 0;
+}
+
+/* Lock held. Put the trampoline in the kernel's place for `signum`, on top of `under` and with
+ * `flags` beside those that it takes over; what it has replaced. */
+static int put_on_top(int signum, const struct sigaction *under, int flags, struct sigaction *found)
+{
+    struct sigaction ours;
+    memset(&ours, 0, sizeof ours);
+    ours.sa_sigaction = sigcffi_trampoline;
+    ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (under->sa_flags & kept_flags) | flags;
+    /* Children of a process that ignores SIGCHLD leave no zombies; they must not start to. */
+    if (signum == SIGCHLD && sigcffi_handler_of(under) == (uintptr_t)SIG_IGN)
+        ours.sa_flags |= SA_NOCLDWAIT;
+    /* No handler interrupts another on the same thread, except for a fault in it. */
+    ours.sa_mask = sigcffi_set_of(state.trampoline_mask);
+    /* The base first: the trampoline may run before sigaction() returns. release: so that it
+     * then sees what `interpreter` was when the base was stored. */
+    set_base(signum, under);
+    return sigaction(signum, &ours, found) == 0 ? 0 : -errno;
+}
+
+/* Lock held. The same where the kernel is believed to have `under` now. */
+static int put_on_top_of(int signum, const struct sigaction *under, int flags)
+{
+    struct sigaction found;
+    int result = put_on_top(signum, under, flags, &found);
+    /* Somebody else was quicker by an instant: theirs is the base. */
+    if (result == 0 && sigcffi_handler_of(&found) != sigcffi_handler_of(under) &&
+        !is_trampoline(&found))
+        set_base(signum, &found);
+    return result;
+}
+
+static int classify(uintptr_t handler)
+{
+    if (handler == (uintptr_t)SIG_DFL) return SIGCFFI_DEFAULT;
+    if (handler == (uintptr_t)SIG_IGN) return SIGCFFI_IGNORED;
+    return handler == atomic_load(&state.interpreter) ? SIGCFFI_PYTHON : SIGCFFI_FOREIGN;
+}
+
+/* What the kernel does with `signum`, seen through the trampoline. */
+int sigcffi_query(int signum)
+{
+    struct sigaction now;
+    if (sigaction(signum, NULL, &now) != 0) return -errno;
+    return classify(is_trampoline(&now) ? atomic_load(&state.base[signum]) : sigcffi_handler_of(&now));
+}
+
+/* Whether the code at `handler` is part of the interpreter. */
+static bool is_interpreters(uintptr_t handler)
+{
+    void *api = dlsym(RTLD_DEFAULT, "Py_IsInitialized");
+    if (api == NULL) api = dlsym(RTLD_DEFAULT, "PyPy_IsInitialized");
+    Dl_info home, candidate;
+    /* An interpreter loaded privately cannot be looked up; then the caller's word counts. */
+    if (api == NULL || dladdr(api, &home) == 0) return true;
+    return dladdr((void *)handler, &candidate) != 0 && candidate.dli_fbase == home.dli_fbase;
+}
+
+/* The interpreter believes that `signum` has a Python handler. Unless its C handler is known
+ * already, learn it from there: nothing tells its address but a signal it has installed. */
+int sigcffi_recognise(int signum)
+{
+    struct sigaction now;
+    if (sigaction(signum, NULL, &now) != 0) return -errno;
+    uintptr_t handler = sigcffi_handler_of(&now);
+    /* The interpreter's handler takes one argument. faulthandler's, which comes from the same
+     * object file, does too, but it nests in order to chain. */
+    if (atomic_load(&state.interpreter) == 0 && sigcffi_is_function(handler) && !is_trampoline(&now) &&
+        !(now.sa_flags & (SA_SIGINFO | SA_NODEFER)) && is_interpreters(handler))
+        atomic_store(&state.interpreter, handler);
+    return sigcffi_query(signum);
+}
+
+/* Lock held. What the interpreter installs for a Python handler, learned from the first one: saves
+ * asking each time. Null and an errno in `result` if `signum` has none. */
+static const struct sigaction *interpreters_action(int signum, int *result)
+{
+    static struct sigaction known;
+    if (sigcffi_is_function(sigcffi_handler_of(&known))) return &known;
+    struct sigaction now;
+    *result = sigaction(signum, NULL, &now) != 0 ? -errno : -EINVAL;
+    if (*result != -EINVAL || !sigcffi_is_function(sigcffi_handler_of(&now))) return NULL;
+    *result = 0;
+    known = now;
+    atomic_store(&state.interpreter, sigcffi_handler_of(&known));
+    sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
+    return &known;
+}
+
+/* The interpreter has this moment installed its handler for `signum`, in this thread: so that
+ * handler is its own, this thread is the main thread, and the trampoline goes on top. */
+int sigcffi_registered(int signum)
+{
+    if (!sigcffi_is_signal(signum)) return -EINVAL;
+    int result = 0;
+    sigcffi_take_lock();
+    const struct sigaction *known = interpreters_action(signum, &result);
+    if (known != NULL) result = put_on_top_of(signum, known, 0);
+    sigcffi_release_lock();
+    return result;
+}
+
+/* The interpreter runs the dispatcher for `signum`: record it, and put the trampoline on top of the
+ * interpreter's handler, with some of the flags that the kernel knows. */
+int sigcffi_dispatched(int signum, int flags)
+{
+    if (!sigcffi_is_signal(signum)) return -EINVAL;
+    int result = 0;
+    struct sigaction found;
+    sigcffi_take_lock();
+    const struct sigaction *known = interpreters_action(signum, &result);
+    if (known != NULL) {
+        atomic_fetch_or(&channel.attached, sigcffi_bit(signum));
+        result = put_on_top(signum, known, flags & kept_flags, &found);
+    }
+    sigcffi_release_lock();
+    return result;
+}
+
+/* Record this signal no more. */
+void sigcffi_undispatched(int signum)
+{
+    atomic_fetch_and(&channel.attached, ~sigcffi_bit(signum));
+}
+
+/* What stands under the trampoline, or in its place; its kind, and SIGCFFI_COVERED in addition if
+ * the trampoline is there. */
+int sigcffi_save(int signum, struct sigaction *saved)
+{
+    if (sigaction(signum, NULL, saved) != 0) return -errno;
+    int covered = 0;
+    sigcffi_take_lock();
+    if (is_trampoline(saved)) {
+        *saved = base_under(signum, saved);
+        covered = SIGCFFI_COVERED;
+    }
+    sigcffi_release_lock();
+    return classify(sigcffi_handler_of(saved)) | covered;
+}
+
+/* What `base` must be for a signal that is ignored. */
+void sigcffi_ignore(struct sigaction *base)
+{
+    base->sa_handler = SIG_IGN;
+}
+
+/* Lock held */
+static bool has_slots(int signum)
+{
+    for (int index = 0; index < SIGCFFI_SLOTS; index++)
+        if (atomic_load(&state.slots[signum][index]) != SIGCFFI_SLOT_EMPTY) return true;
+    return false;
+}
+
+/* Make `base` what it was when it was saved: under the trampoline if it was `covered` then, or if
+ * something is attached to it now, else alone. */
+int sigcffi_put_back(int signum, const struct sigaction *base, int covered)
+{
+    if (!sigcffi_is_signal(signum)) return -EINVAL;
+    int result;
+    struct sigaction found;
+    sigcffi_take_lock();
+    if (covered || (atomic_load(&channel.attached) & sigcffi_bit(signum)) || has_slots(signum))
+        result = put_on_top(signum, base, 0, &found);
+    else
+        result = install_exactly(signum, base);
+    sigcffi_release_lock();
+    return result;
+}
+
+/* Lock held. */
+static int interpose_unless_there(int signum, bool only_interpreter)
+{
+    struct sigaction now;
+    if (sigaction(signum, NULL, &now) != 0) return -errno;
+    if (is_trampoline(&now)) return 0;
+    if (only_interpreter && classify(sigcffi_handler_of(&now)) != SIGCFFI_PYTHON) return 0;
+    /* It replaced the trampoline, and may call what it replaced. */
+    if (sigcffi_is_function(atomic_load(&state.base[signum]))) state.above[signum] = true;
+    return put_on_top_of(signum, &now, 0);
+}
+
+/* Put the trampoline on top of the interpreter's handler, if that is what the kernel has. */
+int sigcffi_cover(int signum)
+{
+    sigcffi_take_lock();
+    int result = interpose_unless_there(signum, true);
+    sigcffi_release_lock();
+    return result;
+}
+
+/* Put the trampoline on top of whatever is there. */
+int sigcffi_interpose(int signum)
+{
+    sigcffi_take_lock();
+    int result = interpose_unless_there(signum, false);
+    sigcffi_release_lock();
+    return result;
+}
+
+/* Put the base back, unless somebody else has replaced the trampoline meanwhile. */
+int sigcffi_withdraw(int signum)
+{
+    struct sigaction now;
+    int result = 0;
+    sigcffi_take_lock();
+    if (sigaction(signum, NULL, &now) != 0) {
+        result = -errno;
+    } else if (is_trampoline(&now)) {
+        now = base_under(signum, &now);
+        result = install_exactly(signum, &now);
+    }
+    sigcffi_release_lock();
+    return result;
+}
+
+/* ---- Slots ---- */
+
+/* Attach an action; its index, or -ENOSPC. The trampoline must be interposed separately. */
+int sigcffi_attach(int signum, int kind, uint64_t operand)
+{
+    if (!sigcffi_is_signal(signum) || kind <= SIGCFFI_SLOT_EMPTY || kind > 0xff || operand >> 56)
+        return -EINVAL;
+    int result = -ENOSPC;
+    sigcffi_take_lock();
+    for (int index = 0; index < SIGCFFI_SLOTS && result < 0; index++)
+        if (atomic_load(&state.slots[signum][index]) == SIGCFFI_SLOT_EMPTY) {
+            atomic_store(&state.counts[signum][index], 0);
+            /* release: a handler that sees the slot sees its counter at zero */
+            atomic_store_explicit(&state.slots[signum][index], operand << 8 | (uint64_t)kind,
+                                  memory_order_release);
+            result = index;
+        }
+    sigcffi_release_lock();
+    return result;
+}
+
+int sigcffi_detach(int signum, int index)
+{
+    if (!sigcffi_is_signal(signum) || index < 0 || index >= SIGCFFI_SLOTS) return -EINVAL;
+    sigcffi_take_lock();
+    atomic_store(&state.slots[signum][index], SIGCFFI_SLOT_EMPTY);
+    sigcffi_release_lock();
+    return 0;
+}
+
+uint64_t sigcffi_count(int signum, int index)
+{
+    return sigcffi_is_signal(signum) && index >= 0 && index < SIGCFFI_SLOTS
+               ? atomic_load(&state.counts[signum][index])
+               : 0;
+}
+
+uint64_t sigcffi_deliveries(int signum)
+{
+    return sigcffi_is_signal(signum) ? atomic_load(&state.deliveries[signum]) : 0;
+}
+
+uint64_t sigcffi_dropped(int signum)
+{
+    return sigcffi_is_signal(signum) ? atomic_load(&state.dropped[signum]) : 0;
+}
+
+/* Deliveries that the main channel was to take. */
+uint64_t sigcffi_offered(void)
+{
+    return atomic_load(&state.offered);
+}
+
+/* ---- The process ---- */
+
+static void before_fork(void)
+{
+    sigset_t all, former;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &former);
+    /* The lock serialises forks too: there is one place to keep the mask. */
+    sigcffi_take_lock();
+    mask_before_fork = former;
+}
+
+static void after_fork_in_parent(void)
+{
+    sigset_t former = mask_before_fork;
+    sigcffi_release_lock();
+    pthread_sigmask(SIG_SETMASK, &former, NULL);
+}
+
+/* The child is a new process: it owes nothing for what its parent received, and the thread
+ * that forked is its main thread. What was installed, attached and deferred stays. */
+static void after_fork_in_child(void)
+{
+    for (int signum = 1; signum < NSIG; signum++) {
+        atomic_store(&state.owed[signum], 0);
+        atomic_store(&state.deliveries[signum], 0);
+        atomic_store(&state.dropped[signum], 0);
+        for (int index = 0; index < SIGCFFI_SLOTS; index++) atomic_store(&state.counts[signum][index], 0);
+    }
+    atomic_store(&state.offered, 0);
+    atomic_store(&state.passed_on, 0);
+    atomic_store(&state.main_mask_promised, 0);
+    atomic_store(&channel.held_back, 0);
+    /* The records are the parent's, also those that a thread was just writing. */
+    atomic_store(&channel.ring.tail, atomic_load(&channel.ring.head));
+    uint64_t blocked = sigcffi_word_of(&mask_before_fork) & ~atomic_exchange(&channel.pressure, 0);
+    mask_before_fork = sigcffi_set_of(blocked);
+    sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
+    sigcffi_sections_after_fork();
+    sigcffi_release_lock(); /* taken in the parent by the thread that this one is a copy of */
+    pthread_sigmask(SIG_SETMASK, &mask_before_fork, NULL);
+}
+
+/* The thread `ident`, known to the kernel as `tid` (0: the calling thread), is the one in
+ * which the interpreter runs Python handlers. */
+void sigcffi_set_main_thread(unsigned long ident, int tid)
+{
+#if SIGCFFI_HAS_TGSIGQUEUE
+    atomic_store(&state.main_tid, tid != 0 ? tid : (int)syscall(SYS_gettid));
+#else
+    (void)tid;
+#endif
+    atomic_store(&state.main_thread, (uintptr_t)ident);
+}
+
+int sigcffi_is_main_thread(void)
+{
+    return sigcffi_on_main_thread();
+}
+
+static bool is_first_thread(void)
+{
+#if SIGCFFI_HAS_TGSIGQUEUE
+    return syscall(SYS_gettid) == getpid();
+#else
+    return false;
+#endif
+}
+
+/* Once, before anything else; a second call, from another interpreter of the same process,
+ * changes nothing. 1 if the main thread is known after it, 0 if the caller has to name it: the
+ * thread a program starts with is the main thread, unless it embeds an interpreter elsewhere. */
+int sigcffi_start(void)
+{
+    static atomic_flag started = ATOMIC_FLAG_INIT;
+    if (atomic_flag_test_and_set(&started)) return 1;
+    static const int left_out[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    state.first_queued = SIGRTMIN;
+    state.trampoline_mask = sigcffi_valid_signals();
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
+        state.trampoline_mask &= ~sigcffi_bit(left_out[i]);
+    int error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    if (error != 0) return -error;
+    if (!is_first_thread()) return 0;
+    sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
+    return 1;
+}

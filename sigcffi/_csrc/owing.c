@@ -1,0 +1,259 @@
+/* Owing: how a call to the interpreter's handler gets to the main thread, and no call gets lost.
+ *
+ * Law: a call that is due is first written down in `owed` and then settled. Settling takes the whole
+ * sum at once, so whoever comes first settles for all and a late-comer finds nothing: no call is
+ * made twice, none is forgotten. Three different things reduce to this one: a delivery on the main
+ * thread (owe, settle), a delivery on another thread (owe, send the main thread a note; the note
+ * settles) and a deferred signal (owe; lifting the deferral settles).
+ *
+ * Rejected: calling the interpreter's handler on whichever thread the kernel chose. It marks
+ * the signal, but the main thread's blocking call is not interrupted, and CPython 3.9-3.12
+ * may not look at the mark until its main thread next takes the GIL.
+ */
+#include "owing.h"
+
+#include <fcntl.h>
+#include <sched.h>
+
+/* ---- The main thread ---- */
+
+/* handler context */
+bool sigcffi_on_main_thread(void)
+{
+    return (uintptr_t)pthread_self() == atomic_load_explicit(&state.main_thread, memory_order_relaxed);
+}
+
+#if SIGCFFI_HAS_PROC_STATUS
+/* handler context. The mask of the main thread, from /proc: the kernel offers no other way to
+ * read another thread's mask. Empty if it cannot be told. */
+static uint64_t main_mask(void)
+{
+    static const char head[] = "/proc/self/task/", tail[] = "/status", label[] = "\nSigBlk:\t";
+    char path[sizeof head + 10 + sizeof tail], digits[10];
+    char *end = path + sizeof head - 1;
+    int tid = atomic_load_explicit(&state.main_tid, memory_order_relaxed), count = 0;
+    do digits[count++] = (char)('0' + tid % 10);
+    while ((tid /= 10) > 0);
+    memcpy(path, head, sizeof head - 1);
+    while (count > 0) *end++ = digits[--count];
+    memcpy(end, tail, sizeof tail);
+
+    /* Bare system calls: open(), read() and close() are cancellation points, and a thread
+     * that is cancelled here leaves a call owed that nobody makes. */
+    long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    char chunk[512];
+    uint64_t mask = 0;
+    size_t matched = 0; /* how much of the label the text before this character matches */
+    bool done = false;
+    for (ssize_t size; !done && (size = syscall(SYS_read, fd, chunk, sizeof chunk)) > 0;)
+        for (ssize_t i = 0; i < size && !done; i++) {
+            char c = chunk[i];
+            if (matched == sizeof label - 1) {
+                if (c >= '0' && c <= '9')
+                    mask = mask << 4 | (uint64_t)(c - '0');
+                else if (c >= 'a' && c <= 'f')
+                    mask = mask << 4 | (uint64_t)(c - 'a' + 10);
+                else
+                    done = true;
+            } else if (c == label[matched]) {
+                matched++;
+            } else {
+                matched = c == label[0];
+            }
+        }
+    syscall(SYS_close, fd);
+    return mask;
+}
+
+/* handler context. Whether the main thread has blocked `signum`, and not for an instant only.
+ *
+ * Who blocks every signal mostly does so for the length of a few instructions: the trampoline
+ * itself, the lock's holder, fork, and inside the C library pthread_kill(), pthread_create(),
+ * posix_spawn(). Were that taken for the main thread's will, it would go to sleep right
+ * afterwards without having been interrupted. */
+bool sigcffi_main_thread_blocks(int signum)
+{
+    for (int tries = 0; tries < 16; tries++) {
+        uint64_t mask = main_mask();
+        if (!(mask & sigcffi_bit(signum))) return false;
+        if (~mask & state.trampoline_mask) return true;
+        uint64_t promised = atomic_load(&state.main_mask_promised);
+        if (promised != 0) return (promised & sigcffi_bit(signum)) != 0;
+        sched_yield();
+    }
+    return true;
+}
+#else
+bool sigcffi_main_thread_blocks(int signum)
+{
+    (void)signum;
+    return false;
+}
+#endif
+
+/* ---- Notes ---- */
+
+/* A note carries the address of this variable, which no other program can know. */
+static const char note_mark;
+
+#if SIGCFFI_HAS_TGSIGQUEUE
+/* A note is a siginfo with this in a place that the kernel copies and does not look at, behind
+ * all that a siginfo with a sender, a child, a timer or a descriptor means something in. */
+struct mark {
+    const char *note;
+    int code; /* of a signal that is passed on whole, or nothing_more */
+};
+
+enum { MARK_OFFSET = sizeof(void *) == 8 ? 32 : 24, nothing_more = INT_MAX };
+
+/* handler context. Queue `info` to the main thread with the mark; whether the kernel took it. */
+static bool send_marked(siginfo_t *info, int code)
+{
+    struct mark mark = {.note = &note_mark, .code = code};
+    memcpy((char *)info + MARK_OFFSET, &mark, sizeof mark);
+    /* The one code that the kernel lets a process send to its other threads as it likes. */
+    info->si_code = SI_QUEUE;
+    /* getpid() is asked, not remembered: a raw fork that ran no atfork handler must not
+     * send to its parent. There the call fails and the caller settles on the spot. */
+    return syscall(SYS_rt_tgsigqueueinfo, getpid(),
+                   atomic_load_explicit(&state.main_tid, memory_order_relaxed), info->si_signo,
+                   info) == 0;
+}
+#endif
+
+/* handler context. Interrupt the main thread with `signum`; whether the kernel took it. */
+bool sigcffi_send_note(int signum)
+{
+#if SIGCFFI_HAS_TGSIGQUEUE
+    siginfo_t note;
+    memset(&note, 0, sizeof note);
+    note.si_signo = signum;
+    note.si_pid = getpid();
+    note.si_uid = getuid();
+    return send_marked(&note, nothing_more);
+#else
+    return pthread_kill((pthread_t)atomic_load_explicit(&state.main_thread, memory_order_relaxed),
+                        signum) == 0;
+#endif
+}
+
+/* handler context. A signal that another thread has taken goes on to the main thread with all that
+ * it carries; false if it cannot. The main thread has blocked it, so it waits there, in order. */
+bool sigcffi_pass_on(int signum, const siginfo_t *info)
+{
+#if SIGCFFI_HAS_TGSIGQUEUE
+    siginfo_t whole = *info;
+    /* Counted before it can arrive. A standard signal may merge with another on its way. */
+    bool queued = signum >= state.first_queued;
+    if (queued) atomic_fetch_add(&state.passed_on, 1);
+    if (send_marked(&whole, info->si_code)) return true;
+    if (queued) atomic_fetch_sub(&state.passed_on, 1);
+#else
+    (void)signum;
+    (void)info;
+#endif
+    return false;
+}
+
+/* handler context */
+void sigcffi_passed_on_has_arrived(int signum)
+{
+    if (signum >= state.first_queued) atomic_fetch_sub(&state.passed_on, 1);
+}
+
+/* handler context. What this arrival is. One that was passed on gets its own code back. */
+enum sigcffi_arrival sigcffi_arrival_of(int signum, siginfo_t *info)
+{
+#if SIGCFFI_HAS_TGSIGQUEUE
+    if (info->si_code == SI_QUEUE) {
+        struct mark mark;
+        memcpy(&mark, (char *)info + MARK_OFFSET, sizeof mark);
+        if (mark.note == &note_mark) {
+            if (mark.code == nothing_more) return SIGCFFI_NOTE;
+            info->si_code = mark.code;
+            return SIGCFFI_PASSED_ON;
+        }
+        return SIGCFFI_DELIVERY;
+    }
+    /* When RLIMIT_SIGPENDING is used up the kernel still delivers a standard signal, but
+     * bare of its siginfo: SI_USER, process 0. If something is owed it is our note; else
+     * somebody else's signal. */
+    bool bare = info->si_code == SI_USER && info->si_pid == 0;
+#else
+    (void)info;
+    bool bare = true;
+#endif
+    return bare && sigcffi_on_main_thread() && atomic_load(&state.owed[signum]) != 0
+               ? SIGCFFI_NOTE
+               : SIGCFFI_DELIVERY;
+}
+
+/* ---- Owing and settling ---- */
+
+/* handler context. Whether calls for this signal have to wait. `running` is written and read by
+ * the main thread only: it says what the handlers that run there keep out. */
+bool sigcffi_is_held(int signum)
+{
+    uint64_t held = atomic_load(&channel.deferred);
+    if (sigcffi_on_main_thread())
+        held |= atomic_load_explicit(&channel.running, memory_order_relaxed);
+    return (held & sigcffi_bit(signum)) != 0;
+}
+
+/* handler context, or outside handlers. Make every call to the interpreter's handler that is
+ * owed for `signum`, unless it has to wait. */
+void sigcffi_settle(int signum, siginfo_t *info, void *context)
+{
+    if (sigcffi_is_held(signum)) {
+        atomic_fetch_or(&channel.held_back, sigcffi_bit(signum));
+        return;
+    }
+    uint32_t due = atomic_exchange(&state.owed[signum], 0);
+    uintptr_t handler = atomic_load_explicit(&state.interpreter, memory_order_relaxed);
+    /* One call for each delivery: the interpreter writes a byte to the wakeup fd for each. */
+    for (; due > 0; due--) {
+        /* Before the call: who runs because of it finds it counted. */
+        atomic_fetch_add_explicit(&channel.trips[signum], 1, memory_order_relaxed);
+        sigcffi_call(handler, signum, info, context);
+    }
+    atomic_store_explicit(&state.called, true, memory_order_relaxed);
+}
+
+/* handler context. One more call to the interpreter's handler is due.
+ *
+ * `owed` and `deferred` are sequentially consistent, the default: a delivery adds to `owed`
+ * and then reads `deferred`, while sigcffi_lift clears `deferred` and then reads `owed`. Were
+ * a store allowed to pass a load, both could read the old value and the signal would wait for
+ * ever. */
+void sigcffi_owe(int signum, siginfo_t *info, void *context)
+{
+    /* Looked up first: it takes long, and between owing and sending the note somebody else may
+     * settle, and a handler that has run then may give the signal back to its default action.
+     * Where the main thread has blocked the signal because the ring is full, it is awake. */
+    uint64_t bit = sigcffi_bit(signum);
+    bool here = sigcffi_on_main_thread() ||
+                (!(atomic_load(&channel.deferred) & bit) &&
+                 ((atomic_load(&channel.pressure) & bit) || sigcffi_main_thread_blocks(signum)));
+    atomic_fetch_add(&state.owed[signum], 1);
+    if (atomic_load(&channel.deferred) & bit) {
+        atomic_fetch_or(&channel.held_back, bit);
+        return;
+    }
+    /* A note for each: one that a sigwait() in the main thread swallowed must not be the last.
+     * Where none can be sent, because the main thread has blocked the signal or the queue is
+     * used up, settle here: what the interpreter alone would have done. */
+    if (here || !sigcffi_send_note(signum)) sigcffi_settle(signum, info, context);
+}
+
+/* Outside handlers. A wait has accepted a signal without a handler. If that was a note, it is none
+ * of the caller's: settle, and true. One that was passed on whole gets its own code back. */
+bool sigcffi_was_note(int signum, siginfo_t *info)
+{
+    switch (sigcffi_arrival_of(signum, info)) {
+    case SIGCFFI_NOTE: sigcffi_settle(signum, info, NULL); return true;
+    case SIGCFFI_PASSED_ON: sigcffi_passed_on_has_arrived(signum); return false;
+    case SIGCFFI_DELIVERY: break;
+    }
+    return false;
+}

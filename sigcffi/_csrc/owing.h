@@ -1,0 +1,31 @@
+/* Owing: what the trampoline and the calls outside handlers use of owing.c. */
+#ifndef SIGCFFI_OWING_H
+#define SIGCFFI_OWING_H
+
+#include "state.h"
+
+enum sigcffi_arrival {
+    SIGCFFI_DELIVERY,  /* a signal, as the kernel brings it */
+    SIGCFFI_NOTE,      /* another thread's reminder that calls are owed */
+    SIGCFFI_PASSED_ON, /* a signal that another thread took and could not record */
+};
+
+SIGCFFI_HIDDEN bool sigcffi_on_main_thread(void);
+SIGCFFI_HIDDEN bool sigcffi_main_thread_blocks(int signum);
+SIGCFFI_HIDDEN bool sigcffi_send_note(int signum);
+SIGCFFI_HIDDEN bool sigcffi_pass_on(int signum, const siginfo_t *info);
+SIGCFFI_HIDDEN void sigcffi_passed_on_has_arrived(int signum);
+SIGCFFI_HIDDEN enum sigcffi_arrival sigcffi_arrival_of(int signum, siginfo_t *info);
+SIGCFFI_HIDDEN bool sigcffi_is_held(int signum);
+SIGCFFI_HIDDEN void sigcffi_settle(int signum, siginfo_t *info, void *context);
+SIGCFFI_HIDDEN void sigcffi_owe(int signum, siginfo_t *info, void *context);
+
+/* handler context */
+static inline void sigcffi_call(uintptr_t handler, int signum, siginfo_t *info, void *context)
+{
+    /* Three arguments whatever SA_SIGINFO says: every ABI lets a function ignore the rest,
+     * and some handlers expect them although they were installed without the flag. */
+    ((void (*)(int, siginfo_t *, void *))handler)(signum, info, context);
+}
+
+#endif

@@ -1,0 +1,82 @@
+/* How a signal becomes a record. See ring.h for the layout and the protocol.
+ *
+ * Law: handler context, all of it.
+ */
+#include "ring.h"
+
+/* handler context. Which members of the siginfo's union the kernel has filled in: it decides by
+ * code and signal, in this order (siginfo_layout() in its kernel/signal.c). */
+static uint32_t fields_of(int signum, const siginfo_t *info)
+{
+    const uint32_t sender = SIGCFFI_FIELD_PID | SIGCFFI_FIELD_UID;
+    int code = info->si_code;
+    /* Process 0 sends nothing: the sender is in another namespace, or the kernel had no memory
+     * left to note it. */
+    if (code == SI_USER || code == SI_TKILL) return info->si_pid != 0 ? sender : 0;
+    if (code == SI_TIMER)
+        return SIGCFFI_FIELD_TIMERID | SIGCFFI_FIELD_OVERRUN | SIGCFFI_FIELD_VALUE;
+    if (code == SI_SIGIO) return SIGCFFI_FIELD_BAND | SIGCFFI_FIELD_FD;
+    if (code == SI_KERNEL) return 0;
+    if (code < 0) return sender | SIGCFFI_FIELD_VALUE;
+    switch (signum) {
+    case SIGCHLD: return sender | SIGCFFI_FIELD_STATUS;
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGTRAP:
+    case SIGSYS: return SIGCFFI_FIELD_ADDR;
+    /* fcntl(F_SETSIG) lets any signal report a descriptor. */
+    default: return SIGCFFI_FIELD_BAND | SIGCFFI_FIELD_FD;
+    }
+}
+
+/* handler context */
+void sigcffi_describe(struct sigcffi_record *record, int signum, const siginfo_t *info)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint32_t fields = fields_of(signum, info);
+    record->signo = signum;
+    record->code = info->si_code;
+    record->error = info->si_errno;
+    record->fields = fields;
+    record->time_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    if (fields & SIGCFFI_FIELD_PID) {
+        record->pid = info->si_pid;
+        record->uid = info->si_uid;
+    }
+    if (fields & SIGCFFI_FIELD_STATUS) record->status = info->si_status;
+    if (fields & SIGCFFI_FIELD_VALUE) record->value = info->si_value.sival_int;
+    if (fields & SIGCFFI_FIELD_ADDR) record->addr = (uintptr_t)info->si_addr;
+    if (fields & SIGCFFI_FIELD_BAND) {
+        record->band = info->si_band;
+        record->fd = info->si_fd;
+    }
+    if (fields & SIGCFFI_FIELD_TIMERID) {
+        record->timerid = info->si_timerid;
+        record->overrun = info->si_overrun;
+    }
+}
+
+/* handler context */
+uint64_t sigcffi_push(struct sigcffi_ring *ring, struct sigcffi_record *records, uint64_t capacity,
+                      int signum, const siginfo_t *info)
+{
+    uint64_t number = atomic_load_explicit(&ring->head, memory_order_relaxed), tail;
+    do {
+        /* acquire: the reader has done with a record before it gives it back, and what we write
+         * to it must not be seen by that reading. */
+        tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+        /* Signed: others may have been so quick that the number is behind the tail. */
+        if ((int64_t)(number - tail) >= (int64_t)capacity) return 0;
+        /* relaxed: the number is ours alone from here on; the record is handed over by its
+         * sequence. */
+    } while (!atomic_compare_exchange_weak_explicit(
+        &ring->head, &number, number + 1, memory_order_relaxed, memory_order_relaxed));
+    struct sigcffi_record *record = &records[number & (capacity - 1)];
+    sigcffi_describe(record, signum, info);
+    /* release: who sees the sequence sees the record. */
+    atomic_store_explicit(&record->sequence, number + 1, memory_order_release);
+    return number + 1 - tail;
+}

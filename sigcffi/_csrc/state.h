@@ -1,0 +1,111 @@
+/* The state that a signal handler reads: shared by trampoline.c and dispositions.c, and nobody else.
+ *
+ * Law: static memory, reached through atomics. trampoline.c owns it and runs in handler context;
+ * dispositions.c changes what says which handlers there are, under its lock.
+ */
+#ifndef SIGCFFI_STATE_H
+#define SIGCFFI_STATE_H
+
+#include "ring.h"
+
+#include <pthread.h>
+#include <stddef.h>
+
+#define SIGCFFI_HIDDEN __attribute__((visibility("hidden")))
+
+_Static_assert(NSIG <= 65, "a set of signals must fit in one 64-bit word");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2,
+               "a lock in handler context is a deadlock");
+
+/* Records that the main channel holds; a power of two. */
+#define SIGCFFI_CAPACITY 1024
+
+/* From so many on, the kernel is asked to hold the rest. What is above takes in what other threads
+ * are just bringing. */
+#define SIGCFFI_HIGH_WATER (SIGCFFI_CAPACITY * 3 / 4)
+
+/* The main channel. Python reads it as an array of 64-bit words, then records; it writes `tail`
+ * and `running`, in the main thread. */
+struct channel {
+    struct sigcffi_ring ring;
+    _Atomic uint64_t deferred;  /* no handler of these is called: critical sections, any thread */
+    _Atomic uint64_t running;   /* the same while handlers run; matters to the main thread only */
+    _Atomic uint64_t held_back; /* calls are owed that one of the two words above forbade */
+    _Atomic uint64_t pressure;  /* what the main thread has blocked because the ring is full */
+    _Atomic uint64_t attached;  /* the signals that are recorded */
+    _Atomic uint64_t trips[NSIG]; /* calls to the interpreter's handler, by signal */
+    struct sigcffi_record records[SIGCFFI_CAPACITY];
+};
+
+extern SIGCFFI_HIDDEN struct channel channel;
+
+#define SIGCFFI_WORD(member) (int)(offsetof(struct channel, member) / sizeof(uint64_t))
+
+enum {
+    SIGCFFI_WORD_HEAD = SIGCFFI_WORD(ring.head),
+    SIGCFFI_WORD_TAIL = SIGCFFI_WORD(ring.tail),
+    SIGCFFI_WORD_DEFERRED = SIGCFFI_WORD(deferred),
+    SIGCFFI_WORD_RUNNING = SIGCFFI_WORD(running),
+    SIGCFFI_WORD_HELD_BACK = SIGCFFI_WORD(held_back),
+    SIGCFFI_WORD_PRESSURE = SIGCFFI_WORD(pressure),
+    SIGCFFI_WORD_TRIPS = SIGCFFI_WORD(trips),
+    SIGCFFI_WORDS = SIGCFFI_WORD(records),
+};
+
+struct state {
+    /* Handlers are kept as integers: SIG_DFL and SIG_IGN are not functions to be called. */
+    _Atomic uintptr_t base[NSIG]; /* what the trampoline calls */
+    _Atomic bool one_shot[NSIG];  /* the base was installed with SA_RESETHAND */
+    _Atomic bool above[NSIG];     /* the base was once installed on top of the trampoline */
+    _Atomic uintptr_t interpreter; /* the interpreter's own C handler, once known */
+
+    _Atomic uint64_t slots[NSIG][SIGCFFI_SLOTS];
+    _Atomic uint64_t counts[NSIG][SIGCFFI_SLOTS];
+    _Atomic uint64_t deliveries[NSIG];
+    _Atomic uint64_t dropped[NSIG]; /* neither the ring nor the kernel could hold them */
+    _Atomic uint64_t offered;       /* to the main channel: in the ring, read or dropped */
+    _Atomic uint32_t owed[NSIG];
+    _Atomic bool called; /* the interpreter's handler, since somebody looked */
+    _Atomic uint32_t passed_on; /* whole signals under way to the main thread */
+
+    _Atomic uintptr_t main_thread; /* pthread_t: comparing it costs nothing */
+    _Atomic int main_tid;          /* the same thread as the kernel knows it */
+
+    /* While the main thread has blocked all signals on its way to sleep: the mask it will sleep
+     * with, and SIGKILL, which no mask contains. Else 0. */
+    _Atomic uint64_t main_mask_promised;
+
+    /* Set once, at the start. */
+    uint64_t trampoline_mask; /* what a handler of ours blocks */
+    int first_queued;         /* SIGRTMIN, which is a function call */
+};
+
+extern SIGCFFI_HIDDEN struct state state;
+
+SIGCFFI_HIDDEN void sigcffi_trampoline(int signum, siginfo_t *info, void *context);
+
+/* dispositions.c, outside handlers */
+SIGCFFI_HIDDEN void sigcffi_take_lock(void);
+SIGCFFI_HIDDEN void sigcffi_release_lock(void);
+SIGCFFI_HIDDEN void sigcffi_sections_after_fork(void);
+
+/* handler context */
+static inline bool sigcffi_is_function(uintptr_t handler)
+{
+    return handler != (uintptr_t)SIG_DFL && handler != (uintptr_t)SIG_IGN;
+}
+
+/* handler context */
+static inline uintptr_t sigcffi_handler_of(const struct sigaction *action)
+{
+    /* sa_handler and sa_sigaction share their storage on every platform that has both. */
+    return (uintptr_t)action->sa_handler;
+}
+
+/* Outside handlers */
+static inline bool sigcffi_is_signal(int signum)
+{
+    return signum >= 1 && signum < NSIG;
+}
+
+#endif

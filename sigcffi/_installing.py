@@ -1,0 +1,203 @@
+"""Installing: the one place where what is done about a signal changes.
+
+Law: ``installed`` looks, ``install`` changes. A signal goes through the dispatcher (it has an entry)
+exactly as long as something needs it there: a subscriber, or a handler that takes a SigInfo. Every
+order of steps below is one in which a signal may come between any two and is neither lost nor met
+by a default action that nobody asked for.
+
+Race conditions: the interpreter can only be given the dispatcher by way of the kernel, where its own
+handler then stands for a microsecond. The signal is blocked in this thread meanwhile. One that
+another thread takes just then is handled without its siginfo.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+from signal import SIG_DFL, SIG_IGN
+
+from sigcffi import _mainthread  # noqa: F401  (C must know the main thread first)
+from sigcffi._action import KERNELS, Action
+from sigcffi._dispatch import dispatch, entries, take_back
+from sigcffi._ffi import check, lib, new_sigaction
+from sigcffi._registry import Entry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+__all__ = ["install", "installed", "require_main_thread", "subscribe", "unsubscribe"]
+
+_register = _signal.signal
+_lookup = _signal.getsignal
+
+_COVERED = lib.SIGCFFI_COVERED
+_HANDLERS = {lib.SIGCFFI_DEFAULT: SIG_DFL, lib.SIGCFFI_IGNORED: SIG_IGN}
+
+
+def require_main_thread() -> None:
+    """Raise what the standard module raises where no handler may be installed."""
+    if not lib.sigcffi_is_main_thread():
+        raise ValueError("signal only works in main thread of the main interpreter")
+
+
+def installed(signum: int) -> Action:
+    """What is done about a signal now, as the kernel has it and beside the subscribers."""
+    saved = new_sigaction()
+    found = check(lib.sigcffi_save(signum, saved))
+    kind, covered = found & ~_COVERED, found & _COVERED
+    registered = _lookup(signum)
+    if kind == lib.SIGCFFI_FOREIGN and callable(registered):
+        kind = lib.sigcffi_recognise(signum)
+    if kind != lib.SIGCFFI_PYTHON:
+        return Action.found(_HANDLERS.get(kind), saved, covered)
+    if registered is dispatch and signum in entries:
+        return entries[signum].installed  # type: ignore[no-any-return]
+    return Action.found(registered, saved, covered)
+
+
+def install(signum: int, action: Action) -> None:
+    """Do about a signal what *action* says; its subscribers keep what they have."""
+    entry = entries.get(signum)
+    if action.takes_info:
+        fresh = entry is None
+        if entry is None:
+            entry = Entry(signum)
+        former = entry.installed, entry.handler, entry.keeps_out
+        _enter(entry, action)
+        try:
+            _dispatch_it(signum, entry, action)
+        except BaseException:
+            if _lookup(signum) is not dispatch:  # nothing has changed
+                if fresh:
+                    del entries[signum]
+                else:
+                    entry.install(*former)
+            raise
+    elif entry is not None and entry.subscribers:
+        _require_dispatcher(signum)
+        _enter(entry, action)
+        _put_under(signum, action)
+    else:
+        _take_over(signum, action)
+
+
+def _enter(entry: Entry, action: Action) -> None:
+    """Put *action* into the entry, in the dispatcher's terms."""
+    handler = action.handler
+    if not callable(handler):
+        entry.install(action, None)
+    elif not action.takes_info:
+        entry.install(action, (handler, True))
+    else:
+        keeps_out = action.mask_word
+        if not action.flags & lib.SA_NODEFER:
+            keeps_out |= 1 << (entry.signum - 1)
+        if action.flags & lib.SA_RESETHAND:
+            handler = _once(entry.signum, action)
+        entry.install(action, (handler, False), keeps_out)
+    entries[entry.signum] = entry
+
+
+def _once(signum: int, action: Action) -> Callable[[Any, Any], object]:
+    def reset_and_call(info: Any, frame: Any) -> object:
+        if entries[signum].installed is action:
+            install(signum, Action(SIG_DFL))
+        return action.handler(info, frame)
+
+    return reset_and_call
+
+
+def _require_dispatcher(signum: int) -> None:
+    """Have the interpreter run the dispatcher for a signal, if it does not yet."""
+    if _lookup(signum) is dispatch:
+        return
+    blocked = check(lib.sigcffi_hold(signum))
+    try:
+        _register(signum, dispatch)
+        check(lib.sigcffi_dispatched(signum, 0))
+    finally:
+        if not blocked:  # lets in what has come, and looks for handlers that are due
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (signum,))
+
+
+def _dispatch_it(signum: int, entry: Entry, action: Action) -> None:
+    require_main_thread()
+    _require_dispatcher(signum)
+    check(lib.sigcffi_dispatched(signum, action.flags & KERNELS))
+
+
+def _put_under(signum: int, action: Action) -> None:
+    """Make *action*, which takes no SigInfo, what is under the trampoline."""
+    if action.saved is not None:
+        check(lib.sigcffi_put_back(signum, action.saved, 1))
+    elif callable(action.handler):
+        check(lib.sigcffi_dispatched(signum, 0))
+    else:
+        check(lib.sigcffi_put_back(signum, _plain(action), 1))
+
+
+def _plain(action: Action) -> Any:
+    """The kernel's struct for a disposition that Python made up."""
+    plain = new_sigaction()
+    if action.handler is SIG_IGN:
+        lib.sigcffi_ignore(plain)
+    return plain
+
+
+def _take_over(signum: int, action: Action) -> None:
+    """The signal leaves the dispatcher: what it does now is between kernel and interpreter."""
+    handler = action.handler
+    if handler is not None:  # a foreign one: the interpreter's table keeps what it has
+        _register(signum, handler if callable(handler) else int(handler))
+    lib.sigcffi_undispatched(signum)
+    if action.saved is not None:
+        check(lib.sigcffi_put_back(signum, action.saved, action.covered))
+    elif callable(handler):
+        check(lib.sigcffi_registered(signum))
+    if entries.pop(signum, None) is not None:
+        take_back(signum)
+        lib.sigcffi_settle_held()
+
+
+def subscribe(signum: int, callback: Callable[..., Any]) -> None:
+    """Have the dispatcher call *callback* for a signal, beside what is installed."""
+    entry = entries.get(signum)
+    if entry is None or entry.handler == (_put_in_order, False) or _lookup(signum) is not dispatch:
+        former = installed(signum)
+        entry = entry or Entry(signum)
+        _enter(entry, former)
+        try:
+            _require_dispatcher(signum)
+        except BaseException:
+            if _lookup(signum) is not dispatch:
+                del entries[signum]
+            raise
+        if not former.takes_info:
+            _put_under(signum, former)
+    entry.subscribe(callback)
+
+
+def unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
+    """Call *callback* no more. In another thread than the main thread, what the last subscriber
+    leaves behind is put in order when the signal comes next.
+    """
+    entry = entries.get(signum)
+    if entry is None or not entry.unsubscribe(callback):
+        return
+    if entry.subscribers or entry.installed.takes_info:
+        return
+    if lib.sigcffi_is_main_thread():
+        _take_over(signum, entry.installed)
+    elif entry.handler is None:
+        entry.install(entry.installed, (_put_in_order, False))
+
+
+def _put_in_order(info: Any, frame: Any) -> None:
+    """A signal has come whose last subscriber was closed in another thread: it is not for Python,
+    and goes on to what is installed.
+    """
+    signum = int(info.si_signo)
+    entry = entries.get(signum)
+    if entry is not None and not entry.subscribers:
+        _take_over(signum, entry.installed)
+        lib.sigcffi_owe_again(signum, 1)
