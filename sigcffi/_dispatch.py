@@ -39,6 +39,7 @@ entries: dict[int, Entry] = {}
 
 TAIL = lib.SIGCFFI_WORD_TAIL
 HEAD = lib.SIGCFFI_WORD_HEAD
+NEWS = lib.SIGCFFI_WORD_NEWS
 DEFERRED = lib.SIGCFFI_WORD_DEFERRED
 RUNNING = lib.SIGCFFI_WORD_RUNNING
 HELD_BACK = lib.SIGCFFI_WORD_HELD_BACK
@@ -48,6 +49,9 @@ CAPACITY = lib.SIGCFFI_CAPACITY
 LAST = CAPACITY - 1
 RECORDS = lib.SIGCFFI_WORDS * 8
 SIZE = lib.SIGCFFI_RECORD_SIZE
+
+# Where records come one by one, they are given back by so many and one: that costs less.
+SOME = CAPACITY // 16 - 1
 
 # One call hands over no more than this: then the program itself gets a chance.
 LIMIT = 2 * CAPACITY
@@ -63,83 +67,135 @@ else:
         return (sequence, *_unpack(memory, offset)[1:])
 
 
-# How many calls of the trampoline to the interpreter the dispatcher has been called for.
+# By signal, the news of the last of the interpreter's calls that was explained; see _Position.
 _seen = [0] * NSIG
 
 _held: list[SigInfo] = []  # read, but kept out, in order
 _raised: list[BaseException] = []  # while looking for calls that are due
 _settling: set[int] = set()  # signals for which another call is no news
-_running = 0  # what the handlers that run keep out, a word
-_busy = False  # the dispatcher runs, and none of its handlers
-_again = False  # it was called meanwhile, and that call left the work to it
-_handed = 0  # records that went to handlers
 
 
-def dispatch(signum: int, frame: FrameType | None) -> None:
-    """Call the handlers of all signals that have arrived. The interpreter calls this."""
-    global _again, _busy, _handed, _running
-    trips = words[TRIPS + signum]
-    if trips - _seen[signum] != 1 and not _is_news(signum, trips, frame):
+class _Position:
+    """Where the dispatcher is. An object: its slots are found faster than globals."""
+
+    __slots__ = ("again", "busy", "idle", "handed", "lost", "news", "quiet", "running", "tail")
+
+    def __init__(self) -> None:
+        self.tail: int = words[TAIL]  # the number of the next record
+        self.news: int = words[NEWS]  # all up to that has been seen to
+        self.quiet = self.news  # for all up to that the interpreter has made its calls, too
+        self.running = 0  # what the handlers that run keep out, a word
+        self.idle = True  # nothing runs, nothing is kept out, no call is still to come
+        self.busy = False  # the dispatcher runs, and none of its handlers
+        self.again = False  # it was called meanwhile, and that call left the work to it
+        self.handed = 0  # records that handlers got
+        self.lost = 0  # records that no handler got
+
+
+_at = _Position()
+
+
+def dispatch(signum: int, frame: FrameType | None, at: _Position = _at) -> None:
+    """Call the handlers of all signals that have arrived. The interpreter calls this.
+
+    Here stands what is common: one record, of this signal, for one handler.
+    """
+    news = words[NEWS]
+    if at.idle and news == at.news + 1:
+        sequence, number, payload = unpack(memory, RECORDS + (at.tail & LAST) * SIZE)
+        # Another call may have run within the one above, and read this record.
+        if sequence == at.tail + 1 and number == signum:
+            entry = entries.get(signum)
+            if entry is not None and (call := entry.only) is not None:
+                at.idle = False
+                at.news = at.quiet = news
+                at.tail = sequence
+                at.handed += 1
+                if not sequence & SOME:
+                    words[TAIL] = sequence
+                at.running = entry.keeps_out
+                try:
+                    call(SigInfo(signum, payload), frame)
+                except BaseException as error:
+                    at.running = 0
+                    if words[NEWS] != news:
+                        _drain(signum, frame, error)
+                    at.idle = True
+                    raise
+                at.running = 0
+                if words[NEWS] == news:
+                    at.idle = True
+                else:
+                    _drain(signum, frame, None)
+                return
+    if _is_news(signum, frame, news):
+        _drain(signum, frame, None)
+
+
+def _drain(signum: int, frame: FrameType | None, first: BaseException | None) -> None:
+    """Hand over all that is there. *first* is an exception that is going to leave."""
+    at = _at
+    if at.busy:
+        at.again = True
         return
-    _seen[signum] = trips
-    if _busy:
-        _again = True
-        return
-    _busy = True
-    former = _running
-    first = None
+    at.busy = True
+    at.idle = False
+    former = at.running
     left = LIMIT
     while True:
         try:
+            at.news = words[NEWS]
             while left:
                 left -= 1
                 if _held and (info := _may_run()) is not None:
-                    entry = entries.get(info._signo)
+                    number = info._signo
                 else:
-                    tail = words[TAIL]
+                    tail = at.tail
                     sequence, number, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
                     if sequence != tail + 1:
                         break
-                    words[TAIL] = tail + 1
+                    words[TAIL] = at.tail = sequence
                     info = SigInfo(number, payload)
                     deferred = former | words[DEFERRED]
                     if deferred and deferred >> (number - 1) & 1:
                         _held.append(info)
                         continue
-                    _handed += 1
-                    entry = entries.get(number)
+                entry = entries.get(number)
                 if entry is None:
+                    at.lost += 1
                     continue
-                words[RUNNING] = _running = former | entry.keeps_out
-                _busy = False
+                at.handed += info._fields is not None
+                words[RUNNING] = at.running = former | entry.keeps_out
+                at.busy = False
                 for call, takes_number in entry.calls:
                     try:
-                        call(info._signo if takes_number else info, frame)
+                        call(number if takes_number else info, frame)
                     except BaseException as error:
                         first = _keep(first, error, call)
-                _busy = True
-                words[RUNNING] = _running = former
+                at.busy = True
+                words[RUNNING] = at.running = former
             if words[HELD_BACK] or words[PRESSURE]:
                 _let_in()
         except BaseException as error:
             # Raised by a handler that the interpreter has run between two of ours.
-            _busy = True
-            words[RUNNING] = _running = former
+            at.busy = True
+            words[RUNNING] = at.running = former
             first = _keep(first, error, dispatch)
             continue
         if _raised:
             first = _keep(first, _raised.pop(0), dispatch)
             continue
         # From here on another call does its own work, so one that has not must be seen.
-        _busy = False
-        if not _again:
+        at.busy = False
+        if not at.again:
             break
-        _again = False
-        if left or not _nudge(signum):
-            _busy = True
-            left = left or LIMIT
-            continue
-        break
+        at.again = False
+        if left == 0:
+            if _nudge(signum):
+                break
+            left = LIMIT
+        at.busy = True
+    _rest(at, former)
     if first is not None:
         try:
             raise first
@@ -147,48 +203,57 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
             first = None  # or the traceback would hold itself
 
 
-def _is_news(signum: int, trips: int, frame: FrameType | None) -> bool:
-    """A call that is not the one that the trampoline's next call to the interpreter has led to:
-    whether there is something to do. The interpreter calls once for many; and by itself, for
+def _rest(at: _Position, reason_not_to: int) -> None:
+    """The dispatcher leaves: whether the next call may take the short way."""
+    at.idle = not reason_not_to and not _held and all(map(_is_explained, entries))
+    if at.idle:
+        at.quiet = at.news
+
+
+def _is_explained(signum: int) -> bool:
+    """Whether the interpreter has made the call that the trampoline's last call leads to."""
+    trip: int = words[TRIPS + signum]
+    return trip <= _seen[signum] or trip <= _at.quiet
+
+
+def _is_news(signum: int, frame: FrameType | None, news: int) -> bool:
+    """Whether there is something to do for a call that began with *news*. The interpreter calls
+    once for several signals, but then it may call again; and it calls by itself, for
     ``_thread.interrupt_main`` and for a signal that came while its handler was installed.
     """
-    global _again
-    if trips < _seen[signum] or signum in _settling:
-        return trips > _seen[signum]
-    if trips == _seen[signum]:
+    if _is_explained(signum):
+        if signum in _settling or _at.news > news:
+            return False  # another call has run since this one began, and seen to it
         _held.append(SigInfo(signum, None))
         return True
-    inside = frame is not None and frame.f_code is dispatch.__code__
-    if inside and "trips" not in frame.f_locals:  # type: ignore[union-attr]
+    if frame is not None and frame.f_code is dispatch.__code__ and "news" not in frame.f_locals:
         return False  # that call has not begun to look, and will see it all
-    # For the last of these the interpreter may be about to call again: let it, now.
-    _seen[signum] = trips
-    _settling.add(signum)
-    try:
-        run_due_handlers()
-    except BaseException as error:
-        _raised.append(error)
-    finally:
-        _settling.discard(signum)
+    _seen[signum] = words[TRIPS + signum]
+    if news - _at.quiet > 1:
+        # For the last of several the interpreter may be about to call again: let it, now.
+        _settling.add(signum)
+        try:
+            run_due_handlers()
+        except BaseException as error:
+            _raised.append(error)
+        finally:
+            _settling.discard(signum)
     return True
 
 
 def _may_run() -> SigInfo | None:
     """The first record that was kept out and need not wait any longer."""
-    global _handed
-    kept_out = _running | words[DEFERRED]
+    kept_out = _at.running | words[DEFERRED]
     for number, info in enumerate(_held):
         if not kept_out >> (info._signo - 1) & 1:
             del _held[number]
-            if info._fields is not None:
-                _handed += 1
             return info
     return None
 
 
 def _let_in() -> None:
     """Make the calls that the handlers which have run kept out; let in what the kernel keeps."""
-    if words[HELD_BACK] & ~(words[DEFERRED] | _running):
+    if words[HELD_BACK] & ~(words[DEFERRED] | _at.running):
         lib.sigcffi_settle_held()
     # While the rest of the ring waits here the kernel should not send more.
     if words[PRESSURE] and len(_held) < CAPACITY:
@@ -230,34 +295,26 @@ def take_back(signum: int) -> None:
     """A signal leaves the dispatcher: records of it that were not handed over are owed again, to
     whatever handles it from now on.
     """
-    global _again, _busy, _handed
-    nested, _busy = _busy, True
+    at = _at
+    nested, at.busy, at.idle = at.busy, True, False
     try:
         while True:
-            tail = words[TAIL]
-            sequence, number, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
-            if sequence != tail + 1:
+            sequence, number, payload = unpack(memory, RECORDS + (at.tail & LAST) * SIZE)
+            if sequence != at.tail + 1:
                 break
-            words[TAIL] = tail + 1
+            words[TAIL] = at.tail = sequence
             _held.append(SigInfo(number, payload))
-        taken = [info for info in _held if info._signo == signum]
+        taken = sum(info._signo == signum for info in _held)
         if taken:
             _held[:] = [info for info in _held if info._signo != signum]
-            known = sum(info._fields is not None for info in taken)
-            _handed += known
-            lib.sigcffi_owe_again(signum, len(taken))
+            at.handed += taken
+            lib.sigcffi_owe_again(signum, taken)
     finally:
-        _busy = nested
-    if _again or _held:
-        look()
-
-
-def look() -> None:
-    """Hand over what has arrived, without having been called for it."""
-    global _again
-    _again = False
-    _seen[0] = words[TRIPS] - 1
-    dispatch(0, None)
+        at.busy = nested
+        _rest(at, nested or at.running)
+    if at.again and not nested:
+        at.again = False
+        _drain(signum, None, None)
 
 
 def account() -> tuple[int, int, int, int]:
@@ -265,16 +322,20 @@ def account() -> tuple[int, int, int, int]:
     dropped, and that are still queued. The first is the sum of the others, when no other thread is
     just taking a signal.
     """
-    dropped = sum(map(lib.sigcffi_dropped, range(1, NSIG)))
-    queued = words[HEAD] - words[TAIL] + sum(info._fields is not None for info in _held)
-    return lib.sigcffi_offered(), _handed, dropped, queued
+    kept = sum(info._fields is not None for info in _held)
+    dropped = sum(map(lib.sigcffi_dropped, range(1, NSIG))) + _at.lost
+    queued = words[HEAD] - _at.tail + kept
+    return lib.sigcffi_offered(), _at.handed, dropped, queued
 
 
 def _in_child() -> None:
     """The records were the parent's."""
-    global _handed
     _held.clear()
-    _handed = 0
+    _at.tail = words[TAIL]
+    _at.handed = _at.lost = 0
+    _seen[:] = [words[TRIPS + signum] for signum in range(NSIG)]  # for what the child forgets
+    if not _at.busy:
+        _rest(_at, _at.running)
 
 
 os.register_at_fork(after_in_child=_in_child)

@@ -50,10 +50,11 @@ class Entry:
     """What is called for one signal, in this order: its subscribers, then the installed handler.
 
     ``calls`` is that as the dispatcher needs it, ``keeps_out`` the set of signals, as a word, whose
-    handlers wait meanwhile. ``installed`` is whatever was given, None at first.
+    handlers wait meanwhile; ``only`` the one handler where there is one, it takes a SigInfo, and
+    no signal but its own waits; else None. ``installed`` is whatever was given, None at first.
     """
 
-    __slots__ = ("calls", "handler", "installed", "keeps_out", "signum", "subscribers")
+    __slots__ = ("calls", "handler", "installed", "keeps_out", "only", "signum", "subscribers")
 
     def __init__(self, signum: int) -> None:
         self.signum = signum
@@ -99,8 +100,11 @@ class Entry:
 
     def _publish(self) -> None:
         installed = () if self.handler is None else (self.handler,)
+        own = 1 << (self.signum - 1)
         while True:
             subscribers = self.subscribers
             self.calls = (*((callback, False) for callback in subscribers), *installed)
+            simple = len(self.calls) == 1 and not self.calls[0][1] and self.keeps_out & ~own == 0
+            self.only = self.calls[0][0] if simple else None
             if self.subscribers is subscribers:
                 return

@@ -62,7 +62,7 @@ def _decode(signo: int, payload: bytes | None) -> Fields:
     )
 
 
-class SigInfo(Sequence["int | None"]):
+class SigInfo:
     """What the kernel tells about a signal: siginfo_t of sigaction(2).
 
     A field that means nothing for this signal is None, and all but ``si_signo`` are where nothing
@@ -226,6 +226,11 @@ class SigInfo(Sequence["int | None"]):
             return self._all()[:_SEVEN] == other
         return NotImplemented
 
+    __contains__ = Sequence.__contains__
+    __reversed__ = Sequence.__reversed__
+    index = Sequence.index
+    count = Sequence.count
+
     def __hash__(self) -> int:
         return hash(self._all()[:_SEVEN])  # as that of a tuple which is equal
 
@@ -242,6 +247,9 @@ class SigInfo(Sequence["int | None"]):
             shown["si_addr"] = hex(self.si_addr)
         return f"SigInfo({', '.join(f'{name}={text}' for name, text in shown.items())})"
 
+
+# Not as a base, whose metaclass would make every SigInfo cost more.
+Sequence.register(SigInfo)
 
 _HOW = {
     "SI_USER": " sent with kill{sender}",

@@ -52,6 +52,7 @@ bool sigcffi_defer(uint64_t set)
     count(&entered, set, 1);
     /* Not published anew: most sections are entered by a program that is in none. */
     atomic_fetch_or(&channel.deferred, set);
+    atomic_fetch_add(&channel.news, 1);
     sigcffi_release_lock();
     return atomic_load_explicit(&state.called, memory_order_relaxed) &&
            atomic_exchange(&state.called, false);
@@ -118,6 +119,7 @@ void sigcffi_owe_again(int signum, unsigned deliveries)
     if (!sigcffi_is_signal(signum) || deliveries == 0) return;
     atomic_fetch_add(&state.owed[signum], deliveries);
     atomic_fetch_or(&channel.held_back, sigcffi_bit(signum));
+    atomic_fetch_add(&channel.news, 1);
 }
 
 /* What the calling thread has blocked without having been asked to, before it was `wanted` blocked.

@@ -366,7 +366,9 @@ uint64_t sigcffi_dropped(int signum)
 /* Deliveries that the main channel was to take. */
 uint64_t sigcffi_offered(void)
 {
-    return atomic_load(&state.offered);
+    uint64_t offered = atomic_load(&channel.ring.head) - atomic_load(&state.began);
+    for (int signum = 1; signum < NSIG; signum++) offered += atomic_load(&state.dropped[signum]);
+    return offered;
 }
 
 /* ---- The process ---- */
@@ -398,12 +400,15 @@ static void after_fork_in_child(void)
         atomic_store(&state.dropped[signum], 0);
         for (int index = 0; index < SIGCFFI_SLOTS; index++) atomic_store(&state.counts[signum][index], 0);
     }
-    atomic_store(&state.offered, 0);
     atomic_store(&state.passed_on, 0);
     atomic_store(&state.main_mask_promised, 0);
     atomic_store(&channel.held_back, 0);
     /* The records are the parent's, also those that a thread was just writing. */
-    atomic_store(&channel.ring.tail, atomic_load(&channel.ring.head));
+    uint64_t head = atomic_load(&channel.ring.head);
+    atomic_store(&state.began, head);
+    for (uint64_t n = atomic_exchange(&channel.ring.tail, head); n != head; n++)
+        atomic_store(&channel.records[n % SIGCFFI_CAPACITY].sequence, 0);
+    atomic_fetch_add(&channel.news, 2); /* one would be a record's */
     uint64_t blocked = sigcffi_word_of(&mask_before_fork) & ~atomic_exchange(&channel.pressure, 0);
     mask_before_fork = sigcffi_set_of(blocked);
     sigcffi_set_main_thread((unsigned long)pthread_self(), 0);

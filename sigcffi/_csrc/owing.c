@@ -201,23 +201,35 @@ bool sigcffi_is_held(int signum)
     return (held & sigcffi_bit(signum)) != 0;
 }
 
+/* handler context */
+static void hold_back(int signum)
+{
+    atomic_fetch_or(&channel.held_back, sigcffi_bit(signum));
+    atomic_fetch_add(&channel.news, 1);
+}
+
+/* handler context, or outside handlers. Call the interpreter's handler. */
+static void trip(int signum, siginfo_t *info, void *context)
+{
+    /* Before the call: who runs because of it finds the news. */
+    uint64_t number = atomic_fetch_add_explicit(&channel.news, 1, memory_order_relaxed) + 1;
+    atomic_store_explicit(&channel.trips[signum], number, memory_order_relaxed);
+    atomic_store_explicit(&state.called, true, memory_order_relaxed);
+    sigcffi_call(atomic_load_explicit(&state.interpreter, memory_order_relaxed), signum, info,
+                 context);
+}
+
 /* handler context, or outside handlers. Make every call to the interpreter's handler that is
  * owed for `signum`, unless it has to wait. */
 void sigcffi_settle(int signum, siginfo_t *info, void *context)
 {
     if (sigcffi_is_held(signum)) {
-        atomic_fetch_or(&channel.held_back, sigcffi_bit(signum));
+        hold_back(signum);
         return;
     }
     uint32_t due = atomic_exchange(&state.owed[signum], 0);
-    uintptr_t handler = atomic_load_explicit(&state.interpreter, memory_order_relaxed);
     /* One call for each delivery: the interpreter writes a byte to the wakeup fd for each. */
-    for (; due > 0; due--) {
-        /* Before the call: who runs because of it finds it counted. */
-        atomic_fetch_add_explicit(&channel.trips[signum], 1, memory_order_relaxed);
-        sigcffi_call(handler, signum, info, context);
-    }
-    atomic_store_explicit(&state.called, true, memory_order_relaxed);
+    for (; due > 0; due--) trip(signum, info, context);
 }
 
 /* handler context. One more call to the interpreter's handler is due.
@@ -228,6 +240,11 @@ void sigcffi_settle(int signum, siginfo_t *info, void *context)
  * ever. */
 void sigcffi_owe(int signum, siginfo_t *info, void *context)
 {
+    if (sigcffi_on_main_thread() && !sigcffi_is_held(signum) &&
+        atomic_load_explicit(&state.owed[signum], memory_order_relaxed) == 0) {
+        trip(signum, info, context); /* what the following comes to in the common case */
+        return;
+    }
     /* Looked up first: it takes long, and between owing and sending the note somebody else may
      * settle, and a handler that has run then may give the signal back to its default action.
      * Where the main thread has blocked the signal because the ring is full, it is awake. */
@@ -237,7 +254,7 @@ void sigcffi_owe(int signum, siginfo_t *info, void *context)
                  ((atomic_load(&channel.pressure) & bit) || sigcffi_main_thread_blocks(signum)));
     atomic_fetch_add(&state.owed[signum], 1);
     if (atomic_load(&channel.deferred) & bit) {
-        atomic_fetch_or(&channel.held_back, bit);
+        hold_back(signum);
         return;
     }
     /* A note for each: one that a sigwait() in the main thread swallowed must not be the last.

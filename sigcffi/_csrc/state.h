@@ -24,16 +24,17 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2,
  * are just bringing. */
 #define SIGCFFI_HIGH_WATER (SIGCFFI_CAPACITY * 3 / 4)
 
-/* The main channel. Python reads it as an array of 64-bit words, then records; it writes `tail`
- * and `running`, in the main thread. */
+/* The main channel. Python reads it as an array of 64-bit words, then records; it writes `running`
+ * and, from time to time, `tail`, in the main thread. */
 struct channel {
     struct sigcffi_ring ring;
+    _Atomic uint64_t news;      /* counts what the dispatcher may have to look at */
     _Atomic uint64_t deferred;  /* no handler of these is called: critical sections, any thread */
     _Atomic uint64_t running;   /* the same while handlers run; matters to the main thread only */
     _Atomic uint64_t held_back; /* calls are owed that one of the two words above forbade */
     _Atomic uint64_t pressure;  /* what the main thread has blocked because the ring is full */
     _Atomic uint64_t attached;  /* the signals that are recorded */
-    _Atomic uint64_t trips[NSIG]; /* calls to the interpreter's handler, by signal */
+    _Atomic uint64_t trips[NSIG]; /* the news of the last call to the interpreter's handler */
     struct sigcffi_record records[SIGCFFI_CAPACITY];
 };
 
@@ -44,6 +45,7 @@ extern SIGCFFI_HIDDEN struct channel channel;
 enum {
     SIGCFFI_WORD_HEAD = SIGCFFI_WORD(ring.head),
     SIGCFFI_WORD_TAIL = SIGCFFI_WORD(ring.tail),
+    SIGCFFI_WORD_NEWS = SIGCFFI_WORD(news),
     SIGCFFI_WORD_DEFERRED = SIGCFFI_WORD(deferred),
     SIGCFFI_WORD_RUNNING = SIGCFFI_WORD(running),
     SIGCFFI_WORD_HELD_BACK = SIGCFFI_WORD(held_back),
@@ -63,7 +65,7 @@ struct state {
     _Atomic uint64_t counts[NSIG][SIGCFFI_SLOTS];
     _Atomic uint64_t deliveries[NSIG];
     _Atomic uint64_t dropped[NSIG]; /* neither the ring nor the kernel could hold them */
-    _Atomic uint64_t offered;       /* to the main channel: in the ring, read or dropped */
+    _Atomic uint64_t began;         /* the head of the main channel when the process began */
     _Atomic uint32_t owed[NSIG];
     _Atomic bool called; /* the interpreter's handler, since somebody looked */
     _Atomic uint32_t passed_on; /* whole signals under way to the main thread */

@@ -94,7 +94,6 @@ static bool record(int signum, const siginfo_t *info, void *context, bool again)
             sigcffi_pass_on(signum, info))
             return false;
     }
-    atomic_fetch_add_explicit(&state.offered, 1, memory_order_relaxed);
     uint64_t level = sigcffi_push(&channel.ring, channel.records, SIGCFFI_CAPACITY, signum, info);
     if (level == 0) atomic_fetch_add_explicit(&state.dropped[signum], 1, memory_order_relaxed);
     /* After it was pushed: then nothing of the same sender can overtake it any more. */
