@@ -65,16 +65,15 @@ class Action:
     ValueError for a number in *mask* that is not a signal's, OSError (EINVAL) for unknown flags.
     """
 
-    __slots__ = ("_covered", "_flags", "_handler", "_mask", "_saved")
+    __slots__ = ("_covered", "_flags", "_handler", "_mask", "_saved", "_takes_info")
 
     def __init__(
         self, handler: AnyHandler, mask: Iterable[SupportsIndex] = (), flags: SupportsIndex = 0
     ) -> None:
-        if not callable(handler):
-            handler = disposition(handler)
-        self._handler = handler
-        self._mask = word_of(mask) if mask else 0
-        self._flags = (index(flags) if type(flags) is not int else flags) | ALWAYS
+        self._takes_info = callable(handler)
+        self._handler = handler if self._takes_info else disposition(handler)
+        self._mask = word_of(mask) if mask != () else 0
+        self._flags = (index(flags) if flags else 0) | ALWAYS
         if self._flags & ~_KNOWN:
             raise OSError(errno.EINVAL, "unknown flags")
         self._saved: Any = None
@@ -89,8 +88,12 @@ class Action:
         self._handler = handler
         self._saved = saved
         self._covered = bool(covered)
+        self._takes_info = False
         self._mask = 0
-        self._flags = 0 if saved is None else saved.sa_flags & _KNOWN
+        if saved is not None:
+            self._flags = saved.sa_flags & _KNOWN
+        else:
+            self._flags = lib.sigcffi_usual_flags() & _KNOWN if callable(handler) else 0
         return self
 
     handler = property(lambda self: self._handler, doc="A callable, SIG_DFL, SIG_IGN or None.")
@@ -111,7 +114,7 @@ class Action:
     @property
     def takes_info(self) -> bool:
         """Whether it is a Python handler that takes a SigInfo."""
-        return self._saved is None and self._flags & ALWAYS == ALWAYS and callable(self._handler)
+        return self._takes_info
 
     @property
     def saved(self) -> Any:

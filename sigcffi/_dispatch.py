@@ -296,6 +296,8 @@ def take_back(signum: int) -> None:
     whatever handles it from now on.
     """
     at = _at
+    if not _held and words[HEAD] == at.tail:
+        return
     nested, at.busy, at.idle = at.busy, True, False
     try:
         while True:

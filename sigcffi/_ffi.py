@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["check", "itimer_error", "lib", "memory", "new_sigaction", "strsignal", "words"]
+__all__ = ["NULL", "check", "itimer_error", "lib", "memory", "new_sigaction", "strsignal", "words"]
 
 # The main channel (state.h): as bytes, and its first part as 64-bit words.
 _SIZE = lib.SIGCFFI_WORDS * 8 + lib.SIGCFFI_CAPACITY * lib.SIGCFFI_RECORD_SIZE
@@ -27,6 +27,9 @@ if sys.implementation.name == "cpython":
     words: Any = memory[: lib.SIGCFFI_WORDS * 8].cast("Q")
 else:
     words = _ffi.cast("uint64_t *", lib.sigcffi_memory())  # ten times faster there
+
+
+NULL: Any = _ffi.NULL
 
 
 def new_sigaction() -> Any:

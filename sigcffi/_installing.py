@@ -15,10 +15,10 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 from signal import SIG_DFL, SIG_IGN
 
-from sigcffi import _mainthread  # noqa: F401  (C must know the main thread first)
 from sigcffi._action import KERNELS, Action
 from sigcffi._dispatch import dispatch, entries, take_back
-from sigcffi._ffi import check, lib, new_sigaction
+from sigcffi._ffi import NULL, check, lib, new_sigaction, words
+from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._registry import Entry
 
 TYPE_CHECKING = False
@@ -30,29 +30,42 @@ __all__ = ["install", "installed", "require_main_thread", "subscribe", "unsubscr
 _register = _signal.signal
 _lookup = _signal.getsignal
 
+_PYTHON = lib.SIGCFFI_PYTHON
+_FOREIGN = lib.SIGCFFI_FOREIGN
 _COVERED = lib.SIGCFFI_COVERED
+_USUAL = lib.SIGCFFI_USUAL
+_KIND = _COVERED - 1
+_save = lib.sigcffi_save
+_is_main_thread = lib.sigcffi_is_main_thread
+_dispatched = lib.sigcffi_dispatched
+_hold, _let_go = lib.sigcffi_hold, lib.sigcffi_let_go
+_undispatched = lib.sigcffi_undispatched
+_HELD_BACK = lib.SIGCFFI_WORD_HELD_BACK
 _HANDLERS = {lib.SIGCFFI_DEFAULT: SIG_DFL, lib.SIGCFFI_IGNORED: SIG_IGN}
 
 
 def require_main_thread() -> None:
     """Raise what the standard module raises where no handler may be installed."""
-    if not lib.sigcffi_is_main_thread():
+    if not _is_main_thread():
         raise ValueError("signal only works in main thread of the main interpreter")
 
 
 def installed(signum: int) -> Action:
     """What is done about a signal now, as the kernel has it and beside the subscribers."""
-    saved = new_sigaction()
-    found = check(lib.sigcffi_save(signum, saved))
-    kind, covered = found & ~_COVERED, found & _COVERED
+    found = check(_save(signum, NULL))
     registered = _lookup(signum)
-    if kind == lib.SIGCFFI_FOREIGN and callable(registered):
-        kind = lib.sigcffi_recognise(signum)
-    if kind != lib.SIGCFFI_PYTHON:
-        return Action.found(_HANDLERS.get(kind), saved, covered)
-    if registered is dispatch and signum in entries:
+    if found & _KIND == _FOREIGN and callable(registered):
+        check(lib.sigcffi_recognise(signum))
+        found = check(_save(signum, NULL))
+    kind = found & _KIND
+    if kind == _PYTHON and registered is dispatch and signum in entries:
         return entries[signum].installed  # type: ignore[no-any-return]
-    return Action.found(registered, saved, covered)
+    saved = None
+    if not found & _USUAL:
+        saved = new_sigaction()
+        check(_save(signum, saved))
+    handler = registered if kind == _PYTHON else _HANDLERS.get(kind)
+    return Action.found(handler, saved, found & _COVERED)
 
 
 def install(signum: int, action: Action) -> None:
@@ -65,7 +78,8 @@ def install(signum: int, action: Action) -> None:
         former = entry.installed, entry.handler, entry.keeps_out
         _enter(entry, action)
         try:
-            _dispatch_it(signum, entry, action)
+            if not _require_dispatcher(signum, action.flags & KERNELS):
+                check(_dispatched(signum, action.flags & KERNELS))
         except BaseException:
             if _lookup(signum) is not dispatch:  # nothing has changed
                 if fresh:
@@ -107,37 +121,34 @@ def _once(signum: int, action: Action) -> Callable[[Any, Any], object]:
     return reset_and_call
 
 
-def _require_dispatcher(signum: int) -> None:
-    """Have the interpreter run the dispatcher for a signal, if it does not yet."""
+def _require_dispatcher(signum: int, flags: int = 0) -> bool:
+    """Have the interpreter run the dispatcher for a signal; whether it did not yet."""
     if _lookup(signum) is dispatch:
-        return
-    blocked = check(lib.sigcffi_hold(signum))
+        return False
+    blocked = check(_hold(signum))
     try:
         _register(signum, dispatch)
-        check(lib.sigcffi_dispatched(signum, 0))
+        check(_dispatched(signum, flags))
     finally:
-        if not blocked:  # lets in what has come, and looks for handlers that are due
-            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (signum,))
-
-
-def _dispatch_it(signum: int, entry: Entry, action: Action) -> None:
-    require_main_thread()
-    _require_dispatcher(signum)
-    check(lib.sigcffi_dispatched(signum, action.flags & KERNELS))
+        if not blocked:
+            _let_go(signum)
+    if LOOKS_LATE:
+        run_due_handlers()
+    return True
 
 
 def _put_under(signum: int, action: Action) -> None:
     """Make *action*, which takes no SigInfo, what is under the trampoline."""
-    if action.saved is not None:
-        check(lib.sigcffi_put_back(signum, action.saved, 1))
-    elif callable(action.handler):
-        check(lib.sigcffi_dispatched(signum, 0))
+    if action.saved is None and callable(action.handler):
+        check(_dispatched(signum, 0))
     else:
-        check(lib.sigcffi_put_back(signum, _plain(action), 1))
+        check(lib.sigcffi_put_back(signum, _kernels(action), 1))
 
 
-def _plain(action: Action) -> Any:
-    """The kernel's struct for a disposition that Python made up."""
+def _kernels(action: Action) -> Any:
+    """The kernel's struct for a disposition."""
+    if action.saved is not None:
+        return action.saved
     plain = new_sigaction()
     if action.handler is SIG_IGN:
         lib.sigcffi_ignore(plain)
@@ -147,16 +158,22 @@ def _plain(action: Action) -> Any:
 def _take_over(signum: int, action: Action) -> None:
     """The signal leaves the dispatcher: what it does now is between kernel and interpreter."""
     handler = action.handler
-    if handler is not None:  # a foreign one: the interpreter's table keeps what it has
-        _register(signum, handler if callable(handler) else int(handler))
-    lib.sigcffi_undispatched(signum)
+    python = callable(handler)
+    # Not a foreign handler: the interpreter's table keeps what it has. And not the default action
+    # where something in C stands on it, which would be without for an instant.
+    if python or (handler is not None and not lib.sigcffi_has_slots(signum)):
+        _register(signum, handler if python else int(handler))
+    elif action.saved is None:
+        check(lib.sigcffi_put_back(signum, _kernels(action), 0))
+    _undispatched(signum)
     if action.saved is not None:
         check(lib.sigcffi_put_back(signum, action.saved, action.covered))
-    elif callable(handler):
+    elif python and action.covered:
         check(lib.sigcffi_registered(signum))
     if entries.pop(signum, None) is not None:
         take_back(signum)
-        lib.sigcffi_settle_held()
+        if words[_HELD_BACK]:
+            lib.sigcffi_settle_held()
 
 
 def subscribe(signum: int, callback: Callable[..., Any]) -> None:

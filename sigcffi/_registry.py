@@ -99,12 +99,16 @@ class Entry:
         return False
 
     def _publish(self) -> None:
-        installed = () if self.handler is None else (self.handler,)
+        handler = self.handler
+        installed = () if handler is None else (handler,)
         own = 1 << (self.signum - 1)
         while True:
             subscribers = self.subscribers
-            self.calls = (*((callback, False) for callback in subscribers), *installed)
-            simple = len(self.calls) == 1 and not self.calls[0][1] and self.keeps_out & ~own == 0
-            self.only = self.calls[0][0] if simple else None
+            calls = installed
+            if subscribers:
+                calls = (*((callback, False) for callback in subscribers), *installed)
+            self.calls = calls
+            simple = len(calls) == 1 and not calls[0][1] and self.keeps_out | own == own
+            self.only = calls[0][0] if simple else None
             if self.subscribers is subscribers:
                 return

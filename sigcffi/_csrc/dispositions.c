@@ -174,10 +174,12 @@ int sigcffi_recognise(int signum)
 }
 
 /* Lock held. What the interpreter installs for a Python handler, learned from the first one: saves
- * asking each time. Null and an errno in `result` if `signum` has none. */
+ * asking each time. */
+static struct sigaction known;
+
+/* Lock held. The same; null, and an errno in `result`, if `signum` cannot teach it. */
 static const struct sigaction *interpreters_action(int signum, int *result)
 {
-    static struct sigaction known;
     if (sigcffi_is_function(sigcffi_handler_of(&known))) return &known;
     struct sigaction now;
     *result = sigaction(signum, NULL, &now) != 0 ? -errno : -EINVAL;
@@ -210,10 +212,10 @@ int sigcffi_dispatched(int signum, int flags)
     int result = 0;
     struct sigaction found;
     sigcffi_take_lock();
-    const struct sigaction *known = interpreters_action(signum, &result);
-    if (known != NULL) {
+    const struct sigaction *interpreters = interpreters_action(signum, &result);
+    if (interpreters != NULL) {
         atomic_fetch_or(&channel.attached, sigcffi_bit(signum));
-        result = put_on_top(signum, known, flags & kept_flags, &found);
+        result = put_on_top(signum, interpreters, flags & kept_flags, &found);
     }
     sigcffi_release_lock();
     return result;
@@ -225,33 +227,49 @@ void sigcffi_undispatched(int signum)
     atomic_fetch_and(&channel.attached, ~sigcffi_bit(signum));
 }
 
-/* What stands under the trampoline, or in its place; its kind, and SIGCFFI_COVERED in addition if
- * the trampoline is there. */
+/* Lock held. Whether an action is no more than its handler tells: none of the flags and signals in
+ * the mask that would have to be put back beside it. */
+static bool is_usual(const struct sigaction *action)
+{
+    uintptr_t handler = sigcffi_handler_of(action);
+    if (!sigcffi_is_function(handler))
+        return (action->sa_flags & ~SIGCFFI_RESTORER_FLAG) == 0 &&
+               sigcffi_word_of(&action->sa_mask) == 0;
+    return handler == sigcffi_handler_of(&known) && action->sa_flags == known.sa_flags &&
+           sigcffi_word_of(&action->sa_mask) == sigcffi_word_of(&known.sa_mask);
+}
+
+/* What stands under the trampoline, or in its place: its kind, and in addition SIGCFFI_COVERED if
+ * the trampoline is there and SIGCFFI_USUAL if the kind says it all. */
 int sigcffi_save(int signum, struct sigaction *saved)
 {
-    if (sigaction(signum, NULL, saved) != 0) return -errno;
-    int covered = 0;
+    struct sigaction now;
+    if (sigaction(signum, NULL, &now) != 0) return -errno;
+    int more = 0;
     sigcffi_take_lock();
-    if (is_trampoline(saved)) {
-        *saved = base_under(signum, saved);
-        covered = SIGCFFI_COVERED;
+    if (is_trampoline(&now)) {
+        now = base_under(signum, &now);
+        more = SIGCFFI_COVERED;
     }
+    if (is_usual(&now)) more |= SIGCFFI_USUAL;
     sigcffi_release_lock();
-    return classify(sigcffi_handler_of(saved)) | covered;
+    if (saved != NULL) *saved = now;
+    return classify(sigcffi_handler_of(&now)) | more;
 }
 
-/* What `base` must be for a signal that is ignored. */
-void sigcffi_ignore(struct sigaction *base)
+/* The flags of the interpreter's handler. */
+int sigcffi_usual_flags(void)
 {
-    base->sa_handler = SIG_IGN;
+    return known.sa_flags;
 }
 
-/* Lock held */
-static bool has_slots(int signum)
+/* Whether actions in C are attached to a signal. */
+int sigcffi_has_slots(int signum)
 {
+    if (!sigcffi_is_signal(signum)) return 0;
     for (int index = 0; index < SIGCFFI_SLOTS; index++)
-        if (atomic_load(&state.slots[signum][index]) != SIGCFFI_SLOT_EMPTY) return true;
-    return false;
+        if (atomic_load(&state.slots[signum][index]) != SIGCFFI_SLOT_EMPTY) return 1;
+    return 0;
 }
 
 /* Make `base` what it was when it was saved: under the trampoline if it was `covered` then, or if
@@ -262,12 +280,19 @@ int sigcffi_put_back(int signum, const struct sigaction *base, int covered)
     int result;
     struct sigaction found;
     sigcffi_take_lock();
-    if (covered || (atomic_load(&channel.attached) & sigcffi_bit(signum)) || has_slots(signum))
+    if (covered || (atomic_load(&channel.attached) & sigcffi_bit(signum)) ||
+        sigcffi_has_slots(signum))
         result = put_on_top(signum, base, 0, &found);
     else
         result = install_exactly(signum, base);
     sigcffi_release_lock();
     return result;
+}
+
+/* What `base` must be for a signal that is ignored. */
+void sigcffi_ignore(struct sigaction *base)
+{
+    base->sa_handler = SIG_IGN;
 }
 
 /* Lock held. */

@@ -32,6 +32,15 @@ int sigcffi_hold(int signum)
     return sigismember(&former, signum);
 }
 
+/* Unblock it again. */
+void sigcffi_let_go(int signum)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, signum);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 /* Blocked and pending, for the thread or the process. */
 uint64_t sigcffi_sigpending(void)
 {

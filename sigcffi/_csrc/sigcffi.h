@@ -50,7 +50,8 @@ enum {
     SIGCFFI_IGNORED,
     SIGCFFI_PYTHON,
     SIGCFFI_FOREIGN,
-    SIGCFFI_COVERED /* in addition: by the trampoline */
+    SIGCFFI_COVERED, /* in addition: by the trampoline */
+    SIGCFFI_USUAL = SIGCFFI_COVERED * 2
 };
 
 /* Bytes of a record in a ring; see ring.h. */
@@ -73,6 +74,8 @@ void sigcffi_undispatched(int signum);
 int sigcffi_save(int signum, struct sigaction *saved);
 int sigcffi_put_back(int signum, const struct sigaction *base, int covered);
 void sigcffi_ignore(struct sigaction *base);
+int sigcffi_usual_flags(void);
+int sigcffi_has_slots(int signum);
 
 /* --- dispositions.c: slots and counts --- */
 int sigcffi_attach(int signum, int kind, uint64_t operand);
@@ -112,6 +115,7 @@ typedef struct {
 
 uint64_t sigcffi_sigmask(int how, uint64_t set);
 int sigcffi_hold(int signum);
+void sigcffi_let_go(int signum);
 uint64_t sigcffi_sigpending(void);
 uint64_t sigcffi_valid_signals(void);
 void sigcffi_pause(unsigned arrivals);
