@@ -65,6 +65,9 @@ class Action:
     ValueError for a number in *mask* that is not a signal's, OSError (EINVAL) for unknown flags.
     """
 
+    # Inside the library: _takes_info tells a handler of a SigInfo from one of a number; _saved is the
+    # kernel's struct where handler, mask and flags do not say all; _covered whether the trampoline
+    # was on top.
     __slots__ = ("_covered", "_flags", "_handler", "_mask", "_saved", "_takes_info")
 
     def __init__(
@@ -73,11 +76,11 @@ class Action:
         self._takes_info = callable(handler)
         self._handler = handler if self._takes_info else disposition(handler)
         self._mask = word_of(mask) if mask != () else 0
-        self._flags = (index(flags) if flags else 0) | ALWAYS
+        self._flags: int | None = (index(flags) if flags else 0) | ALWAYS
         if self._flags & ~_KNOWN:
             raise OSError(errno.EINVAL, "unknown flags")
         self._saved: Any = None
-        self._covered = False
+        self._covered: int = 0
 
     @classmethod
     def found(cls, handler: Handler, saved: Any = None, covered: int = True) -> Action:
@@ -87,44 +90,34 @@ class Action:
         self = cls.__new__(cls)
         self._handler = handler
         self._saved = saved
-        self._covered = bool(covered)
+        self._covered = covered
         self._takes_info = False
         self._mask = 0
-        if saved is not None:
-            self._flags = saved.sa_flags & _KNOWN
-        else:
-            self._flags = lib.sigcffi_usual_flags() & _KNOWN if callable(handler) else 0
+        self._flags = None
         return self
 
-    handler = property(lambda self: self._handler, doc="A callable, SIG_DFL, SIG_IGN or None.")
-    flags: int = property(  # type: ignore[assignment]
-        lambda self: self._flags, doc="A combination of SA_* flags."
-    )
+    @property
+    def handler(self) -> AnyHandler:
+        """A callable, ``SIG_DFL``, ``SIG_IGN`` or None."""
+        return self._handler
+
+    @property
+    def flags(self) -> int:
+        """A combination of SA_* flags."""
+        if self._flags is None:
+            if self._saved is not None:
+                self._flags = self._saved.sa_flags & _KNOWN
+            else:
+                self._flags = lib.sigcffi_usual_flags() & _KNOWN if callable(self._handler) else 0
+        return self._flags
 
     @property
     def mask(self) -> frozenset[Signals]:
         """The signals that wait while the handler runs."""
-        return frozenset(members(self.mask_word))
+        return frozenset(members(self._word()))
 
-    @property
-    def mask_word(self) -> int:
-        """The same as a word."""
+    def _word(self) -> int:
         return self._mask if self._saved is None else lib.sigcffi_mask_of(self._saved)
-
-    @property
-    def takes_info(self) -> bool:
-        """Whether it is a Python handler that takes a SigInfo."""
-        return self._takes_info
-
-    @property
-    def saved(self) -> Any:
-        """What the kernel had, None for an action that Python made up."""
-        return self._saved
-
-    @property
-    def covered(self) -> bool:
-        """Whether the trampoline was on top of it."""
-        return self._covered
 
     def __call__(self, signum: int, frame: FrameType | None) -> object:
         """Call the handler as the interpreter would call one: an Action that takes the place of a
@@ -134,10 +127,10 @@ class Action:
 
         if not callable(self._handler):
             raise TypeError("this action has no handler that Python could call")
-        return self._handler(SigInfo(signum, None) if self.takes_info else signum, frame)  # type: ignore[arg-type]
+        return self._handler(SigInfo(signum, None) if self._takes_info else signum, frame)  # type: ignore[arg-type]
 
     def _key(self) -> tuple[object, int, int]:
-        return self._handler, self.mask_word, self._flags
+        return self._handler, self._word(), self.flags
 
     def __eq__(self, other: object) -> bool:
         return self._key() == other._key() if isinstance(other, Action) else NotImplemented
@@ -146,7 +139,7 @@ class Action:
         return hash(self._key())
 
     def __repr__(self) -> str:
-        names = " | ".join(name for name, flag in _FLAGS.items() if self._flags & flag)
+        names = " | ".join(name for name, flag in _FLAGS.items() if self.flags & flag)
         mask = sorted(int(signum) for signum in self.mask)
         return f"Action({self._handler!r}, mask={mask}, flags={names or 0})"
 

@@ -13,6 +13,7 @@ another thread takes just then is handled without its siginfo.
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
+from _thread import get_ident
 from signal import SIG_DFL, SIG_IGN
 
 from sigcffi._action import KERNELS, Action
@@ -36,17 +37,19 @@ _COVERED = lib.SIGCFFI_COVERED
 _USUAL = lib.SIGCFFI_USUAL
 _KIND = _COVERED - 1
 _save = lib.sigcffi_save
-_is_main_thread = lib.sigcffi_is_main_thread
 _dispatched = lib.sigcffi_dispatched
 _hold, _let_go = lib.sigcffi_hold, lib.sigcffi_let_go
 _undispatched = lib.sigcffi_undispatched
+_NODEFER, _RESETHAND = lib.SA_NODEFER, lib.SA_RESETHAND
+_MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
+_SLOTTED = lib.SIGCFFI_WORD_SLOTTED
 _HELD_BACK = lib.SIGCFFI_WORD_HELD_BACK
 _HANDLERS = {lib.SIGCFFI_DEFAULT: SIG_DFL, lib.SIGCFFI_IGNORED: SIG_IGN}
 
 
 def require_main_thread() -> None:
     """Raise what the standard module raises where no handler may be installed."""
-    if not _is_main_thread():
+    if words[_MAIN_THREAD] != get_ident():
         raise ValueError("signal only works in main thread of the main interpreter")
 
 
@@ -71,15 +74,16 @@ def installed(signum: int) -> Action:
 def install(signum: int, action: Action) -> None:
     """Do about a signal what *action* says; its subscribers keep what they have."""
     entry = entries.get(signum)
-    if action.takes_info:
+    if action._takes_info:
         fresh = entry is None
         if entry is None:
             entry = Entry(signum)
         former = entry.installed, entry.handler, entry.keeps_out
         _enter(entry, action)
         try:
-            if not _require_dispatcher(signum, action.flags & KERNELS):
-                check(_dispatched(signum, action.flags & KERNELS))
+            flags = action._flags & KERNELS
+            if not _require_dispatcher(signum, flags):
+                check(_dispatched(signum, flags))
         except BaseException:
             if _lookup(signum) is not dispatch:  # nothing has changed
                 if fresh:
@@ -97,16 +101,16 @@ def install(signum: int, action: Action) -> None:
 
 def _enter(entry: Entry, action: Action) -> None:
     """Put *action* into the entry, in the dispatcher's terms."""
-    handler = action.handler
+    handler = action._handler
     if not callable(handler):
         entry.install(action, None)
-    elif not action.takes_info:
+    elif not action._takes_info:
         entry.install(action, (handler, True))
     else:
-        keeps_out = action.mask_word
-        if not action.flags & lib.SA_NODEFER:
+        keeps_out, flags = action._mask, action._flags
+        if not flags & _NODEFER:
             keeps_out |= 1 << (entry.signum - 1)
-        if action.flags & lib.SA_RESETHAND:
+        if flags & _RESETHAND:
             handler = _once(entry.signum, action)
         entry.install(action, (handler, False), keeps_out)
     entries[entry.signum] = entry
@@ -116,7 +120,7 @@ def _once(signum: int, action: Action) -> Callable[[Any, Any], object]:
     def reset_and_call(info: Any, frame: Any) -> object:
         if entries[signum].installed is action:
             install(signum, Action(SIG_DFL))
-        return action.handler(info, frame)
+        return action._handler(info, frame)
 
     return reset_and_call
 
@@ -139,7 +143,7 @@ def _require_dispatcher(signum: int, flags: int = 0) -> bool:
 
 def _put_under(signum: int, action: Action) -> None:
     """Make *action*, which takes no SigInfo, what is under the trampoline."""
-    if action.saved is None and callable(action.handler):
+    if action._saved is None and callable(action._handler):
         check(_dispatched(signum, 0))
     else:
         check(lib.sigcffi_put_back(signum, _kernels(action), 1))
@@ -147,28 +151,28 @@ def _put_under(signum: int, action: Action) -> None:
 
 def _kernels(action: Action) -> Any:
     """The kernel's struct for a disposition."""
-    if action.saved is not None:
-        return action.saved
+    if action._saved is not None:
+        return action._saved
     plain = new_sigaction()
-    if action.handler is SIG_IGN:
+    if action._handler is SIG_IGN:
         lib.sigcffi_ignore(plain)
     return plain
 
 
 def _take_over(signum: int, action: Action) -> None:
     """The signal leaves the dispatcher: what it does now is between kernel and interpreter."""
-    handler = action.handler
+    handler = action._handler
     python = callable(handler)
     # Not a foreign handler: the interpreter's table keeps what it has. And not the default action
     # where something in C stands on it, which would be without for an instant.
-    if python or (handler is not None and not lib.sigcffi_has_slots(signum)):
+    if python or (handler is not None and not words[_SLOTTED] >> (signum - 1) & 1):
         _register(signum, handler if python else int(handler))
-    elif action.saved is None:
+    elif action._saved is None:
         check(lib.sigcffi_put_back(signum, _kernels(action), 0))
     _undispatched(signum)
-    if action.saved is not None:
-        check(lib.sigcffi_put_back(signum, action.saved, action.covered))
-    elif python and action.covered:
+    if action._saved is not None:
+        check(lib.sigcffi_put_back(signum, action._saved, action._covered))
+    elif python and action._covered:
         check(lib.sigcffi_registered(signum))
     if entries.pop(signum, None) is not None:
         take_back(signum)
@@ -189,7 +193,7 @@ def subscribe(signum: int, callback: Callable[..., Any]) -> None:
             if _lookup(signum) is not dispatch:
                 del entries[signum]
             raise
-        if not former.takes_info:
+        if not former._takes_info:
             _put_under(signum, former)
     entry.subscribe(callback)
 
@@ -201,7 +205,7 @@ def unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
     entry = entries.get(signum)
     if entry is None or not entry.unsubscribe(callback):
         return
-    if entry.subscribers or entry.installed.takes_info:
+    if entry.subscribers or entry.installed._takes_info:
         return
     if lib.sigcffi_is_main_thread():
         _take_over(signum, entry.installed)

@@ -114,7 +114,7 @@ class _Changing(Scope):
         ours = self._action
         if ours.flags & lib.SA_RESETHAND and now.handler == SIG_DFL:
             return True  # it has run
-        return now is ours if ours.takes_info else now.handler == ours.handler
+        return now is ours if ours._takes_info else now.handler == ours.handler
 
 
 class handling(_Changing):

@@ -227,14 +227,13 @@ void sigcffi_undispatched(int signum)
     atomic_fetch_and(&channel.attached, ~sigcffi_bit(signum));
 }
 
-/* Lock held. Whether an action is no more than its handler tells: none of the flags and signals in
- * the mask that would have to be put back beside it. */
+/* Lock held. Whether an action is no more than its handler tells: no flags and no signals in the
+ * mask that would have to be put back beside it. Without a function to call few flags mean much. */
 static bool is_usual(const struct sigaction *action)
 {
     uintptr_t handler = sigcffi_handler_of(action);
     if (!sigcffi_is_function(handler))
-        return (action->sa_flags & ~SIGCFFI_RESTORER_FLAG) == 0 &&
-               sigcffi_word_of(&action->sa_mask) == 0;
+        return (action->sa_flags & (SA_NOCLDSTOP | SA_NOCLDWAIT)) == 0;
     return handler == sigcffi_handler_of(&known) && action->sa_flags == known.sa_flags &&
            sigcffi_word_of(&action->sa_mask) == sigcffi_word_of(&known.sa_mask);
 }
@@ -263,15 +262,6 @@ int sigcffi_usual_flags(void)
     return known.sa_flags;
 }
 
-/* Whether actions in C are attached to a signal. */
-int sigcffi_has_slots(int signum)
-{
-    if (!sigcffi_is_signal(signum)) return 0;
-    for (int index = 0; index < SIGCFFI_SLOTS; index++)
-        if (atomic_load(&state.slots[signum][index]) != SIGCFFI_SLOT_EMPTY) return 1;
-    return 0;
-}
-
 /* Make `base` what it was when it was saved: under the trampoline if it was `covered` then, or if
  * something is attached to it now, else alone. */
 int sigcffi_put_back(int signum, const struct sigaction *base, int covered)
@@ -280,8 +270,8 @@ int sigcffi_put_back(int signum, const struct sigaction *base, int covered)
     int result;
     struct sigaction found;
     sigcffi_take_lock();
-    if (covered || (atomic_load(&channel.attached) & sigcffi_bit(signum)) ||
-        sigcffi_has_slots(signum))
+    uint64_t needed = atomic_load(&channel.attached) | atomic_load(&channel.slotted);
+    if (covered || (needed & sigcffi_bit(signum)))
         result = put_on_top(signum, base, 0, &found);
     else
         result = install_exactly(signum, base);
@@ -356,6 +346,7 @@ int sigcffi_attach(int signum, int kind, uint64_t operand)
             /* release: a handler that sees the slot sees its counter at zero */
             atomic_store_explicit(&state.slots[signum][index], operand << 8 | (uint64_t)kind,
                                   memory_order_release);
+            atomic_fetch_or(&channel.slotted, sigcffi_bit(signum));
             result = index;
         }
     sigcffi_release_lock();
@@ -367,6 +358,10 @@ int sigcffi_detach(int signum, int index)
     if (!sigcffi_is_signal(signum) || index < 0 || index >= SIGCFFI_SLOTS) return -EINVAL;
     sigcffi_take_lock();
     atomic_store(&state.slots[signum][index], SIGCFFI_SLOT_EMPTY);
+    bool empty = true;
+    for (int other = 0; other < SIGCFFI_SLOTS; other++)
+        empty = empty && atomic_load(&state.slots[signum][other]) == SIGCFFI_SLOT_EMPTY;
+    if (empty) atomic_fetch_and(&channel.slotted, ~sigcffi_bit(signum));
     sigcffi_release_lock();
     return 0;
 }
@@ -451,7 +446,7 @@ void sigcffi_set_main_thread(unsigned long ident, int tid)
 #else
     (void)tid;
 #endif
-    atomic_store(&state.main_thread, (uintptr_t)ident);
+    atomic_store(&channel.main_thread, ident);
 }
 
 int sigcffi_is_main_thread(void)

@@ -20,7 +20,7 @@
 /* handler context */
 bool sigcffi_on_main_thread(void)
 {
-    return (uintptr_t)pthread_self() == atomic_load_explicit(&state.main_thread, memory_order_relaxed);
+    return (uintptr_t)pthread_self() == atomic_load_explicit(&channel.main_thread, memory_order_relaxed);
 }
 
 #if SIGCFFI_HAS_PROC_STATUS
@@ -133,7 +133,7 @@ bool sigcffi_send_note(int signum)
     note.si_uid = getuid();
     return send_marked(&note, nothing_more);
 #else
-    return pthread_kill((pthread_t)atomic_load_explicit(&state.main_thread, memory_order_relaxed),
+    return pthread_kill((pthread_t)atomic_load_explicit(&channel.main_thread, memory_order_relaxed),
                         signum) == 0;
 #endif
 }

@@ -28,10 +28,8 @@
 /* The kernel keeps with a handler the code by which it returns, in a struct we know. */
 #if defined(__linux__) && defined(__x86_64__)
 #define SIGCFFI_HAS_RESTORER 1
-#define SIGCFFI_RESTORER_FLAG 0x04000000 /* SA_RESTORER, which the C library keeps to itself */
 #else
 #define SIGCFFI_HAS_RESTORER 0
-#define SIGCFFI_RESTORER_FLAG 0
 #endif
 
 /* A processor that shows other processors its stores in the order in which they were made: then

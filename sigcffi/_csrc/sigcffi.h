@@ -75,7 +75,6 @@ int sigcffi_save(int signum, struct sigaction *saved);
 int sigcffi_put_back(int signum, const struct sigaction *base, int covered);
 void sigcffi_ignore(struct sigaction *base);
 int sigcffi_usual_flags(void);
-int sigcffi_has_slots(int signum);
 
 /* --- dispositions.c: slots and counts --- */
 int sigcffi_attach(int signum, int kind, uint64_t operand);

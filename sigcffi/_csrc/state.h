@@ -34,6 +34,8 @@ struct channel {
     _Atomic uint64_t held_back; /* calls are owed that one of the two words above forbade */
     _Atomic uint64_t pressure;  /* what the main thread has blocked because the ring is full */
     _Atomic uint64_t attached;  /* the signals that are recorded */
+    _Atomic uint64_t slotted;   /* the signals that have slots */
+    _Atomic uint64_t main_thread; /* pthread_t: comparing it costs nothing */
     _Atomic uint64_t trips[NSIG]; /* the news of the last call to the interpreter's handler */
     struct sigcffi_record records[SIGCFFI_CAPACITY];
 };
@@ -50,6 +52,8 @@ enum {
     SIGCFFI_WORD_RUNNING = SIGCFFI_WORD(running),
     SIGCFFI_WORD_HELD_BACK = SIGCFFI_WORD(held_back),
     SIGCFFI_WORD_PRESSURE = SIGCFFI_WORD(pressure),
+    SIGCFFI_WORD_SLOTTED = SIGCFFI_WORD(slotted),
+    SIGCFFI_WORD_MAIN_THREAD = SIGCFFI_WORD(main_thread),
     SIGCFFI_WORD_TRIPS = SIGCFFI_WORD(trips),
     SIGCFFI_WORDS = SIGCFFI_WORD(records),
 };
@@ -70,8 +74,7 @@ struct state {
     _Atomic bool called; /* the interpreter's handler, since somebody looked */
     _Atomic uint32_t passed_on; /* whole signals under way to the main thread */
 
-    _Atomic uintptr_t main_thread; /* pthread_t: comparing it costs nothing */
-    _Atomic int main_tid;          /* the same thread as the kernel knows it */
+    _Atomic int main_tid; /* the main thread as the kernel knows it */
 
     /* While the main thread has blocked all signals on its way to sleep: the mask it will sleep
      * with, and SIGKILL, which no mask contains. Else 0. */
