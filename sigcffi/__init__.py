@@ -44,6 +44,8 @@ from sigcffi._masks import pthread_sigmask as pthread_sigmask  # type: ignore[as
 from sigcffi._masks import sigpending as sigpending
 from sigcffi._masks import valid_signals as valid_signals
 from sigcffi._names import *  # noqa: F403
+from sigcffi._patching import patch_stdlib as patch_stdlib
+from sigcffi._patching import unpatch_stdlib as unpatch_stdlib
 from sigcffi._sending import *  # noqa: F403
 from sigcffi._sigaction import handling as handling
 from sigcffi._sigaction import ignoring as ignoring

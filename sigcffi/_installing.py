@@ -45,6 +45,9 @@ _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
 _SLOTTED = lib.SIGCFFI_WORD_SLOTTED
 _HELD_BACK = lib.SIGCFFI_WORD_HELD_BACK
 _HANDLERS = {lib.SIGCFFI_DEFAULT: SIG_DFL, lib.SIGCFFI_IGNORED: SIG_IGN}
+_USUAL_ACTIONS = {
+    kind | _USUAL: Action.found(handler, None, 0) for kind, handler in _HANDLERS.items()
+}
 
 
 def require_main_thread() -> None:
@@ -55,7 +58,10 @@ def require_main_thread() -> None:
 
 def installed(signum: int) -> Action:
     """What is done about a signal now, as the kernel has it and beside the subscribers."""
-    found = check(_save(signum, NULL))
+    found = _save(signum, NULL)
+    if found in _USUAL_ACTIONS:
+        return _USUAL_ACTIONS[found]
+    check(found)
     registered = _lookup(signum)
     if found & _KIND == _FOREIGN and callable(registered):
         check(lib.sigcffi_recognise(signum))

@@ -1,8 +1,8 @@
-"""Sending signals: ``pthread_kill``, ``pidfd_send_signal``.
+"""Sending signals: ``pthread_kill``, ``sigqueue``, ``pthread_sigqueue``, ``pidfd_send_signal``.
 
 Law: a call either sends exactly one signal or raises and sends none.
 
-Source: pthread_kill(3), pidfd_send_signal(2).
+Source: pthread_kill(3), sigqueue(3), pthread_sigqueue(3), pidfd_send_signal(2).
 """
 
 from __future__ import annotations
@@ -40,6 +40,55 @@ def pthread_kill(thread_id: SupportsIndex, signalnum: SupportsIndex, /) -> None:
 
 
 _ULONG_MAX = 2 * sys.maxsize + 1  # idents of C threads may look negative
+
+if lib.SIGCFFI_HAS_SIGQUEUE:
+    __all__ += ["sigqueue"]
+
+    def sigqueue(pid: SupportsIndex, signum: SupportsIndex, value: SupportsIndex = 0) -> None:
+        """Queue a signal to a process, with a value; signal 0 only checks.
+
+        *value* is a C int, from -2**31 to 2**31 - 1; the receiver finds it in ``si_value`` of a
+        ``SigInfo`` (C: ``si_value.sival_int``). A real-time signal arrives as often as it was
+        queued, in order; of a standard signal that is pending already, no second one is kept, and
+        nobody is told.
+
+        Raises BlockingIOError (EAGAIN) when the receiver's queue is full (RLIMIT_SIGPENDING),
+        ProcessLookupError for a process that does not exist, PermissionError, OSError (EINVAL) for
+        a number that is not a signal's; OverflowError for what does not fit, TypeError for what is
+        not an integer. Raises the auditing event ``sigcffi.sigqueue`` with the arguments.
+
+        Race conditions: a process id may be used again after its process has been waited for;
+        ``pidfd_send_signal`` cannot meet another process.
+        """
+        process, number, sent = index(pid), index(signum), index(value)
+        sys.audit("sigcffi.sigqueue", process, number, sent)
+        check(lib.sigcffi_sigqueue(process, number, sent))
+        if LOOKS_LATE:
+            run_due_handlers()
+
+
+if lib.SIGCFFI_HAS_PTHREAD_SIGQUEUE:
+    __all__ += ["pthread_sigqueue"]
+
+    def pthread_sigqueue(
+        thread_id: SupportsIndex, signum: SupportsIndex, value: SupportsIndex = 0
+    ) -> None:
+        """Queue a signal to a thread of this process, with a value; signal 0 only checks.
+
+        *thread_id* is a ``threading.Thread.ident``, *value* a C int as for ``sigqueue``. A Python
+        handler runs in the main thread all the same.
+
+        Raises what ``sigqueue`` raises; ProcessLookupError for a thread that is known to have
+        ended. Raises the auditing event ``sigcffi.pthread_sigqueue`` with the arguments.
+
+        Race conditions: as for ``pthread_kill``.
+        """
+        thread, number, sent = index(thread_id) & _ULONG_MAX, index(signum), index(value)
+        sys.audit("sigcffi.pthread_sigqueue", thread, number, sent)
+        check(lib.sigcffi_pthread_sigqueue(thread, number, sent))
+        if LOOKS_LATE:
+            run_due_handlers()
+
 
 if lib.SIGCFFI_HAS_PIDFD:
     __all__ += ["pidfd_send_signal"]

@@ -119,6 +119,30 @@ int sigcffi_pthread_kill(unsigned long thread, int signum)
     return -pthread_kill((pthread_t)thread, signum);
 }
 
+int sigcffi_sigqueue(int pid, int signum, int value)
+{
+#if SIGCFFI_HAS_SIGQUEUE
+    return sigqueue(pid, signum, (union sigval){.sival_int = value}) == 0 ? 0 : -errno;
+#else
+    (void)pid;
+    (void)signum;
+    (void)value;
+    return -ENOSYS;
+#endif
+}
+
+int sigcffi_pthread_sigqueue(unsigned long thread, int signum, int value)
+{
+#if SIGCFFI_HAS_PTHREAD_SIGQUEUE
+    return -pthread_sigqueue((pthread_t)thread, signum, (union sigval){.sival_int = value});
+#else
+    (void)thread;
+    (void)signum;
+    (void)value;
+    return -ENOSYS;
+#endif
+}
+
 int sigcffi_pidfd_send_signal(int pidfd, int signum, unsigned flags)
 {
 #if SIGCFFI_HAS_PIDFD

@@ -53,6 +53,20 @@
 #define SIGCFFI_HAS_PIDFD 0
 #endif
 
+/* sigqueue(3): POSIX, but macOS and OpenBSD lack it. */
+#if defined(_POSIX_REALTIME_SIGNALS) || defined(__linux__) || defined(__FreeBSD__)
+#define SIGCFFI_HAS_SIGQUEUE 1
+#else
+#define SIGCFFI_HAS_SIGQUEUE 0
+#endif
+
+/* pthread_sigqueue(3) */
+#if defined(__GLIBC__)
+#define SIGCFFI_HAS_PTHREAD_SIGQUEUE 1
+#else
+#define SIGCFFI_HAS_PTHREAD_SIGQUEUE 0
+#endif
+
 #if defined(SIGSTKFLT)
 #define SIGCFFI_SIGSTKFLT SIGSTKFLT
 #else

@@ -120,6 +120,8 @@ uint64_t sigcffi_valid_signals(void);
 void sigcffi_pause(unsigned arrivals);
 sigcffi_siginfo sigcffi_sigtimedwait(uint64_t set, int64_t nanoseconds);
 int sigcffi_pthread_kill(unsigned long thread, int signum);
+int sigcffi_sigqueue(int pid, int signum, int value);
+int sigcffi_pthread_sigqueue(unsigned long thread, int signum, int value);
 int sigcffi_pidfd_send_signal(int pidfd, int signum, unsigned flags);
 
 /* --- timers.c --- */
