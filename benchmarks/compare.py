@@ -50,7 +50,11 @@ def kill_to_handler(module: Any) -> Callable[[], object]:
     def prepared() -> None:
         kill(pid, S)
 
-    prepared.prepare = lambda: module.signal(S, handler)  # type: ignore[attr-defined]
+    def prepare() -> None:
+        standard.pthread_sigmask(standard.SIG_UNBLOCK, (S,))
+        module.signal(S, handler)
+
+    prepared.prepare = prepare  # type: ignore[attr-defined]
     return prepared
 
 
@@ -61,8 +65,13 @@ def info_handler(info: Any, frame: object) -> None:
 def kill_to_info(module: Any) -> Callable[[], object]:
     """``sigaction`` beside the standard handler, which is told the number and no more."""
     operation = kill_to_handler(module)
+
+    def prepare() -> None:
+        standard.pthread_sigmask(standard.SIG_UNBLOCK, (S,))
+        sigcffi.sigaction(S, info_handler)
+
     if module is sigcffi:
-        operation.prepare = lambda: sigcffi.sigaction(S, info_handler)  # type: ignore[attr-defined]
+        operation.prepare = prepare  # type: ignore[attr-defined]
     return operation
 
 

@@ -50,11 +50,14 @@ LAST = CAPACITY - 1
 RECORDS = lib.SIGCFFI_WORDS * 8
 SIZE = lib.SIGCFFI_RECORD_SIZE
 
+NEVER = 0  # no news has this number
+
 # Where records come one by one, they are given back by so many and one: that costs less.
 SOME = CAPACITY // 16 - 1
 
-# One call hands over no more than this: then the program itself gets a chance.
-LIMIT = 2 * CAPACITY
+# One call hands over no more than this: then the program itself gets a chance, and an exception
+# leaves. Much more than there can be at once, so that only a flood comes so far.
+LIMIT = 16 * CAPACITY
 
 _unpack = Struct("=Qi68s").unpack_from
 
@@ -78,14 +81,16 @@ _settling: set[int] = set()  # signals for which another call is no news
 class _Position:
     """Where the dispatcher is. An object: its slots are found faster than globals."""
 
-    __slots__ = ("again", "busy", "idle", "handed", "lost", "news", "quiet", "running", "tail")
+    __slots__ = ("again", "busy", "expected", "handed", "lost", "news", "quiet", "running", "tail")
 
     def __init__(self) -> None:
         self.tail: int = words[TAIL]  # the number of the next record
         self.news: int = words[NEWS]  # all up to that has been seen to
         self.quiet = self.news  # for all up to that the interpreter has made its calls, too
         self.running = 0  # what the handlers that run keep out, a word
-        self.idle = True  # nothing runs, nothing is kept out, no call is still to come
+        # The news of a call that finds nothing but its own record: nothing runs, nothing is kept
+        # out, no other call is still to come.
+        self.expected = self.news + 1
         self.busy = False  # the dispatcher runs, and none of its handlers
         self.again = False  # it was called meanwhile, and that call left the work to it
         self.handed = 0  # records that handlers got
@@ -101,13 +106,13 @@ def dispatch(signum: int, frame: FrameType | None, at: _Position = _at) -> None:
     Here stands what is common: one record, of this signal, for one handler.
     """
     news = words[NEWS]
-    if at.idle and news == at.news + 1:
+    if news == at.expected:
         sequence, number, payload = unpack(memory, RECORDS + (at.tail & LAST) * SIZE)
         # Another call may have run within the one above, and read this record.
         if sequence == at.tail + 1 and number == signum:
             entry = entries.get(signum)
             if entry is not None and (call := entry.only) is not None:
-                at.idle = False
+                at.expected = NEVER
                 at.news = at.quiet = news
                 at.tail = sequence
                 at.handed += 1
@@ -120,11 +125,11 @@ def dispatch(signum: int, frame: FrameType | None, at: _Position = _at) -> None:
                     at.running = 0
                     if words[NEWS] != news:
                         _drain(signum, frame, error)
-                    at.idle = True
+                    at.expected = news + 1
                     raise
                 at.running = 0
                 if words[NEWS] == news:
-                    at.idle = True
+                    at.expected = news + 1
                 else:
                     _drain(signum, frame, None)
                 return
@@ -139,7 +144,7 @@ def _drain(signum: int, frame: FrameType | None, first: BaseException | None) ->
         at.again = True
         return
     at.busy = True
-    at.idle = False
+    at.expected = NEVER
     former = at.running
     left = LIMIT
     while True:
@@ -205,9 +210,9 @@ def _drain(signum: int, frame: FrameType | None, first: BaseException | None) ->
 
 def _rest(at: _Position, reason_not_to: int) -> None:
     """The dispatcher leaves: whether the next call may take the short way."""
-    at.idle = not reason_not_to and not _held and all(map(_is_explained, entries))
-    if at.idle:
+    if not reason_not_to and not _held and all(map(_is_explained, entries)):
         at.quiet = at.news
+        at.expected = at.news + 1
 
 
 def _is_explained(signum: int) -> bool:
@@ -298,7 +303,7 @@ def take_back(signum: int) -> None:
     at = _at
     if not _held and words[HEAD] == at.tail:
         return
-    nested, at.busy, at.idle = at.busy, True, False
+    nested, at.busy, at.expected = at.busy, True, NEVER
     try:
         while True:
             sequence, number, payload = unpack(memory, RECORDS + (at.tail & LAST) * SIZE)

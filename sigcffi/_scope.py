@@ -6,8 +6,6 @@ the order of entering.
 
 from __future__ import annotations
 
-from functools import wraps
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, TypeVar
@@ -32,6 +30,8 @@ class Scope:
 
     def __call__(self, function: F, /) -> F:
         """Decorate: every call is in the block from its beginning to its end."""
+        from functools import wraps  # which takes longer to import than all of this
+
         flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
         if flags & (_GENERATOR | _ASYNC_GENERATOR):
             raise TypeError("a generator is not a block: use 'with' inside of it")

@@ -5,8 +5,6 @@ Law: a subscriber comes on top of what is installed and takes nothing from it.
 
 from __future__ import annotations
 
-from functools import partial
-
 from sigcffi import _installing
 from sigcffi._arguments import signal_number
 from sigcffi._installing import require_main_thread, unsubscribe
@@ -35,6 +33,8 @@ class Subscription:
         self.signums = signums
         self.callback = callback
         self._closed = False
+        from functools import partial  # slow to import
+
         # Its own object: the same callback can be subscribed twice, and one of them closed.
         self._call = self._close_and_call if once else partial(callback)
 

@@ -136,16 +136,23 @@ void sigcffi_relieve(void)
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-/* Called on a thread of its own by a dispatcher that leaves although records are left: soon after
- * it has left, it is called again. It cannot see to that itself, since what it wakes would run
- * inside of it. */
+/* Called on a Python thread of its own by a dispatcher that leaves although records are left: soon
+ * after it has left, it is called again. It cannot see to that itself, since what it wakes would run
+ * inside of it. The call is made here where the main thread has blocked the signal because the ring
+ * is full: it takes up the GIL after this thread, and looks then. */
 void sigcffi_nudge(int signum)
 {
     const struct timespec instant = {.tv_nsec = 50000};
     do nanosleep(&instant, NULL);
     while (atomic_load(&channel.running) != 0);
+    siginfo_t nothing;
+    memset(&nothing, 0, sizeof nothing);
+    nothing.si_signo = signum;
     atomic_fetch_add(&state.owed[signum], 1);
-    settle_all(atomic_load(&channel.held_back) | sigcffi_bit(signum));
+    if (atomic_load(&channel.pressure) & sigcffi_bit(signum))
+        sigcffi_settle(signum, &nothing, NULL);
+    else
+        settle_all(atomic_load(&channel.held_back) | sigcffi_bit(signum));
 }
 
 /* The sequence of the record at this place, counted in bytes; who finds it published finds the

@@ -247,11 +247,11 @@ void sigcffi_owe(int signum, siginfo_t *info, void *context)
     }
     /* Looked up first: it takes long, and between owing and sending the note somebody else may
      * settle, and a handler that has run then may give the signal back to its default action.
-     * Where the main thread has blocked the signal because the ring is full, it is awake. */
+     * Where the main thread has blocked the signal because the ring is full, it will let it in. */
     uint64_t bit = sigcffi_bit(signum);
     bool here = sigcffi_on_main_thread() ||
-                (!(atomic_load(&channel.deferred) & bit) &&
-                 ((atomic_load(&channel.pressure) & bit) || sigcffi_main_thread_blocks(signum)));
+                (!((atomic_load(&channel.deferred) | atomic_load(&channel.pressure)) & bit) &&
+                 sigcffi_main_thread_blocks(signum));
     atomic_fetch_add(&state.owed[signum], 1);
     if (atomic_load(&channel.deferred) & bit) {
         hold_back(signum);
