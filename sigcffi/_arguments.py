@@ -61,7 +61,7 @@ def signal_number(value: SupportsIndex, /) -> int:
         if not -(2**31) <= signum < 2**31:
             raise OverflowError("Python int too large to convert to C int")
         raise ValueError("signal number out of range")
-    return +signum  # not the member of an enum
+    return int.__add__(signum, 0)  # not a member of an enum, whatever it says of itself
 
 
 def nanoseconds(seconds: Number, /) -> int:

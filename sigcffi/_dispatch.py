@@ -146,6 +146,7 @@ def _drain(signum: int, frame: FrameType | None, first: BaseException | None) ->
     at.busy = True
     at.expected = NEVER
     former = at.running
+    kept_out = words[RUNNING]  # less, if this call has come within one that took the short way
     left = LIMIT
     while True:
         try:
@@ -178,13 +179,15 @@ def _drain(signum: int, frame: FrameType | None, first: BaseException | None) ->
                     except BaseException as error:
                         first = _keep(first, error, call)
                 at.busy = True
-                words[RUNNING] = at.running = former
+                at.running = former
+                words[RUNNING] = kept_out
             if words[HELD_BACK] or words[PRESSURE]:
                 _let_in()
         except BaseException as error:
             # Raised by a handler that the interpreter has run between two of ours.
             at.busy = True
-            words[RUNNING] = at.running = former
+            at.running = former
+            words[RUNNING] = kept_out
             first = _keep(first, error, dispatch)
             continue
         if _raised:

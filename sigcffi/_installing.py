@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 from _thread import get_ident
-from signal import SIG_DFL, SIG_IGN
+from errno import EINVAL
+from signal import SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP
 
 from sigcffi._action import KERNELS, Action
 from sigcffi._dispatch import dispatch, entries, take_back
@@ -26,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-__all__ = ["install", "installed", "require_main_thread", "subscribe", "unsubscribe"]
+__all__ = ["entry_of", "install", "installed", "require_main_thread", "subscribe", "unsubscribe"]
 
 _register = _signal.signal
 _lookup = _signal.getsignal
@@ -77,9 +78,22 @@ def installed(signum: int) -> Action:
     return Action.found(handler, saved, found & _COVERED)
 
 
+def entry_of(signum: int) -> Entry | None:
+    """The entry of a signal that goes through the dispatcher, or has to again: if somebody has
+    installed something else without sigcffi, an entry that nobody has subscribed to is gone.
+    """
+    entry = entries.get(signum)
+    if entry is not None and not entry.subscribers and _lookup(signum) is not dispatch:
+        del entries[signum]
+        _undispatched(signum)
+        take_back(signum)
+        return None
+    return entry
+
+
 def install(signum: int, action: Action) -> None:
     """Do about a signal what *action* says; its subscribers keep what they have."""
-    entry = entries.get(signum)
+    entry = entry_of(signum)
     if action._takes_info:
         fresh = entry is None
         if entry is None:
@@ -135,6 +149,8 @@ def _require_dispatcher(signum: int, flags: int = 0) -> bool:
     """Have the interpreter run the dispatcher for a signal; whether it did not yet."""
     if _lookup(signum) is dispatch:
         return False
+    if signum in (SIGKILL, SIGSTOP):
+        check(-EINVAL)  # before PyPy would take it
     blocked = check(_hold(signum))
     try:
         _register(signum, dispatch)
@@ -188,7 +204,7 @@ def _take_over(signum: int, action: Action) -> None:
 
 def subscribe(signum: int, callback: Callable[..., Any]) -> None:
     """Have the dispatcher call *callback* for a signal, beside what is installed."""
-    entry = entries.get(signum)
+    entry = entry_of(signum)
     if entry is None or entry.handler == (_put_in_order, False) or _lookup(signum) is not dispatch:
         former = installed(signum)
         entry = entry or Entry(signum)

@@ -83,32 +83,38 @@ class _Changing(Scope):
 
     def __enter__(self) -> None:
         changed: list[tuple[int, Action]] = []
-        self._stack.append(changed)
         try:
             for signum in self._signums:
                 require_main_thread()
                 changed.append((signum, installed(signum)))
                 install(signum, self._action)
         except BaseException:
-            self.__exit__(None, None, None)
+            self._undo(changed)  # the last one, too: a handler that was due may have raised
             raise
+        self._stack.append(changed)
 
     def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
-        changed = self._stack.pop()
+        others = self._undo(self._stack.pop())
+        if others:
+            import warnings
+
+            warnings.warn(
+                f"the handler of signal {', '.join(map(str, others))} was replaced within the "
+                "block and not put back: it stays",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def _undo(self, changed: list[tuple[int, Action]]) -> list[int]:
+        """Put back what was there; the signals that have another handler than ours."""
+        others = []
         while changed:
             signum, former = changed.pop()
-            if not self._is_ours(installed(signum)):
-                import warnings
-
-                warnings.warn(
-                    f"the handler of signal {signum} was replaced within the block and not put "
-                    "back: it stays",
-                    RuntimeWarning,
-                    stacklevel=3,
-                )
-            else:
+            if self._is_ours(installed(signum)):
                 install(signum, former)
-
+            else:
+                others.append(signum)
+        return others
 
     def _is_ours(self, now: Action) -> bool:
         ours = self._action

@@ -95,11 +95,10 @@ def subscribe(
     if not callable(callback):
         raise TypeError("a callback must be callable")
     try:
-        numbers = frozenset(map(signal_number, signums))  # type: ignore[arg-type]
+        several = iter(signums)  # type: ignore[arg-type]
     except TypeError:
-        if hasattr(type(signums), "__iter__"):
-            raise
-        numbers = frozenset((signal_number(signums),))  # type: ignore[arg-type]
+        several = iter((signums,))  # type: ignore[arg-type]
+    numbers = frozenset(map(signal_number, several))
     require_main_thread()
     subscription = Subscription(numbers, callback, once)
     try:

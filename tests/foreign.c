@@ -34,6 +34,33 @@ int foreign_set(int signum, int ignore)
     return sigaction(signum, &action, NULL);
 }
 
+#if defined(__x86_64__)
+/* How a handler returns; one of our own, so that it can be recognised. */
+__asm__(".text\nforeign_return:\n\tmov $15, %rax\n\tsyscall\n");
+extern void foreign_return(void) __attribute__((visibility("hidden")));
+
+/* As the kernel has it: the C library hides the restorer. */
+struct kernel_sigaction {
+    void (*handler)(int, siginfo_t *, void *);
+    unsigned long flags;
+    void (*restorer)(void);
+    unsigned long mask;
+};
+
+int foreign_install_raw(int signum)
+{
+    struct kernel_sigaction action = {handler, SA_SIGINFO | 0x04000000, foreign_return, 0};
+    return (int)syscall(SYS_rt_sigaction, signum, &action, NULL, sizeof action.mask);
+}
+
+void *foreign_restorer(int signum)
+{
+    struct kernel_sigaction action;
+    syscall(SYS_rt_sigaction, signum, NULL, &action, sizeof action.mask);
+    return (void *)action.restorer;
+}
+#endif
+
 int foreign_calls(void)
 {
     return calls;
