@@ -107,33 +107,33 @@ def dispatch(signum: int, frame: FrameType | None, at: _Position = _at) -> None:
     """
     news = words[NEWS]
     if news == at.expected:
-        sequence, number, payload = unpack(memory, RECORDS + (at.tail & LAST) * SIZE)
-        # Another call may have run within the one above, and read this record.
-        if sequence == at.tail + 1 and number == signum:
+        try:
+            at.busy = True  # another call within this one leaves the work to it
+            sequence, number, payload = unpack(memory, RECORDS + (at.tail & LAST) * SIZE)
             entry = entries.get(signum)
-            if entry is not None and (call := entry.only) is not None:
+            call = None if entry is None else entry.only
+            if call is not None and number == signum and sequence == at.tail + 1:
                 at.expected = NEVER
                 at.news = at.quiet = news
-                at.tail = sequence
+                at.running = entry.keeps_out  # type: ignore[union-attr]
                 at.handed += 1
+                at.tail = sequence
                 if not sequence & SOME:
                     words[TAIL] = sequence
-                at.running = entry.keeps_out
-                try:
-                    call(SigInfo(signum, payload), frame)
-                except BaseException as error:
-                    at.running = 0
-                    if words[NEWS] != news:
-                        _drain(signum, frame, error)
-                    at.expected = news + 1
-                    raise
+                at.busy = False
+                call(SigInfo(signum, payload), frame)
                 at.running = 0
                 if words[NEWS] == news:
                     at.expected = news + 1
                 else:
                     _drain(signum, frame, None)
                 return
-    if _is_news(signum, frame, news):
+            at.busy = False
+        except BaseException as error:
+            at.busy = False
+            at.running = 0
+            _drain(signum, frame, error)
+    if _is_news(signum, frame, news) or at.again:
         _drain(signum, frame, None)
 
 

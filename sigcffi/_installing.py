@@ -45,6 +45,7 @@ _NODEFER, _RESETHAND = lib.SA_NODEFER, lib.SA_RESETHAND
 _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
 _SLOTTED = lib.SIGCFFI_WORD_SLOTTED
 _HELD_BACK = lib.SIGCFFI_WORD_HELD_BACK
+_CHANGEABLE = lib.sigcffi_valid_signals() & ~(1 << SIGKILL - 1 | 1 << SIGSTOP - 1)
 _HANDLERS = {lib.SIGCFFI_DEFAULT: SIG_DFL, lib.SIGCFFI_IGNORED: SIG_IGN}
 _USUAL_ACTIONS = {
     kind | _USUAL: Action.found(handler, None, 0) for kind, handler in _HANDLERS.items()
@@ -55,6 +56,12 @@ def require_main_thread() -> None:
     """Raise what the standard module raises where no handler may be installed."""
     if words[_MAIN_THREAD] != get_ident():
         raise ValueError("signal only works in main thread of the main interpreter")
+
+
+def _require_changeable(signum: int) -> None:
+    # PyPy would take what the kernel then refuses.
+    if not _CHANGEABLE >> (signum - 1) & 1:
+        check(-EINVAL)
 
 
 def installed(signum: int) -> Action:
@@ -93,6 +100,7 @@ def entry_of(signum: int) -> Entry | None:
 
 def install(signum: int, action: Action) -> None:
     """Do about a signal what *action* says; its subscribers keep what they have."""
+    _require_changeable(signum)
     entry = entry_of(signum)
     if action._takes_info:
         fresh = entry is None
@@ -149,8 +157,6 @@ def _require_dispatcher(signum: int, flags: int = 0) -> bool:
     """Have the interpreter run the dispatcher for a signal; whether it did not yet."""
     if _lookup(signum) is dispatch:
         return False
-    if signum in (SIGKILL, SIGSTOP):
-        check(-EINVAL)  # before PyPy would take it
     blocked = check(_hold(signum))
     try:
         _register(signum, dispatch)
@@ -204,6 +210,7 @@ def _take_over(signum: int, action: Action) -> None:
 
 def subscribe(signum: int, callback: Callable[..., Any]) -> None:
     """Have the dispatcher call *callback* for a signal, beside what is installed."""
+    _require_changeable(signum)
     entry = entry_of(signum)
     if entry is None or entry.handler == (_put_in_order, False) or _lookup(signum) is not dispatch:
         former = installed(signum)
