@@ -47,18 +47,24 @@ if lib.SIGCFFI_HAS_SIGQUEUE:
     def sigqueue(pid: SupportsIndex, signum: SupportsIndex, value: SupportsIndex = 0) -> None:
         """Queue a signal to a process, with a value; signal 0 only checks.
 
-        *value* is a C int, from -2**31 to 2**31 - 1; the receiver finds it in ``si_value`` of a
-        ``SigInfo`` (C: ``si_value.sival_int``). A real-time signal arrives as often as it was
-        queued, in order; of a standard signal that is pending already, no second one is kept, and
-        nobody is told.
+        *pid* is a C int above 0: one process, never a group as with kill(2). *value* is a C int,
+        from -2**31 to 2**31 - 1; the receiver finds it in ``si_value`` of a ``SigInfo`` (C:
+        ``si_value.sival_int``). A real-time signal arrives as often as it was queued, in order; of
+        a standard signal that is pending already, no second one is kept, and nobody is told.
 
-        Raises BlockingIOError (EAGAIN) when the receiver's queue is full (RLIMIT_SIGPENDING),
+        Raises BlockingIOError (EAGAIN) for a real-time signal when the receiver's user has too many
+        pending (RLIMIT_SIGPENDING; a standard signal is sent without its value then),
         ProcessLookupError for a process that does not exist, PermissionError, OSError (EINVAL) for
-        a number that is not a signal's; OverflowError for what does not fit, TypeError for what is
-        not an integer. Raises the auditing event ``sigcffi.sigqueue`` with the arguments.
+        a number that is not a signal's; OverflowError for what does not fit a C int, TypeError for
+        what is not an integer. Raises the auditing event ``sigcffi.sigqueue`` with the arguments.
+
+        Threads: any thread may call it. Which thread of the receiver takes the signal is left to
+        the kernel: one that does not block it.
 
         Race conditions: a process id may be used again after its process has been waited for;
         ``pidfd_send_signal`` cannot meet another process.
+
+        Source: sigqueue(3), POSIX.1-2008.
         """
         process, number, sent = index(pid), index(signum), index(value)
         sys.audit("sigcffi.sigqueue", process, number, sent)
@@ -78,10 +84,15 @@ if lib.SIGCFFI_HAS_PTHREAD_SIGQUEUE:
         *thread_id* is a ``threading.Thread.ident``, *value* a C int as for ``sigqueue``. A Python
         handler runs in the main thread all the same.
 
-        Raises what ``sigqueue`` raises; ProcessLookupError for a thread that is known to have
-        ended. Raises the auditing event ``sigcffi.pthread_sigqueue`` with the arguments.
+        Raises what ``sigqueue`` raises, except PermissionError; ProcessLookupError for a thread
+        that is known to have ended. Raises the auditing event ``sigcffi.pthread_sigqueue`` with the
+        arguments.
+
+        Threads: any thread may call it, also for itself.
 
         Race conditions: as for ``pthread_kill``.
+
+        Source: pthread_sigqueue(3), of glibc.
         """
         thread, number, sent = index(thread_id) & _ULONG_MAX, index(signum), index(value)
         sys.audit("sigcffi.pthread_sigqueue", thread, number, sent)

@@ -3,9 +3,11 @@
  * Law: knows nothing of sigcffi. Tests load it with ctypes.
  */
 #define _GNU_SOURCE 1
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t calls, last_pid, had_context;
@@ -82,6 +84,21 @@ const int foreign_sigtimedwait = SYS_rt_sigtimedwait;
 int foreign_tgkill(int pid, int tid, int signum)
 {
     return (int)syscall(SYS_tgkill, pid, tid, signum);
+}
+
+/* A blocked and pending signal, accepted as C does it, with what was sent along: its si_code, or a
+ * negative errno. Does not wait. */
+int foreign_accept(int signum, int *pid, int *value)
+{
+    sigset_t set;
+    siginfo_t info;
+    struct timespec no_time = {0};
+    sigemptyset(&set);
+    sigaddset(&set, signum);
+    if (sigtimedwait(&set, &info, &no_time) < 0) return -errno;
+    *pid = (int)info.si_pid;
+    *value = info.si_value.sival_int;
+    return info.si_code;
 }
 
 /* Faults, as a broken extension module makes them. */

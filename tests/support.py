@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
@@ -115,6 +116,15 @@ def until(condition: Callable[[], Any], what: str = "condition") -> None:
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {DEADLINE} s")
         os.sched_yield()
+
+
+def join(thread: threading.Thread) -> None:
+    """Until the kernel has no such thread either. One that Python has joined may still be ending,
+    and take a signal for the process that the main thread blocks: with its default action.
+    """
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+    until(lambda: not os.path.exists(f"/proc/self/task/{thread.native_id}"), "the thread's end")
 
 
 def asleep(tid: int) -> bool:

@@ -81,10 +81,15 @@ BUILDS = {
     ),
 }
 
+# Handler context: these files, and nothing else of the C half. They are looked at as one.
+HANDLER_FILES = ("trampoline.c", "owing.c", "ring.c")
+ENTRY = "sigcffi_trampoline"  # where handler context begins
+
 # What may be called, and why. Another name in the object file is an error, and it is one here that
-# no compiler's object file has any more, unless a compiler may put code in the place of the call.
+# no compiler's object file has any more.
 HANDLER_MAY_CALL = {
     "__errno_location": "the address of a thread's own variable",
+    "clock_gettime": "async-signal-safe (POSIX); reads memory that the kernel shares",
     "getpid": "a system call and no more",
     "getuid": "a system call and no more",
     "syscall": "a system call and no more: not even a cancellation point",
@@ -93,15 +98,6 @@ HANDLER_MAY_CALL = {
     "pthread_self": "reads a register (not in POSIX's list, nowhere more than that)",
     "sched_yield": "a system call and no more",
 }
-OUTSIDE_HANDLERS_ONLY = {
-    "pthread_sigmask": "every signal, across fork",
-    "sigemptyset": "the trampoline's mask",
-    "sigfillset": "every signal, across fork",
-    "sigismember": "the signals there are",
-    "pthread_atfork": "once, at the start",
-    "dlsym": "whether a handler is the interpreter's; takes the loader's lock",
-    "dladdr": "the same",
-}
 # A compiler writes these calls itself, and leaves them out, as it likes.
 COMPILERS_OWN = {
     "memset": "touches its arguments only",
@@ -109,8 +105,6 @@ COMPILERS_OWN = {
     "_GLOBAL_OFFSET_TABLE_": "no function",
     "__stack_chk_fail": "ends the process",
 }
-# Not yet, or no longer, in use: allowed where named above, not demanded.
-OPTIONAL = {"sigismember"}
 WHY_NOT = {
     "open": "is a cancellation point: a thread that is cancelled there owes a call for ever",
     "read": "is a cancellation point: a thread that is cancelled there owes a call for ever",
@@ -122,7 +116,6 @@ WHY_NOT = {
 # as MINSIGSTKSZ, 2 KB for handler and signal frame, which nobody can meet; SIGSTKSZ is 8 KB.
 MOST_STACK = 1536  # of one function
 MOST_STACK_ALTOGETHER = 3072  # of the deepest chain of calls
-ENTRY = "trampoline"  # where handler context begins
 
 
 class RuleError(Exception):
@@ -203,7 +196,7 @@ def deepest(graph: dict[str, set[str]], usage: dict[str, int], name: str) -> int
 def undocumented(csrc: str, names: set[str]) -> set[str]:
     """Those of the functions whose first comment does not say that they run in handlers."""
     source = ""
-    for name in ("trampoline.c", "sigcffi.h"):
+    for name in (*HANDLER_FILES, *(name for name in sorted(os.listdir(csrc)) if name[-2:] == ".h")):
         with open(os.path.join(csrc, name), encoding="utf-8") as text:
             source += text.read()
     silent = set()
@@ -214,11 +207,23 @@ def undocumented(csrc: str, names: set[str]) -> set[str]:
     return silent
 
 
+def defined(csrc: str, name: str) -> str:
+    """The file of the C half that defines this function, if there is one."""
+    for file in sorted(os.listdir(csrc)):
+        if file.endswith(".c"):
+            with open(os.path.join(csrc, file), encoding="utf-8") as text:
+                if re.search(rf"^\w[^;(]*\b{name}\([^;{{]*\n{{", text.read(), re.M):
+                    return file
+    return ""
+
+
 def check_handler_context(compiler: str, csrc: str, directory: str) -> str:
-    """The trampoline's object code keeps the rules; what was found, in a line."""
-    source = os.path.join(csrc, "trampoline.c")
-    stem = os.path.join(directory, f"{compiler}-trampoline")
-    flags = (*COMMON, "-fPIC")
+    """The object code of handler context keeps the rules; what was found, in a line."""
+    stem = os.path.join(directory, f"{compiler}-handler-context")
+    source = f"{stem}.c"
+    with open(source, "w", encoding="utf-8") as unity:
+        unity.writelines(f'#include "{name}"\n' for name in HANDLER_FILES)
+    flags = (*COMMON, "-fPIC", "-I", csrc)
     run([compiler, *flags, "-O0", "-fno-inline", "-S", source, "-o", f"{stem}.s"])
     with open(f"{stem}.s", encoding="utf-8") as assembly:
         graph = calls(assembly.read())
@@ -226,20 +231,23 @@ def check_handler_context(compiler: str, csrc: str, directory: str) -> str:
     undefined = {line.split()[-1] for line in run(["nm", "-u", f"{stem}.o"]).splitlines()}
     undefined = {name.partition("@")[0] for name in undefined}
 
+    if ENTRY not in graph:
+        raise RuleError(f"there is no {ENTRY}()")
     context = reachable(graph, ENTRY)
     own, foreign = context & graph.keys(), context - graph.keys()
     problems = []
     for name in sorted(foreign - HANDLER_MAY_CALL.keys() - COMPILERS_OWN.keys()):
         callers = ", ".join(sorted(caller for caller in own if name in graph[caller]))
         reason = WHY_NOT.get(name, "is not on the list of what a handler may call")
+        if file := defined(csrc, name):
+            reason = f"is of {file}, outside handlers"
         problems.append(f"{callers} calls {name}(), which {reason}")
-    allowed = {**HANDLER_MAY_CALL, **OUTSIDE_HANDLERS_ONLY, **COMPILERS_OWN}
+    # What these files have for calls outside handlers needs no more than handlers do.
+    allowed = {**HANDLER_MAY_CALL, **COMPILERS_OWN}
     for name in sorted(undefined - allowed.keys() - foreign):
-        if name.startswith("sigcffi_"):
-            continue  # from another file of the C half, and not in handler context
-        problems.append(f"{name}() is not on the list of what trampoline.c may call")
-    for name in sorted(allowed.keys() - undefined - COMPILERS_OWN.keys() - OPTIONAL):
-        problems.append(f"{name}() is on the list, but trampoline.c does not call it")
+        problems.append(f"{name}() is not on the list of what {', '.join(HANDLER_FILES)} may call")
+    for name in sorted(HANDLER_MAY_CALL.keys() - undefined):
+        problems.append(f"{name}() is on the list, but no handler calls it")
     for name in sorted(undocumented(csrc, own)):
         problems.append(f"{name}() runs in handler context, and its comment does not say so")
 
@@ -264,10 +272,14 @@ def check_handler_context(compiler: str, csrc: str, directory: str) -> str:
 def compile_stress(compiler: str, build: str, csrc: str, directory: str) -> str:
     """Build the program; its path."""
     program = os.path.join(directory, f"stress-{compiler}-{build}")
-    sources = [os.path.join(HERE, name) for name in ("stress.c", "harness.c")]
-    sources += [os.path.join(csrc, name) for name in ("trampoline.c", "masks.c", "timers.c")]
+    sources = [
+        os.path.join(directory_of_sources, name)
+        for directory_of_sources in (HERE, csrc)
+        for name in sorted(os.listdir(directory_of_sources))
+        if name.endswith(".c")
+    ]
     # The program steps in at two moments: before sigcffi_pause sleeps, after a handler is set.
-    linking = ("-Wl,--wrap=sigsuspend", "-Wl,--wrap=sigaction", "-ldl")
+    linking = ("-Wl,--wrap=sigsuspend", "-Wl,--wrap=sigaction", "-ldl", "-lrt")
     run([compiler, *COMMON, *BUILDS[build].flags, "-I", csrc, *sources, *linking, "-o", program])
     return program
 

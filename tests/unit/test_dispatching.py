@@ -1,0 +1,403 @@
+"""The dispatcher: order, exceptions, nesting, and that nothing is counted twice or not at all."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+import pytest
+from support import PYPY, python_says, readable, run_python
+
+import sigcffi as signal
+from sigcffi import SigInfo, sigaction, subscribe
+from sigcffi._dispatch import account
+
+S, T, R, Q = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN, signal.SIGRTMIN + 1
+HERE = os.getpid()
+
+
+def look() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def balanced() -> bool:
+    delivered, handed, dropped, queued = account()
+    return delivered == handed + dropped + queued
+
+
+@pytest.fixture
+def unraisable(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    reported: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", reported.append)
+    return reported
+
+
+def queue(*values: tuple[int, int]) -> None:
+    for signum, value in values:
+        signal.sigqueue(HERE, signum, value)
+
+
+# ---- Order ----
+
+
+def test_handlers_run_in_the_order_of_arrival_across_signals() -> None:
+    seen: list[tuple[int, int | None]] = []
+    for signum in (R, Q):
+        sigaction(signum, lambda info, frame: seen.append((info.si_signo, info.si_value)))
+    sent = [(Q, 1), (R, 2), (Q, 3), (R, 4)]
+    with signal.deferred():
+        queue(*sent)
+        assert seen == []
+        assert account()[3] == 4
+    look()
+    assert seen == sent
+
+
+def test_times_are_those_of_arrival_and_never_go_back() -> None:
+    import time
+
+    infos: list[SigInfo] = []
+    sigaction(R, lambda info, frame: infos.append(info))
+    start = time.monotonic_ns()
+    with signal.deferred():
+        queue(*[(R, number) for number in range(5)])
+        arrived = time.monotonic_ns()
+    look()
+    times = [info.time_ns or 0 for info in infos]
+    assert [start, *times, arrived] == sorted([start, *times, arrived])
+
+
+# ---- Exceptions ----
+
+
+class FirstError(Exception):
+    pass
+
+
+def test_nothing_queued_is_passed_by_and_the_first_exception_leaves(unraisable: Any) -> None:
+    seen: list[int | None] = []
+
+    def handler(info: SigInfo, frame: FrameType | None) -> None:
+        seen.append(info.si_value)
+        if info.si_value in (2, 4):
+            raise FirstError(info.si_value)
+
+    sigaction(R, handler)
+    with pytest.raises(FirstError) as caught:  # noqa: PT012
+        with signal.deferred():
+            queue(*[(R, number) for number in range(6)])
+        look()
+    assert caught.value.args == (2,)
+    assert caught.traceback[-1].name == "handler"
+    assert seen == [0, 1, 2, 3, 4, 5]
+    assert [(type(each.exc_value), each.exc_value.args) for each in unraisable] == [
+        (FirstError, (4,))
+    ]
+    assert unraisable[0].object is handler
+    assert balanced()
+
+
+def test_an_exception_of_one_subscriber_does_not_keep_the_others_from_their_call() -> None:
+    seen: list[str] = []
+
+    def fail(info: SigInfo, frame: FrameType | None) -> None:
+        raise FirstError
+
+    signal.signal(S, lambda signum, frame: seen.append("base"))
+    with subscribe(S, fail), subscribe(S, lambda info, frame: seen.append("other")):
+        with pytest.raises(FirstError):  # noqa: PT012
+            os.kill(HERE, S)
+            look()
+    assert seen == ["other", "base"]
+
+
+def test_later_exceptions_are_shown_where_no_hook_is_set() -> None:
+    code = """
+        import os
+        import sigcffi as signal
+
+        def handler(info, frame):
+            raise ValueError(info.si_value)
+
+        signal.sigaction(signal.SIGRTMIN, handler)
+        try:
+            with signal.deferred():
+                for number in (1, 2):
+                    signal.sigqueue(os.getpid(), signal.SIGRTMIN, number)
+            signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        except ValueError as error:
+            print(error)
+    """
+    done = run_python(code)
+    assert (done.returncode, done.stdout) == (0, "1\n")
+    assert "Exception ignored in" in done.stderr
+    assert "ValueError: 2" in done.stderr
+
+
+def test_keyboardinterrupt_reaches_the_handler_that_it_interrupts() -> None:
+    code = """
+        import os
+        import sigcffi as signal
+
+        log = []
+
+        def handler(info, frame):
+            try:
+                signal.raise_signal(signal.SIGINT)
+                signal.pthread_sigmask(signal.SIG_BLOCK, ())
+                log.append("not interrupted")
+            finally:
+                log.append(info.si_value)
+
+        signal.sigaction(signal.SIGRTMIN, handler)
+        for value in (1, 2):
+            try:
+                signal.sigqueue(os.getpid(), signal.SIGRTMIN, value)
+                signal.pthread_sigmask(signal.SIG_BLOCK, ())
+            except KeyboardInterrupt:
+                log.append("KeyboardInterrupt")
+        print(*log)
+    """
+    assert python_says(code) == "1 KeyboardInterrupt 2 KeyboardInterrupt\n"
+
+
+def test_an_exception_leaves_the_dispatcher_usable() -> None:
+    seen: list[int | None] = []
+
+    def handler(info: SigInfo, frame: FrameType | None) -> None:
+        seen.append(info.si_value)
+        raise FirstError
+
+    sigaction(R, handler)
+    for number in range(5):
+        with pytest.raises(FirstError):  # noqa: PT012
+            queue((R, number))
+            look()
+    assert seen == list(range(5))
+
+
+# ---- Calls without a record ----
+
+
+def test_interrupt_main_is_a_call_without_a_known_sender(monkeypatch: Any) -> None:
+    infos: list[SigInfo] = []
+    sigaction(signal.SIGINT, lambda info, frame: infos.append(info))
+    for number in range(1, 4):
+        _thread.interrupt_main()
+        look()
+        assert len(infos) == number
+    assert {(info.si_signo, info.si_code, info.time_ns) for info in infos} == {
+        (signal.SIGINT, None, None)
+    }
+    assert balanced()
+
+
+def test_after_a_burst_there_is_neither_a_call_too_many_nor_one_too_few() -> None:
+    infos: list[SigInfo] = []
+    sigaction(signal.SIGINT, lambda info, frame: infos.append(info))
+    sigaction(R, lambda info, frame: infos.append(info))
+    for size in (1, 2, 3, 10):
+        infos.clear()
+        with signal.deferred():
+            for number in range(size):
+                signal.raise_signal(signal.SIGINT)
+                queue((R, number))
+        look()
+        assert [info.si_code is None for info in infos] == [False] * (2 * size)
+        _thread.interrupt_main()
+        look()
+        assert [info.si_code for info in infos[2 * size :]] == [None]
+        look()
+        assert len(infos) == 2 * size + 1
+
+
+def test_signals_that_come_singly_or_together_from_threads_make_no_phantom() -> None:
+    infos: list[SigInfo] = []
+    sigaction(R, lambda info, frame: infos.append(info))
+    sigaction(Q, lambda info, frame: infos.append(info))
+
+    def send() -> None:
+        for number in range(200):
+            queue((R, number), (Q, number))
+
+    threads = [threading.Thread(target=send) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    look()
+    assert len(infos) == 1200
+    assert None not in {info.si_code for info in infos}
+
+
+# ---- Nesting ----
+
+
+def test_the_law_of_counting_holds_at_any_moment() -> None:
+    checked: list[tuple[int, ...]] = []
+
+    def handler(info: SigInfo, frame: FrameType | None) -> None:
+        assert balanced()
+        checked.append(account())
+        if info.si_value == 3:
+            queue((Q, 1))
+            look()
+
+    sigaction(R, handler)
+    sigaction(Q, handler)
+    before = account()
+    with signal.deferred():
+        queue(*[(R, number) for number in range(6)])
+        assert balanced()
+        assert account()[3] == before[3] + 6
+    look()
+    assert len(checked) == 7
+    assert [queued for *_, queued in checked][:4] == [5, 4, 3, 2]
+    assert account()[1] == before[1] + 7
+
+
+def test_a_handler_may_change_the_handlers_of_its_own_signal() -> None:
+    seen: list[tuple[str, int | None]] = []
+
+    def second(info: SigInfo, frame: FrameType | None) -> None:
+        seen.append(("second", info.si_value))
+
+    def first(info: SigInfo, frame: FrameType | None) -> None:
+        seen.append(("first", info.si_value))
+        sigaction(R, second)
+
+    sigaction(R, first)
+    with signal.deferred():
+        queue((R, 1), (R, 2), (R, 3))
+    look()
+    assert seen == [("first", 1), ("second", 2), ("second", 3)]
+
+
+def test_what_is_queued_goes_to_a_plain_handler_that_takes_over() -> None:
+    seen: list[int] = []
+
+    def first(info: SigInfo, frame: FrameType | None) -> None:
+        signal.signal(R, lambda signum, frame: seen.append(signum))
+
+    sigaction(R, first)
+    with signal.deferred():
+        queue((R, 1), (R, 2), (R, 3))
+    look()
+    assert seen  # called at least once for what was left: this handler is told no more
+    assert account()[3] == 0
+
+
+def test_a_fork_within_a_handler_leaves_the_rest_to_the_parent() -> None:
+    code = """
+        import os
+        import sigcffi as signal
+        from sigcffi._dispatch import account
+
+        seen = []
+
+        def handler(info, frame):
+            seen.append(info.si_value)
+            if info.si_value == 2:
+                pid = os.fork()
+                if pid == 0:
+                    seen.append("child")
+                    assert account() == (0, 0, 0, 0), account()
+                    return
+                assert os.waitpid(pid, 0)[1] == 0
+
+        signal.sigaction(signal.SIGRTMIN, handler)
+        with signal.deferred():
+            for number in range(5):
+                signal.sigqueue(os.getpid(), signal.SIGRTMIN, number)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        if "child" in seen:
+            signal.sigqueue(os.getpid(), signal.SIGRTMIN, 7)
+            signal.pthread_sigmask(signal.SIG_BLOCK, ())
+            assert seen == [0, 1, 2, "child", 7], seen
+            os._exit(0)
+        print(seen)
+    """
+    assert python_says(code) == "[0, 1, 2, 3, 4]\n"
+
+
+def test_the_stack_does_not_grow_with_the_number_of_signals() -> None:
+    code = """
+        import os, sys
+        import sigcffi as signal
+
+        deepest = count = 0
+
+        def handler(info, frame):
+            global deepest, count
+            count += 1
+            depth = 0
+            while frame is not None:
+                frame, depth = frame.f_back, depth + 1
+            deepest = max(deepest, depth)
+
+        signal.sigaction(signal.SIGRTMIN, handler)
+        signal.sigaction(signal.SIGRTMIN + 1, handler)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
+        for number in range(30000):
+            signal.sigqueue(os.getpid(), signal.SIGRTMIN, number)
+            if number % 10 == 0:
+                signal.sigqueue(os.getpid(), signal.SIGRTMIN + 1, number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGRTMIN])
+        while count < 33000:
+            pass
+        assert deepest < 30, deepest
+        print(count, signal.dropped())
+    """
+    assert python_says(code) == "33000 0\n"
+
+
+def test_every_delivery_is_a_byte_for_the_wakeup_fd() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    sigaction(R, lambda info, frame: None)
+    former = signal.set_wakeup_fd(writing)
+    try:
+        queue((R, 1), (R, 2), (R, 3))
+        assert readable(reading)
+        assert os.read(reading, 100) == bytes([R] * 3)
+    finally:
+        signal.set_wakeup_fd(former)
+        os.close(reading)
+        os.close(writing)
+
+
+@pytest.mark.skipif(PYPY, reason="recursion is not counted in frames")
+def test_a_handler_that_cannot_be_called_loses_its_record_to_nobody() -> None:
+    code = """
+        import os, sys
+        import sigcffi as signal
+        from sigcffi._dispatch import account
+
+        seen = []
+        signal.sigaction(signal.SIGRTMIN, lambda info, frame: seen.append(info.si_value))
+
+        def deep(number):
+            if number:
+                deep(number - 1)
+            else:
+                signal.sigqueue(os.getpid(), signal.SIGRTMIN, 1)
+
+        for depth in range(1, 2000):
+            try:
+                deep(depth)
+            except RecursionError:
+                break
+        else:
+            raise SystemExit("never deep enough")
+        signal.sigqueue(os.getpid(), signal.SIGRTMIN, 2)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        delivered, handed, dropped, queued = account()
+        assert delivered == handed + dropped + queued
+        assert seen[-1] == 2
+        print(dropped, queued)
+    """
+    assert python_says(code) == "0 0\n"
