@@ -133,7 +133,10 @@ def dispatch(signum: int, frame: FrameType | None, at: _Position = _at) -> None:
             at.busy = False
             at.running = 0
             _drain(signum, frame, error)
-    if _is_news(signum, frame, news) or at.again:
+    # What this call is for, claimed before anything else can run.
+    trip, seen = words[TRIPS + signum], _seen[signum]
+    _seen[signum] = trip
+    if _is_news(signum, frame, news, trip > seen and trip > at.quiet):
         _drain(signum, frame, None)
 
 
@@ -213,9 +216,10 @@ def _drain(signum: int, frame: FrameType | None, first: BaseException | None) ->
 
 def _rest(at: _Position, reason_not_to: int) -> None:
     """The dispatcher leaves: whether the next call may take the short way."""
+    news = at.news  # as it is now: another call may come in between
     if not reason_not_to and not _held and all(map(_is_explained, entries)):
-        at.quiet = at.news
-        at.expected = at.news + 1
+        at.quiet = news
+        at.expected = news + 1
 
 
 def _is_explained(signum: int) -> bool:
@@ -224,19 +228,22 @@ def _is_explained(signum: int) -> bool:
     return trip <= _seen[signum] or trip <= _at.quiet
 
 
-def _is_news(signum: int, frame: FrameType | None, news: int) -> bool:
-    """Whether there is something to do for a call that began with *news*. The interpreter calls
-    once for several signals, but then it may call again; and it calls by itself, for
-    ``_thread.interrupt_main`` and for a signal that came while its handler was installed.
+def _is_news(signum: int, frame: FrameType | None, news: int, called: bool) -> bool:
+    """Whether there is something to do for a call that began with *news*, which the trampoline
+    has *called* for or not. The interpreter calls once for several signals, but then it may call
+    again; and it calls by itself, for ``_thread.interrupt_main`` and for a signal that came while
+    its handler was installed.
     """
-    if _is_explained(signum):
+    if _at.again:
+        return True
+    if not called:
         if signum in _settling or _at.news > news:
             return False  # another call has run since this one began, and seen to it
         _held.append(SigInfo(signum, None))
         return True
     if frame is not None and frame.f_code is dispatch.__code__ and "news" not in frame.f_locals:
+        _seen[signum] = 0
         return False  # that call has not begun to look, and will see it all
-    _seen[signum] = words[TRIPS + signum]
     if news - _at.quiet > 1:
         # For the last of several the interpreter may be about to call again: let it, now.
         _settling.add(signum)

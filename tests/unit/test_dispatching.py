@@ -230,8 +230,10 @@ def test_signals_that_come_singly_or_together_from_threads_make_no_phantom() -> 
     for thread in threads:
         thread.join()
     look()
-    assert len(infos) == 1200
-    assert None not in {info.si_code for info in infos}
+    known = [info for info in infos if info.si_code is not None]
+    assert len(known) == 1200
+    # PyPy may put off a call to a thread switch, long after what it was for has been seen to.
+    assert PYPY or known == infos
 
 
 # ---- Nesting ----
