@@ -40,6 +40,7 @@ entries: dict[int, Entry] = {}
 TAIL = lib.SIGCFFI_WORD_TAIL
 HEAD = lib.SIGCFFI_WORD_HEAD
 NEWS = lib.SIGCFFI_WORD_NEWS
+MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
 DEFERRED = lib.SIGCFFI_WORD_DEFERRED
 RUNNING = lib.SIGCFFI_WORD_RUNNING
 HELD_BACK = lib.SIGCFFI_WORD_HELD_BACK
@@ -81,13 +82,14 @@ _settling: set[int] = set()  # signals for which another call is no news
 class _Position:
     """Where the dispatcher is. An object: its slots are found faster than globals."""
 
-    __slots__ = ("again", "busy", "expected", "handed", "lost", "news", "quiet", "running", "tail")
+    __slots__ = ("again", "busy", "expected", "handed", "lost", "news", "quiet", "running", "tail", "thread")
 
     def __init__(self) -> None:
         self.tail: int = words[TAIL]  # the number of the next record
         self.news: int = words[NEWS]  # all up to that has been seen to
         self.quiet = self.news  # for all up to that the interpreter has made its calls, too
         self.running = 0  # what the handlers that run keep out, a word
+        self.thread: int = words[MAIN_THREAD]  # where they run
         # The news of a call that finds nothing but its own record: nothing runs, nothing is kept
         # out, no other call is still to come.
         self.expected = self.news + 1
@@ -351,6 +353,10 @@ def _in_child() -> None:
     _at.tail = words[TAIL]
     _at.handed = _at.lost = 0
     _seen[:] = [words[TRIPS + signum] for signum in range(NSIG)]  # for what the child forgets
+    if _at.thread != words[MAIN_THREAD]:  # the handlers that ran have not come along
+        _at.thread = words[MAIN_THREAD]
+        _at.running = 0
+        _at.busy = _at.again = False
     if not _at.busy:
         _rest(_at, _at.running)
 

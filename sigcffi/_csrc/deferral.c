@@ -80,7 +80,10 @@ static void settle_all(uint64_t set)
         if (atomic_load(&state.owed[signum]) == 0) continue;
         if (sigcffi_is_held(signum)) {
             atomic_fetch_or(&channel.held_back, sigcffi_bit(signum));
-        } else if (!give_back(signum)) {
+            /* Unless it was lifted in between, by who has not seen the bit that was cleared above. */
+            if (sigcffi_is_held(signum)) continue;
+        }
+        if (!give_back(signum)) {
             siginfo_t nothing;
             memset(&nothing, 0, sizeof nothing);
             nothing.si_signo = signum;

@@ -429,8 +429,14 @@ static void after_fork_in_child(void)
     for (uint64_t n = atomic_exchange(&channel.ring.tail, head); n != head; n++)
         atomic_store(&channel.records[n % SIGCFFI_CAPACITY].sequence, 0);
     atomic_fetch_add(&channel.news, 2); /* one would be a record's */
-    uint64_t blocked = sigcffi_word_of(&mask_before_fork) & ~atomic_exchange(&channel.pressure, 0);
-    mask_before_fork = sigcffi_set_of(blocked);
+    uint64_t pressure = atomic_exchange(&channel.pressure, 0);
+    if (sigcffi_on_main_thread()) {
+        uint64_t blocked = sigcffi_word_of(&mask_before_fork) & ~pressure;
+        mask_before_fork = sigcffi_set_of(blocked);
+    } else {
+        /* The handlers that ran, and the mask that has been added to, were another thread's. */
+        atomic_store(&channel.running, 0);
+    }
     sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
     sigcffi_sections_after_fork();
     sigcffi_release_lock(); /* taken in the parent by the thread that this one is a copy of */

@@ -201,11 +201,13 @@ bool sigcffi_is_held(int signum)
     return (held & sigcffi_bit(signum)) != 0;
 }
 
-/* handler context */
-static void hold_back(int signum)
+/* handler context. Note that calls for this signal wait; false if they need not any more: who lifted
+ * the deferral in between has read `held_back` too early. */
+static bool hold_back(int signum)
 {
     atomic_fetch_or(&channel.held_back, sigcffi_bit(signum));
     atomic_fetch_add(&channel.news, 1);
+    return sigcffi_is_held(signum);
 }
 
 /* handler context, or outside handlers. Call the interpreter's handler. */
@@ -223,10 +225,7 @@ static void trip(int signum, siginfo_t *info, void *context)
  * owed for `signum`, unless it has to wait. */
 void sigcffi_settle(int signum, siginfo_t *info, void *context)
 {
-    if (sigcffi_is_held(signum)) {
-        hold_back(signum);
-        return;
-    }
+    if (sigcffi_is_held(signum) && hold_back(signum)) return;
     uint32_t due = atomic_exchange(&state.owed[signum], 0);
     /* One call for each delivery: the interpreter writes a byte to the wakeup fd for each. */
     for (; due > 0; due--) trip(signum, info, context);
@@ -234,10 +233,10 @@ void sigcffi_settle(int signum, siginfo_t *info, void *context)
 
 /* handler context. One more call to the interpreter's handler is due.
  *
- * `owed` and `deferred` are sequentially consistent, the default: a delivery adds to `owed`
- * and then reads `deferred`, while sigcffi_lift clears `deferred` and then reads `owed`. Were
- * a store allowed to pass a load, both could read the old value and the signal would wait for
- * ever. */
+ * `held_back` and `deferred` are sequentially consistent, the default: a delivery that is held adds
+ * to `owed`, then to `held_back`, and then reads `deferred` again, while sigcffi_lift clears
+ * `deferred` and then reads `held_back`, then `owed`. Were a store allowed to pass a load, both
+ * could read the old value and the signal would wait for ever. */
 void sigcffi_owe(int signum, siginfo_t *info, void *context)
 {
     if (sigcffi_on_main_thread() && !sigcffi_is_held(signum) &&
@@ -253,10 +252,7 @@ void sigcffi_owe(int signum, siginfo_t *info, void *context)
                 (!((atomic_load(&channel.deferred) | atomic_load(&channel.pressure)) & bit) &&
                  sigcffi_main_thread_blocks(signum));
     atomic_fetch_add(&state.owed[signum], 1);
-    if (atomic_load(&channel.deferred) & bit) {
-        hold_back(signum);
-        return;
-    }
+    if ((atomic_load(&channel.deferred) & bit) && hold_back(signum)) return;
     /* A note for each: one that a sigwait() in the main thread swallowed must not be the last.
      * Where none can be sent, because the main thread has blocked the signal or the queue is
      * used up, settle here: what the interpreter alone would have done. */

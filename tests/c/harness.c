@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 /* A case takes a second or two; on a busy machine, under a sanitizer, ten. */
@@ -132,6 +131,16 @@ int run_cases(const struct test_case *cases, int argc, char **argv)
         if (wanted && !run_case(cases)) failed++;
     }
     return failed != 0;
+}
+
+/* ---- Signals ---- */
+
+void limit_queue(rlim_t limit)
+{
+    struct rlimit now;
+    MUST(getrlimit(RLIMIT_SIGPENDING, &now));
+    now.rlim_cur = limit < now.rlim_max ? limit : now.rlim_max;
+    MUST(setrlimit(RLIMIT_SIGPENDING, &now));
 }
 
 /* ---- Waiting ---- */

@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #if defined(__SANITIZE_THREAD__)
 #define TSAN 1
@@ -71,12 +72,26 @@ struct test_case {
     case_function *function;
 };
 
+/* Of the other files; the last has no name. */
+extern const struct test_case record_cases[], section_cases[];
+
 /* All cases, or those named on the command line; the exit status. */
 int run_cases(const struct test_case *cases, int argc, char **argv);
 
 /* Called at fork, inside of what sigcffi does there: after it before, and before it in the child.
  */
 extern void (*_Atomic inside_fork)(void);
+
+/* ---- Signals ---- */
+
+/* Two real-time signals, which queue, and two standard ones, which do not. */
+#define QUEUED (SIGRTMIN + 1)
+#define QUEUED_TOO (SIGRTMIN + 2)
+#define STANDARD SIGUSR1
+#define STANDARD_TOO SIGUSR2
+
+/* How many signals the kernel keeps for this user: it refuses what is beyond, or RLIM_INFINITY. */
+void limit_queue(rlim_t limit);
 
 /* ---- Waiting ---- */
 

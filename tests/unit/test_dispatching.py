@@ -326,6 +326,40 @@ def test_a_fork_within_a_handler_leaves_the_rest_to_the_parent() -> None:
     assert python_says(code) == "[0, 1, 2, 3, 4]\n"
 
 
+def test_a_child_of_another_thread_starts_at_rest_while_a_handler_runs_in_the_parent() -> None:
+    code = """
+        import os, threading
+        import signal as standard
+        import sigcffi as signal
+
+        seen, status = [], []
+
+        def fork():
+            pid = os.fork()
+            if pid == 0:
+                seen.clear()
+                signal.sigqueue(os.getpid(), signal.SIGRTMIN, 7)
+                # CPython 3.13 looks, in a child that another thread forked, only when told to.
+                standard.pthread_sigmask(signal.SIG_BLOCK, ())
+                os._exit(seen != [7])
+            status.append(os.waitpid(pid, 0)[1])
+
+        def handler(info, frame):
+            seen.append(info.si_value)
+            if info.si_value == 1:
+                thread = threading.Thread(target=fork)
+                thread.start()
+                thread.join()
+
+        signal.sigaction(signal.SIGRTMIN, handler, mask=[signal.SIGUSR1])
+        signal.sigqueue(os.getpid(), signal.SIGRTMIN, 1)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        print(seen, status)
+    """
+    ignored = ["-W", "ignore:This process:DeprecationWarning"]  # 3.12: of threads and forks
+    assert python_says(code, flags=ignored) == "[1] [0]\n"
+
+
 def test_the_stack_does_not_grow_with_the_number_of_signals() -> None:
     code = """
         import os, sys

@@ -151,6 +151,20 @@ def test_a_replacement_of_what_is_not_ours_is_not_overwritten(name: str) -> None
     assert getattr(standard, name) is nothing
 
 
+def test_a_replacement_that_was_there_before_the_import_does_not_come_back() -> None:
+    """It is in the namespace of the package, but not sigcffi's own."""
+    code = """
+        import signal
+        original = signal.raise_signal
+        signal.raise_signal = lambda signum: None
+        import sigcffi
+        signal.raise_signal = original
+        sigcffi.patch_stdlib()
+        print(signal.raise_signal is original)
+    """
+    assert python_says(code) == "True\n"
+
+
 def test_any_thread_may_patch(unpatched: dict[str, Any]) -> None:
     for call, expected in ((sigcffi.patch_stdlib, FUNCTIONS), (sigcffi.unpatch_stdlib, set())):
         thread = threading.Thread(target=call)

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
@@ -48,6 +49,15 @@ def accept(foreign: ctypes.CDLL) -> Accept:
 
 
 NOTHING_PENDING = Accepted(-errno.EAGAIN, 0, 0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_pending(accept: Accept) -> Iterator[None]:
+    """A test that fails must not end all by a signal that is unblocked behind it."""
+    yield
+    for signum in signal.sigpending():
+        while accept(signum) != NOTHING_PENDING:
+            pass
 
 
 @pytest.fixture(
