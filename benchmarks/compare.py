@@ -90,15 +90,15 @@ def critical_section(module: Any) -> Callable[[], object]:
 
 
 def install_and_restore(module: Any) -> Callable[[], object]:
-    H = standard.SIGHUP
+    hangup = standard.SIGHUP
 
     def standard_pair() -> None:
-        former = standard.signal(H, handler)
-        standard.signal(H, former)
+        former = standard.signal(hangup, handler)
+        standard.signal(hangup, former)
 
     def sigaction_pair() -> None:
-        former = sigcffi.sigaction(H, info_handler)
-        sigcffi.sigaction(H, former)
+        former = sigcffi.sigaction(hangup, info_handler)
+        sigcffi.sigaction(hangup, former)
 
     return sigaction_pair if module is sigcffi else standard_pair
 
@@ -110,25 +110,25 @@ def queued_values(rounds: int) -> float:
     """Nanoseconds for each of many values that were queued while their signal was blocked, from
     letting them in to the end of the last handler.
     """
-    R, pid, seen = standard.SIGRTMIN, os.getpid(), []
+    queued, pid, seen = standard.SIGRTMIN, os.getpid(), []
 
     def count(info: Any, frame: object) -> None:
         seen.append(info)
 
-    former = sigcffi.sigaction(R, count)
+    former = sigcffi.sigaction(queued, count)
     times = []
     for _ in range(rounds):
         seen.clear()
-        sigcffi.pthread_sigmask(standard.SIG_BLOCK, (R,))
+        sigcffi.pthread_sigmask(standard.SIG_BLOCK, (queued,))
         for number in range(QUEUED):
-            sigcffi.sigqueue(pid, R, number)
+            sigcffi.sigqueue(pid, queued, number)
         start = perf_counter_ns()
-        sigcffi.pthread_sigmask(standard.SIG_UNBLOCK, (R,))
+        sigcffi.pthread_sigmask(standard.SIG_UNBLOCK, (queued,))
         while len(seen) < QUEUED:
             pass
         times.append((perf_counter_ns() - start) / QUEUED)
         assert [info.si_value for info in seen] == list(range(QUEUED))
-    sigcffi.sigaction(R, former)
+    sigcffi.sigaction(queued, former)
     return statistics.median(times)
 
 
@@ -157,7 +157,12 @@ CASES = [
 ]  # fmt: skip
 
 DELIVERY = [
-    Case("os.kill to self → `sigaction` handler \\| `signal` handler", kill_to_info, 1.3, floor="kill"),
+    Case(
+        "os.kill to self → `sigaction` handler \\| `signal` handler",
+        kill_to_info,
+        1.3,
+        floor="kill",
+    ),
     Case("`deferred()` in and out \\| `pthread_sigmask` block and restore", critical_section, 0.15),
     Case("`sigaction` and exact restore \\| `signal` twice", install_and_restore, {(3, 13): 1.5}),
 ]
@@ -279,7 +284,9 @@ def main() -> None:
                 print(row(name, busy, None, beside_thread), flush=True)
 
     table(CASES, "1.1")
-    print("\n| ns: ours \\| the standard module's | C | `signal` | sigcffi | ratio | target | met |")
+    print(
+        "\n| ns: ours \\| the standard module's | C | `signal` | sigcffi | ratio | target | met |"
+    )
     print("| --- | ---: | ---: | ---: | ---: | ---: | --- |")
     table(DELIVERY, "1.3")
     each, c = queued_values(max(rounds // 15, 3)), floor["queued"]

@@ -5,16 +5,14 @@
 #   __main__                         the table of signals, for a terminal
 #   _patching                        the standard module's functions replaced
 #   _inspect                         what every signal would do now; strsignal
-#   _waiting                         pause, sigwait, sigwaitinfo, sigtimedwait
-#   _deferring                       deferred
-#   _handlers                        signal, getsignal, siginterrupt
-#   _sigaction  _subscribing         sigaction, handling, ignoring; subscribe
+#   _deferring  _waiting             deferred; pause, sigwait, sigwaitinfo, sigtimedwait
+#   _handlers  _sigaction  _subscribing   signal, getsignal, siginterrupt; sigaction, handling,
+#                                    ignoring; subscribe
 #   _installing                      how what is done about a signal changes
-#   _dispatch                        from the ring to the handlers
-#   _action                          Action, SA_*
-#   _itimers  _masks  _sending       alarm and itimers; masks; pthread_kill, sigqueue
-#   _siginfo  _mainthread  _constants  SigInfo; which thread runs handlers; what the standard lacks
-#   _names                           of signals and of SI_* codes
+#   _dispatch  _action               from the ring to the handlers; Action, SA_*
+#   _itimers  _masks  _sending  _siginfo   alarm and itimers; masks; sigqueue, ...; SigInfo
+#   _mainthread  _constants  _names  which thread runs handlers; names the standard module may
+#                                    lack; names of signals and of SI_* codes
 #   _registry  _arguments  _scope  _ffi   pure: who handles a signal, what is a number, what is a
 #                                    block; the door to C
 #   _csrc/                           the C half: trampoline.c, owing.c, ring.c, dispositions.c, ...

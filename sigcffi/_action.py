@@ -65,18 +65,18 @@ class Action:
     ValueError for a number in *mask* that is not a signal's, OSError (EINVAL) for unknown flags.
     """
 
-    # Inside the library: _takes_info tells a handler of a SigInfo from one of a number; _saved is the
-    # kernel's struct where handler, mask and flags do not say all; _covered whether the trampoline
-    # was on top.
+    # Inside the library: _takes_info tells a handler of a SigInfo from one of a number; _saved is
+    # the kernel's struct where handler, mask and flags do not say all; _covered whether the
+    # trampoline was on top.
     __slots__ = ("_covered", "_flags", "_handler", "_mask", "_saved", "_takes_info")
 
     def __init__(
         self, handler: AnyHandler, mask: Iterable[SupportsIndex] = (), flags: SupportsIndex = 0
     ) -> None:
         self._takes_info = callable(handler)
-        self._handler = handler if self._takes_info else disposition(handler)
+        self._handler: Any = handler if self._takes_info else disposition(handler)
         self._mask = word_of(mask) if mask != () else 0
-        self._flags: int | None = (index(flags) if flags else 0) | ALWAYS
+        self._flags: Any = (index(flags) if flags else 0) | ALWAYS  # None: not asked for yet
         if self._flags & ~_KNOWN:
             raise OSError(errno.EINVAL, "unknown flags")
         self._saved: Any = None
@@ -99,7 +99,8 @@ class Action:
     @property
     def handler(self) -> AnyHandler:
         """A callable, ``SIG_DFL``, ``SIG_IGN`` or None."""
-        return self._handler
+        handler: AnyHandler = self._handler
+        return handler
 
     @property
     def flags(self) -> int:
@@ -109,7 +110,8 @@ class Action:
                 self._flags = self._saved.sa_flags & _KNOWN
             else:
                 self._flags = lib.sigcffi_usual_flags() & _KNOWN if callable(self._handler) else 0
-        return self._flags
+        flags: int = self._flags
+        return flags
 
     @property
     def mask(self) -> frozenset[Signals]:
@@ -127,7 +129,7 @@ class Action:
 
         if not callable(self._handler):
             raise TypeError("this action has no handler that Python could call")
-        return self._handler(SigInfo(signum, None) if self._takes_info else signum, frame)  # type: ignore[arg-type]
+        return self._handler(SigInfo(signum, None) if self._takes_info else signum, frame)
 
     def _key(self) -> tuple[object, int, int]:
         return self._handler, self._word(), self.flags
@@ -149,6 +151,4 @@ def disposition(handler: object) -> Any:
     for known in (SIG_DFL, SIG_IGN):
         if handler == known:
             return known
-    raise TypeError(
-        "signal handler must be signal.SIG_IGN, signal.SIG_DFL, or a callable object"
-    )
+    raise TypeError("signal handler must be signal.SIG_IGN, signal.SIG_DFL, or a callable object")

@@ -63,12 +63,14 @@ LIMIT = 16 * CAPACITY
 _unpack = Struct("=Qi68s").unpack_from
 
 if lib.SIGCFFI_STORES_IN_ORDER and sys.implementation.name == "cpython":
-    unpack = _unpack
+    unpack: Any = _unpack
 else:
     # PyPy's compiler, and other processors, may read the record before its sequence.
-    def unpack(memory: Any, offset: int) -> tuple[Any, ...]:
+    def unpack_published(memory: Any, offset: int) -> tuple[Any, ...]:
         sequence = lib.sigcffi_sequence(offset)
         return (sequence, *_unpack(memory, offset)[1:])
+
+    unpack = unpack_published
 
 
 # By signal, the news of the last of the interpreter's calls that was explained; see _Position.
@@ -82,7 +84,18 @@ _settling: set[int] = set()  # signals for which another call is no news
 class _Position:
     """Where the dispatcher is. An object: its slots are found faster than globals."""
 
-    __slots__ = ("again", "busy", "expected", "handed", "lost", "news", "quiet", "running", "tail", "thread")
+    __slots__ = (
+        "again",
+        "busy",
+        "expected",
+        "handed",
+        "lost",
+        "news",
+        "quiet",
+        "running",
+        "tail",
+        "thread",
+    )
 
     def __init__(self) -> None:
         self.tail: int = words[TAIL]  # the number of the next record

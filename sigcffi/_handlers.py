@@ -137,7 +137,7 @@ def getsignal(signalnum: Signals | int) -> Handler:
     if kind == _PYTHON or (kind == _FOREIGN and _recognised(signalnum) == _PYTHON):
         if registered is dispatch and signalnum in entries:
             action = installed(index(signalnum))
-            return action if action._takes_info else action.handler
+            return action if action._takes_info else action._handler
         return registered
     return in_force(_KINDS.get(kind), registered)
 

@@ -1,12 +1,12 @@
 """Installing: the one place where what is done about a signal changes.
 
-Law: ``installed`` looks, ``install`` changes. A signal goes through the dispatcher (it has an entry)
-exactly as long as something needs it there: a subscriber, or a handler that takes a SigInfo. Every
-order of steps below is one in which a signal may come between any two and is neither lost nor met
-by a default action that nobody asked for.
+Law: ``installed`` looks, ``install`` changes. A signal goes through the dispatcher (it has an
+entry) exactly as long as something needs it there: a subscriber, or a handler that takes a SigInfo.
+Every order of steps below is one in which a signal may come between any two and is neither lost nor
+met by a default action that nobody asked for.
 
-Race conditions: the interpreter can only be given the dispatcher by way of the kernel, where its own
-handler then stands for a microsecond. The signal is blocked in this thread meanwhile. One that
+Race conditions: the interpreter can only be given the dispatcher by way of the kernel, where its
+own handler then stands for a microsecond. The signal is blocked in this thread meanwhile. One that
 another thread takes just then is handled without its siginfo.
 """
 

@@ -58,9 +58,9 @@ def code_name(signum: int, code: int) -> str | None:
 _MEMBERS = {int(signum): signum for signum in Signals}
 
 
-def member(signum: int) -> int:
+def member(signum: int) -> Signals:
     """The enum member of a signal, or its number if it has none."""
-    return _MEMBERS.get(signum, signum)
+    return _MEMBERS.get(signum, signum)  # type: ignore[arg-type]  # a real-time signal
 
 
 def name_of(signum: int) -> str:

@@ -100,7 +100,7 @@ class Entry:
 
     def _publish(self) -> None:
         handler = self.handler
-        installed = () if handler is None else (handler,)
+        installed: tuple[Call, ...] = () if handler is None else (handler,)
         own = 1 << (self.signum - 1)
         while True:
             subscribers = self.subscribers

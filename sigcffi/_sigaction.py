@@ -18,7 +18,7 @@ from sigcffi._scope import Scope
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any, SupportsIndex, Union
+    from typing import Any, SupportsIndex
 
     from sigcffi._action import AnyHandler
 
@@ -27,7 +27,7 @@ __all__ = ["handling", "ignoring", "sigaction"]
 
 def sigaction(
     signum: SupportsIndex,
-    handler: Union[AnyHandler, Action, None] = None,
+    handler: AnyHandler | Action | None = None,
     *,
     mask: Iterable[SupportsIndex] = (),
     flags: SupportsIndex = 0,
@@ -43,9 +43,9 @@ def sigaction(
     Returns the ``Action`` that was in force, as the kernel has it. Given to ``sigaction`` again, it
     restores exactly that: also a handler of a C library, with its flags and mask.
 
-    Raises ValueError for a number that is not a signal's and, if something is to be changed, outside
-    the main thread of the main interpreter; TypeError for a handler that is none; OSError (EINVAL)
-    for a signal that cannot be handled and for unknown flags. Nothing has changed then.
+    Raises ValueError for a number that is not a signal's and, if something is to be changed,
+    outside the main thread of the main interpreter; TypeError for a handler that is none; OSError
+    (EINVAL) for a signal that cannot be handled and for unknown flags. Nothing has changed then.
 
     Threads: the handler runs in the main thread, whichever thread takes the signal. Asking is
     possible in any.
@@ -138,7 +138,7 @@ class handling(_Changing):
     def __init__(
         self,
         signum: SupportsIndex,
-        handler: Union[AnyHandler, Action],
+        handler: AnyHandler | Action,
         *,
         mask: Iterable[SupportsIndex] = (),
         flags: SupportsIndex = 0,

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import FrameType
-    from typing import Any, SupportsIndex, Union
+    from typing import Any, SupportsIndex
 
     from sigcffi._action import InfoHandler
     from sigcffi._siginfo import SigInfo
@@ -72,7 +72,7 @@ class Subscription:
 
 
 def subscribe(
-    signums: Union[SupportsIndex, Iterable[SupportsIndex]],
+    signums: SupportsIndex | Iterable[SupportsIndex],
     callback: InfoHandler,
     *,
     once: bool = False,

@@ -278,8 +278,10 @@ def compile_stress(compiler: str, build: str, csrc: str, directory: str) -> str:
         for name in sorted(os.listdir(directory_of_sources))
         if name.endswith(".c")
     ]
-    # The program steps in at two moments: before sigcffi_pause sleeps, after a handler is set.
-    linking = ("-Wl,--wrap=sigsuspend", "-Wl,--wrap=sigaction", "-ldl", "-lrt")
+    # The program steps in at three moments: before sigcffi_pause sleeps, after a handler is set,
+    # while a record is written.
+    linking = [f"-Wl,--wrap={name}" for name in ("sigsuspend", "sigaction", "clock_gettime")]
+    linking += ["-ldl", "-lrt"]
     run([compiler, *COMMON, *BUILDS[build].flags, "-I", csrc, *sources, *linking, "-o", program])
     return program
 

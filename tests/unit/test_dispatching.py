@@ -87,7 +87,7 @@ def test_nothing_queued_is_passed_by_and_the_first_exception_leaves(unraisable: 
             raise FirstError(info.si_value)
 
     sigaction(R, handler)
-    with pytest.raises(FirstError) as caught:  # noqa: PT012
+    with pytest.raises(FirstError) as caught:
         with signal.deferred():
             queue(*[(R, number) for number in range(6)])
         look()
@@ -108,10 +108,13 @@ def test_an_exception_of_one_subscriber_does_not_keep_the_others_from_their_call
         raise FirstError
 
     signal.signal(S, lambda signum, frame: seen.append("base"))
-    with subscribe(S, fail), subscribe(S, lambda info, frame: seen.append("other")):
-        with pytest.raises(FirstError):  # noqa: PT012
-            os.kill(HERE, S)
-            look()
+    callbacks = (fail, lambda info, frame: seen.append("other"))
+    subscriptions = [subscribe(S, callback) for callback in callbacks]
+    with pytest.raises(FirstError):
+        os.kill(HERE, S)
+        look()
+    for subscription in subscriptions:
+        subscription.close()
     assert seen == ["other", "base"]
 
 
@@ -174,7 +177,7 @@ def test_an_exception_leaves_the_dispatcher_usable() -> None:
 
     sigaction(R, handler)
     for number in range(5):
-        with pytest.raises(FirstError):  # noqa: PT012
+        with pytest.raises(FirstError):
             queue((R, number))
             look()
     assert seen == list(range(5))

@@ -166,7 +166,7 @@ def test_the_signal_itself_and_those_in_the_mask_wait_while_the_handler_runs() -
     assert order.count("in") == order.count("out") == 2
     assert "plain" in order
     assert order.count("info") == 2
-    assert ["in", "out"] * 2 == [word for word in order if word in ("in", "out")]
+    assert [word for word in order if word in ("in", "out")] == ["in", "out"] * 2
 
 
 def test_another_signal_interrupts_a_handler() -> None:

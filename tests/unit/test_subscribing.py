@@ -187,9 +187,7 @@ def test_signal_replaces_the_handler_and_keeps_the_subscribers(log: Log) -> None
     assert standard.getsignal(S) is y
 
 
-def test_a_c_librarys_handler_gets_its_calls_and_comes_back(
-    log: Log, foreign: ctypes.CDLL
-) -> None:
+def test_a_c_librarys_handler_gets_its_calls_and_comes_back(log: Log, foreign: ctypes.CDLL) -> None:
     assert foreign.foreign_install(S, signal.SA_RESTART) == 0
     before = disposition(S)
     assert signal.getsignal(S) is None

@@ -1,0 +1,422 @@
+/* Critical sections, nested and overlapping; and what is special about some bases.
+ *
+ * Law: like stress.c.
+ */
+#include "harness.h"
+#include "state.h"
+
+#include <sched.h>
+#include <sys/wait.h>
+
+static _Atomic uint64_t *word(int index)
+{
+    return (_Atomic uint64_t *)sigcffi_memory() + index;
+}
+
+static void wait_for(pid_t pid)
+{
+    int status;
+    while (waitpid(pid, &status, 0) != pid) EQUAL(errno, EINTR);
+    EQUAL(status, 0);
+}
+
+/* ---- Critical sections ---- */
+
+static void a_section_ends_when_it_was_left_as_often_as_entered(void)
+{
+    uint64_t bit = sigcffi_bit(QUEUED);
+    register_signal(QUEUED);
+    register_signal(STANDARD);
+    sigcffi_defer(bit);
+    sigcffi_defer(bit | sigcffi_bit(STANDARD));
+    sigcffi_defer(UINT64_MAX);
+    sigcffi_defer(UINT64_MAX);
+    MUST(raise(QUEUED));
+    MUST(raise(QUEUED));
+    MUST(raise(STANDARD));
+    UNTIL(sigcffi_deliveries(QUEUED) == 2 && sigcffi_deliveries(STANDARD) == 1);
+    EQUAL(sigcffi_lift(UINT64_MAX), 0);
+    EQUAL(atomic_load(word(SIGCFFI_WORD_DEFERRED)) == UINT64_MAX, true);
+    EQUAL(sigcffi_lift(bit), 0);
+    EQUAL(sigcffi_lift(UINT64_MAX), 0);
+    EQUAL(atomic_load(word(SIGCFFI_WORD_DEFERRED)), bit | sigcffi_bit(STANDARD));
+    EQUAL(atomic_load(&calls[QUEUED]) + atomic_load(&calls[STANDARD]), 0);
+    CHECK(!sigcffi_defer(bit)); /* no call was made since */
+    EQUAL(sigcffi_lift(bit | sigcffi_bit(STANDARD)), 1);
+    EQUAL(atomic_load(&calls[STANDARD]), 1);
+    EQUAL(atomic_load(&calls[QUEUED]), 0);
+    EQUAL(sigcffi_lift(bit), 1);
+    EQUAL(atomic_load(&calls[QUEUED]), 2);
+    EQUAL(atomic_load(word(SIGCFFI_WORD_DEFERRED)), 0);
+    CHECK(sigcffi_defer(bit)); /* now there were */
+    CHECK(!sigcffi_defer(bit));
+    figures("nested, for some signals and for all");
+}
+
+static pthread_barrier_t barrier;
+
+static void *enter_and_leave(void *argument)
+{
+    uint64_t set = *(uint64_t *)argument;
+    pthread_barrier_wait(&barrier);
+    sigcffi_defer(set);
+    pthread_barrier_wait(&barrier); /* both are in */
+    pthread_barrier_wait(&barrier); /* the main thread has left */
+    sigcffi_lift(set);
+    return NULL;
+}
+
+static void a_signal_waits_for_the_last_threads_section(void)
+{
+    uint64_t sets[] = {sigcffi_bit(QUEUED), UINT64_MAX};
+    register_signal(QUEUED);
+    MUST(pthread_barrier_init(&barrier, NULL, 2));
+    for (int i = 0; i < 4; i++) {
+        pthread_t thread = start_thread(enter_and_leave, &sets[i / 2]);
+        pthread_barrier_wait(&barrier);
+        sigcffi_defer(sets[i % 2]);
+        pthread_barrier_wait(&barrier);
+        sigset_t former = block(SIGHUP); /* changes nothing; a call that lets handlers run */
+        MUST(raise(QUEUED));
+        restore(&former);
+        UNTIL(sigcffi_deliveries(QUEUED) == (uint64_t)i + 1);
+        EQUAL(sigcffi_lift(sets[i % 2]), 0);
+        EQUAL(atomic_load(&calls[QUEUED]), i);
+        pthread_barrier_wait(&barrier);
+        join(thread);
+        UNTIL(atomic_load(&calls[QUEUED]) > i);
+        EQUAL(atomic_load(&calls[QUEUED]), i + 1);
+        EQUAL(atomic_load(word(SIGCFFI_WORD_DEFERRED)), 0);
+    }
+    figures("one signal and all, 2 threads");
+}
+
+static atomic_bool stop;
+
+static void *enter_and_leave_until_stopped(void *argument)
+{
+    unsigned random = (unsigned)(intptr_t)argument;
+    uint64_t sets[] = {sigcffi_bit(QUEUED), UINT64_MAX, sigcffi_bit(QUEUED) | sigcffi_bit(SIGHUP)};
+    while (!atomic_load(&stop)) {
+        random = random * 1664525u + 1013904223u;
+        uint64_t outer = sets[(random >> 16) % 3], inner = sets[(random >> 20) % 3];
+        sigcffi_defer(outer);
+        sigcffi_defer(inner);
+        sigcffi_lift(outer);
+        sigcffi_lift(inner);
+        if ((random >> 24) % 16 == 0) breathe();
+    }
+    return NULL;
+}
+
+/* Calls are made in the main thread only: in none of its sections does one run. */
+static void nothing_is_lost_where_sections_of_several_threads_overlap(void)
+{
+    const int each = 5000 * SCALE, bursts = 100;
+    register_signal(QUEUED);
+    atomic_store(&main_thread_promised, true);
+    start_takers(2);
+    sigset_t former = block(QUEUED);
+    pthread_t busy[2];
+    for (intptr_t i = 0; i < 2; i++)
+        busy[i] = start_thread(enter_and_leave_until_stopped, (void *)(i + 1));
+    restore(&former);
+    long long sections = 0, held = 0, sent = 0;
+    for (int burst = 0; burst < bursts; burst++) {
+        struct flood flood = {takers, 2, {QUEUED}, 1, each / bursts};
+        start_senders(2, &flood);
+        sent += 2 * flood.count;
+        while (sigcffi_deliveries(QUEUED) < (uint64_t)sent) {
+            uint64_t set = sections % 2 ? UINT64_MAX : sigcffi_bit(QUEUED);
+            sigcffi_defer(set);
+            sigcffi_defer(sigcffi_bit(QUEUED));
+            long long before = atomic_load(&calls[QUEUED]);
+            breathe();
+            sigcffi_lift(sigcffi_bit(QUEUED));
+            breathe();
+            EQUAL(atomic_load(&calls[QUEUED]), before);
+            held += sigcffi_lift(set);
+            sections++;
+        }
+        join_senders();
+        /* Without another signal, and without a section of this thread, to help. */
+        UNTIL(atomic_load(&calls[QUEUED]) >= sent);
+        EQUAL(atomic_load(&calls[QUEUED]), sent);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < 2; i++) join(busy[i]);
+    stop_takers();
+    EQUAL(atomic_load(word(SIGCFFI_WORD_DEFERRED)), 0);
+    figures("%lld signals, %lld sections, %lld ends let some through", sent, sections, held);
+}
+
+static void check_sections_of_child(uint64_t set, int waiting_signal, int free_signal)
+{
+    EQUAL(atomic_load(word(SIGCFFI_WORD_DEFERRED)), set);
+    MUST(raise(free_signal));
+    UNTIL(atomic_load(&calls[free_signal]) == 1);
+    MUST(raise(waiting_signal));
+    UNTIL(sigcffi_deliveries(waiting_signal) == 1);
+    EQUAL(sigcffi_lift(set), 0); /* entered twice */
+    EQUAL(atomic_load(&calls[waiting_signal]), 0);
+    EQUAL(sigcffi_lift(set), 1);
+    EQUAL(atomic_load(&calls[waiting_signal]), 1);
+    EQUAL(atomic_load(word(SIGCFFI_WORD_DEFERRED)), 0);
+    _exit(0);
+}
+
+static void *fork_in_its_own_section(void *argument)
+{
+    sigcffi_defer(sigcffi_bit(STANDARD));
+    sigcffi_defer(sigcffi_bit(STANDARD));
+    for (int i = 0; i < 3; i++) {
+        pthread_barrier_wait(&barrier); /* the main thread is in its section, or in all */
+        pid_t pid = fork();
+        CHECK(pid >= 0);
+        if (pid == 0) check_sections_of_child(sigcffi_bit(STANDARD), STANDARD, QUEUED);
+        wait_for(pid);
+        pthread_barrier_wait(&barrier);
+    }
+    sigcffi_lift(sigcffi_bit(STANDARD));
+    sigcffi_lift(sigcffi_bit(STANDARD));
+    return argument;
+}
+
+static void a_forked_child_is_in_the_forking_threads_sections_only(void)
+{
+    register_signal(QUEUED);
+    register_signal(STANDARD);
+    MUST(pthread_barrier_init(&barrier, NULL, 2));
+    sigcffi_defer(sigcffi_bit(QUEUED));
+    sigcffi_defer(sigcffi_bit(QUEUED));
+    pthread_t thread = start_thread(fork_in_its_own_section, NULL);
+    for (int i = 0; i < 3; i++) {
+        if (i == 1) sigcffi_defer(UINT64_MAX);
+        pthread_barrier_wait(&barrier); /* the other forks, and perhaps at the same time */
+        if (i != 1) {
+            UNTIL(atomic_load(word(SIGCFFI_WORD_DEFERRED)) ==
+                  (sigcffi_bit(QUEUED) | sigcffi_bit(STANDARD)));
+            pid_t pid = fork();
+            CHECK(pid >= 0);
+            if (pid == 0) check_sections_of_child(sigcffi_bit(QUEUED), QUEUED, STANDARD);
+            wait_for(pid);
+        }
+        pthread_barrier_wait(&barrier);
+        if (i == 1) sigcffi_lift(UINT64_MAX);
+    }
+    join(thread);
+    sigcffi_lift(sigcffi_bit(QUEUED));
+    sigcffi_lift(sigcffi_bit(QUEUED));
+    EQUAL(atomic_load(word(SIGCFFI_WORD_DEFERRED)), 0);
+    figures("2 threads");
+}
+
+/* ---- Special bases ---- */
+
+static _Atomic long long foreign_calls;
+
+static void foreign_counter(int signum, siginfo_t *info, void *context)
+{
+    EQUAL(info->si_signo, signum);
+    CHECK(context != NULL);
+    atomic_fetch_add(&foreign_calls, 1);
+}
+
+static void install_foreign(int signum, void (*handler)(int, siginfo_t *, void *), int flags)
+{
+    install(signum, (void (*)(int))(void *)handler, SA_SIGINFO | flags);
+}
+
+static void a_base_with_resethand_is_called_once(void)
+{
+    const int rounds = 300 * SCALE;
+    start_takers(2);
+    for (int i = 0; i < rounds; i++) {
+        uint64_t before = sigcffi_deliveries(QUEUED);
+        install_foreign(QUEUED, foreign_counter, SA_RESETHAND);
+        EQUAL(sigcffi_interpose(QUEUED), 0);
+        EQUAL(sigcffi_query(QUEUED), SIGCFFI_FOREIGN);
+        for (int n = 0; n < 4; n++) queue_to(takers[n % 2], QUEUED, n);
+        UNTIL(sigcffi_deliveries(QUEUED) == before + 4);
+        UNTIL(atomic_load(&foreign_calls) > i);
+        EQUAL(atomic_load(&foreign_calls), i + 1);
+        EQUAL(sigcffi_query(QUEUED), SIGCFFI_DEFAULT);
+        struct sigaction now;
+        EQUAL(sigcffi_withdraw(QUEUED), 0);
+        MUST(sigaction(QUEUED, NULL, &now));
+        CHECK(now.sa_handler == SIG_DFL);
+        install(QUEUED, SIG_IGN, 0); /* what may still come kills nobody */
+    }
+    stop_takers();
+    EQUAL(atomic_load(&foreign_calls), rounds);
+    figures("%d times, 2 threads", rounds);
+}
+
+static struct sigaction replaced;
+
+static void call_what_it_replaced(int signum, siginfo_t *info, void *context)
+{
+    atomic_fetch_add(&foreign_calls, 1);
+    replaced.sa_sigaction(signum, info, context);
+}
+
+static void a_handler_that_calls_the_trampoline_under_it_does_not_recurse(void)
+{
+    const int rounds = 200 * SCALE;
+    install(QUEUED, interpreter_handler, SA_ONSTACK);
+    EQUAL(sigcffi_dispatched(QUEUED, 0), 0);
+    EQUAL(sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0), 0);
+    MUST(sigaction(QUEUED, NULL, &replaced));
+    install_foreign(QUEUED, call_what_it_replaced, 0);
+    start_takers(1);
+    long long sent = 0;
+    _Atomic uint64_t *tail = word(SIGCFFI_WORD_TAIL), *head = word(SIGCFFI_WORD_HEAD);
+    for (int interposed = 0; interposed < 2; interposed++) {
+        if (interposed) EQUAL(sigcffi_interpose(QUEUED), 0);
+        for (int i = 0; i < rounds; i++) {
+            if (i % 2)
+                queue_to(takers[0], QUEUED, i);
+            else
+                MUST(raise(QUEUED));
+            sent++;
+            UNTIL(atomic_load(&calls[QUEUED]) >= sent);
+            EQUAL(atomic_load(&calls[QUEUED]), sent);
+            EQUAL(sigcffi_deliveries(QUEUED), sent);
+            EQUAL(sigcffi_count(QUEUED, 0), sent);
+            EQUAL(sigcffi_offered(), sent);
+            /* A note to the main thread comes past the trampoline before that is on top. */
+            if (interposed) EQUAL(atomic_load(&foreign_calls), sent + rounds / 2);
+            atomic_store(tail, atomic_load(head)); /* all read */
+        }
+        EQUAL(atomic_load(&foreign_calls), rounds + rounds / 2 + interposed * rounds);
+    }
+    stop_takers();
+    figures("%lld signals", sent);
+}
+
+#if SIGCFFI_HAS_RESTORER
+struct kernel_action {
+    void *handler;
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+
+enum { RESTORER_FLAG = 0x04000000 };
+
+/* How a handler returns, not the C library's way. */
+void own_restorer(void);
+__asm__(".text\n.type own_restorer, @function\nown_restorer:\n"
+        "    movl $15, %eax\n    syscall\n.size own_restorer, . - own_restorer\n");
+
+static struct kernel_action kernel_action(int signum)
+{
+    struct kernel_action now;
+    memset(&now, 0, sizeof now);
+    MUST(syscall(SYS_rt_sigaction, signum, NULL, &now, sizeof now.mask));
+    return now;
+}
+
+static void check_put_back(int signum, const struct kernel_action *before, bool covered)
+{
+    struct sigaction saved;
+    long long former = atomic_load(&foreign_calls);
+    if (covered) EQUAL(sigcffi_interpose(signum), 0);
+    EQUAL(sigcffi_save(signum, &saved), SIGCFFI_FOREIGN | (covered ? SIGCFFI_COVERED : 0));
+    /* Something else stands there for a while. */
+    register_signal(signum);
+    EQUAL(sigcffi_save(signum, NULL), SIGCFFI_PYTHON | SIGCFFI_COVERED | SIGCFFI_USUAL);
+    EQUAL(sigcffi_put_back(signum, &saved, covered), 0);
+    EQUAL(sigcffi_query(signum), SIGCFFI_FOREIGN);
+    MUST(raise(signum));
+    EQUAL(atomic_load(&foreign_calls), former + 1);
+    if (covered) {
+        CHECK(kernel_action(signum).handler != before->handler);
+        EQUAL(sigcffi_withdraw(signum), 0);
+    }
+    struct kernel_action now = kernel_action(signum);
+    MUST(memcmp(&now, before, sizeof now));
+    MUST(raise(signum)); /* and returns by its own way */
+    EQUAL(atomic_load(&foreign_calls), former + 2);
+}
+#endif
+
+static void a_saved_handler_is_put_back_to_the_byte(void)
+{
+#if SIGCFFI_HAS_RESTORER
+    if (TSAN) skip("ThreadSanitizer keeps handlers in a table of its own");
+    static const unsigned long flags[] = {0, SA_RESTART, SA_NODEFER, SA_ONSTACK, SA_NOCLDSTOP};
+    int times = 0;
+    for (int i = 0; i < 5; i++)
+        for (int covered = 0; covered < 2; covered++, times++) {
+            int signum = i % 2 ? QUEUED : STANDARD;
+            struct kernel_action raw = {(void *)foreign_counter,
+                                        SA_SIGINFO | RESTORER_FLAG | flags[i], own_restorer,
+                                        sigcffi_bit(SIGTERM) | sigcffi_bit(SIGRTMAX)};
+            MUST(syscall(SYS_rt_sigaction, signum, &raw, NULL, sizeof raw.mask));
+            struct kernel_action before = kernel_action(signum);
+            CHECK(before.restorer == own_restorer);
+            check_put_back(signum, &before, covered);
+            /* And with the C library's, so to say the usual, way. */
+            install_foreign(signum, foreign_counter, (int)flags[i]);
+            before = kernel_action(signum);
+            CHECK(before.restorer != own_restorer);
+            check_put_back(signum, &before, covered);
+        }
+    /* What has no function to call, too. */
+    struct sigaction saved;
+    install(STANDARD, SIG_IGN, 0);
+    EQUAL(sigcffi_save(STANDARD, &saved), SIGCFFI_IGNORED | SIGCFFI_USUAL);
+    register_signal(STANDARD);
+    EQUAL(sigcffi_put_back(STANDARD, &saved, 0), 0);
+    EQUAL(sigcffi_query(STANDARD), SIGCFFI_IGNORED);
+    install(SIGCHLD, SIG_DFL, SA_NOCLDWAIT);
+    EQUAL(sigcffi_save(SIGCHLD, &saved), SIGCFFI_DEFAULT);
+    register_signal(SIGCHLD);
+    EQUAL(sigcffi_put_back(SIGCHLD, &saved, 0), 0);
+    EQUAL((long long)kernel_action(SIGCHLD).flags & SA_NOCLDWAIT, SA_NOCLDWAIT);
+    figures("%d handlers", 2 * times);
+#else
+    skip("the kernel's struct is known on x86-64 only");
+#endif
+}
+
+static void children_of_who_ignores_sigchld_leave_no_zombies(void)
+{
+    const int rounds = 20 * SCALE;
+    install(SIGCHLD, SIG_IGN, 0);
+    EQUAL(sigcffi_interpose(SIGCHLD), 0);
+    EQUAL(sigcffi_query(SIGCHLD), SIGCFFI_IGNORED);
+    EQUAL(sigcffi_attach(SIGCHLD, SIGCFFI_SLOT_COUNTER, 0), 0);
+    for (int i = 0; i < rounds; i++) {
+        uint64_t before = sigcffi_count(SIGCHLD, 0);
+        pid_t pid = fork();
+        CHECK(pid >= 0);
+        if (pid == 0) _exit(0);
+        int result;
+        while ((result = waitpid(pid, NULL, 0)) == -1 && errno == EINTR) {
+        }
+        EQUAL(result, -1); /* it has ended, and left nothing to wait for */
+        EQUAL(errno, ECHILD);
+        UNTIL(sigcffi_count(SIGCHLD, 0) > before);
+    }
+    EQUAL(sigcffi_withdraw(SIGCHLD), 0);
+    struct sigaction now;
+    MUST(sigaction(SIGCHLD, NULL, &now));
+    CHECK(now.sa_handler == SIG_IGN && !(now.sa_flags & SA_NOCLDWAIT));
+    figures("%d children", rounds);
+}
+
+#define CASE(name) {#name, name}
+
+const struct test_case section_cases[] = {
+    CASE(a_section_ends_when_it_was_left_as_often_as_entered),
+    CASE(a_signal_waits_for_the_last_threads_section),
+    CASE(nothing_is_lost_where_sections_of_several_threads_overlap),
+    CASE(a_forked_child_is_in_the_forking_threads_sections_only),
+    CASE(a_base_with_resethand_is_called_once),
+    CASE(a_handler_that_calls_the_trampoline_under_it_does_not_recurse),
+    CASE(a_saved_handler_is_put_back_to_the_byte),
+    CASE(children_of_who_ignores_sigchld_leave_no_zombies),
+    {NULL, NULL},
+};
