@@ -249,11 +249,9 @@ def _is_news(signum: int, frame: FrameType | None, news: int, called: bool) -> b
     again; and it calls by itself, for ``_thread.interrupt_main`` and for a signal that came while
     its handler was installed.
     """
-    if _at.again:
-        return True
     if not called:
-        if signum in _settling or _at.news > news:
-            return False  # another call has run since this one began, and seen to it
+        if signum in _settling or _at.again or _at.news > news:
+            return _at.again  # another call has run since this one began, and seen to it
         _held.append(SigInfo(signum, None))
         return True
     if frame is not None and frame.f_code is dispatch.__code__ and "news" not in frame.f_locals:

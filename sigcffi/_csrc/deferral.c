@@ -43,8 +43,8 @@ static void count(struct sections *these, uint64_t set, int step)
 }
 
 /* No call is made to a handler of the signals in `set` (all ones: of any signal) until it has been
- * lifted as often as it was deferred. Whether calls have been made since it was last asked: they may
- * have been made just now, and their Python handlers not have run. */
+ * lifted as often as it was deferred. Whether calls have been made since it was last asked: they
+ * may have been made just now, and their Python handlers not have run. */
 bool sigcffi_defer(uint64_t set)
 {
     sigcffi_take_lock();
@@ -80,7 +80,8 @@ static void settle_all(uint64_t set)
         if (atomic_load(&state.owed[signum]) == 0) continue;
         if (sigcffi_is_held(signum)) {
             atomic_fetch_or(&channel.held_back, sigcffi_bit(signum));
-            /* Unless it was lifted in between, by who has not seen the bit that was cleared above. */
+            /* Unless it was lifted in between, by who has not seen the bit that was cleared above.
+             */
             if (sigcffi_is_held(signum)) continue;
         }
         if (!give_back(signum)) {
@@ -140,9 +141,9 @@ void sigcffi_relieve(void)
 }
 
 /* Called on a Python thread of its own by a dispatcher that leaves although records are left: soon
- * after it has left, it is called again. It cannot see to that itself, since what it wakes would run
- * inside of it. The call is made here where the main thread has blocked the signal because the ring
- * is full: it takes up the GIL after this thread, and looks then. */
+ * after it has left, it is called again. It cannot see to that itself, since what it wakes would
+ * run inside of it. The call is made here where the main thread has blocked the signal because the
+ * ring is full: it takes up the GIL after this thread, and looks then. */
 void sigcffi_nudge(int signum)
 {
     const struct timespec instant = {.tv_nsec = 50000};

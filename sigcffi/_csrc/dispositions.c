@@ -70,7 +70,8 @@ static struct sigaction base_under(int signum, const struct sigaction *above)
     base.sa_flags = (base.sa_flags & ~SA_RESTART) | (above->sa_flags & SA_RESTART);
     /* A handler with SA_RESETHAND that has been called is no longer there. */
     if (!sigcffi_is_function(atomic_load(&state.base[signum]))) {
-        base.sa_handler = atomic_load(&state.base[signum]) == (uintptr_t)SIG_IGN ? SIG_IGN : SIG_DFL;
+        base.sa_handler =
+            atomic_load(&state.base[signum]) == (uintptr_t)SIG_IGN ? SIG_IGN : SIG_DFL;
     }
     return base;
 }
@@ -144,7 +145,8 @@ int sigcffi_query(int signum)
 {
     struct sigaction now;
     if (sigaction(signum, NULL, &now) != 0) return -errno;
-    return classify(is_trampoline(&now) ? atomic_load(&state.base[signum]) : sigcffi_handler_of(&now));
+    return classify(is_trampoline(&now) ? atomic_load(&state.base[signum])
+                                        : sigcffi_handler_of(&now));
 }
 
 /* Whether the code at `handler` is part of the interpreter. */
@@ -167,8 +169,9 @@ int sigcffi_recognise(int signum)
     uintptr_t handler = sigcffi_handler_of(&now);
     /* The interpreter's handler takes one argument. faulthandler's, which comes from the same
      * object file, does too, but it nests in order to chain. */
-    if (atomic_load(&state.interpreter) == 0 && sigcffi_is_function(handler) && !is_trampoline(&now) &&
-        !(now.sa_flags & (SA_SIGINFO | SA_NODEFER)) && is_interpreters(handler))
+    if (atomic_load(&state.interpreter) == 0 && sigcffi_is_function(handler) &&
+        !is_trampoline(&now) && !(now.sa_flags & (SA_SIGINFO | SA_NODEFER)) &&
+        is_interpreters(handler))
         atomic_store(&state.interpreter, handler);
     return sigcffi_query(signum);
 }
@@ -418,10 +421,13 @@ static void after_fork_in_child(void)
         atomic_store(&state.owed[signum], 0);
         atomic_store(&state.deliveries[signum], 0);
         atomic_store(&state.dropped[signum], 0);
-        for (int index = 0; index < SIGCFFI_SLOTS; index++) atomic_store(&state.counts[signum][index], 0);
+        for (int index = 0; index < SIGCFFI_SLOTS; index++)
+            atomic_store(&state.counts[signum][index], 0);
     }
     atomic_store(&state.passed_on, 0);
+    atomic_store(&state.merging, 0);
     atomic_store(&state.main_mask_promised, 0);
+    if (!sigcffi_on_main_thread()) atomic_store(&state.main_inside, false);
     atomic_store(&channel.held_back, 0);
     /* The records are the parent's, also those that a thread was just writing. */
     uint64_t head = atomic_load(&channel.ring.head);

@@ -1,10 +1,10 @@
 /* Owing: how a call to the interpreter's handler gets to the main thread, and no call gets lost.
  *
- * Law: a call that is due is first written down in `owed` and then settled. Settling takes the whole
- * sum at once, so whoever comes first settles for all and a late-comer finds nothing: no call is
- * made twice, none is forgotten. Three different things reduce to this one: a delivery on the main
- * thread (owe, settle), a delivery on another thread (owe, send the main thread a note; the note
- * settles) and a deferred signal (owe; lifting the deferral settles).
+ * Law: a call that is due is first written down in `owed` and then settled. Settling takes the
+ * whole sum at once, so whoever comes first settles for all and a late-comer finds nothing: no call
+ * is made twice, none is forgotten. Three different things reduce to this one: a delivery on the
+ * main thread (owe, settle), a delivery on another thread (owe, send the main thread a note; the
+ * note settles) and a deferred signal (owe; lifting the deferral settles).
  *
  * Rejected: calling the interpreter's handler on whichever thread the kernel chose. It marks
  * the signal, but the main thread's blocking call is not interrupted, and CPython 3.9-3.12
@@ -20,7 +20,8 @@
 /* handler context */
 bool sigcffi_on_main_thread(void)
 {
-    return (uintptr_t)pthread_self() == atomic_load_explicit(&channel.main_thread, memory_order_relaxed);
+    return (uintptr_t)pthread_self() ==
+           atomic_load_explicit(&channel.main_thread, memory_order_relaxed);
 }
 
 #if SIGCFFI_HAS_PROC_STATUS
@@ -75,6 +76,7 @@ static uint64_t main_mask(void)
 bool sigcffi_main_thread_blocks(int signum)
 {
     for (int tries = 0; tries < 16; tries++) {
+        if (atomic_load(&state.main_inside)) return false;
         uint64_t mask = main_mask();
         if (!(mask & sigcffi_bit(signum))) return false;
         if (~mask & state.trampoline_mask) return true;
@@ -144,11 +146,17 @@ bool sigcffi_pass_on(int signum, const siginfo_t *info)
 {
 #if SIGCFFI_HAS_TGSIGQUEUE
     siginfo_t whole = *info;
-    /* Counted before it can arrive. A standard signal may merge with another on its way. */
+    /* Noted before it can arrive. */
     bool queued = signum >= state.first_queued;
-    if (queued) atomic_fetch_add(&state.passed_on, 1);
+    if (queued)
+        atomic_fetch_add(&state.passed_on, 1);
+    else
+        atomic_fetch_or(&state.merging, sigcffi_bit(signum));
     if (send_marked(&whole, info->si_code)) return true;
-    if (queued) atomic_fetch_sub(&state.passed_on, 1);
+    if (queued)
+        atomic_fetch_sub(&state.passed_on, 1);
+    else
+        atomic_fetch_and(&state.merging, ~sigcffi_bit(signum));
 #else
     (void)signum;
     (void)info;
@@ -162,24 +170,39 @@ void sigcffi_passed_on_has_arrived(int signum)
     if (signum >= state.first_queued) atomic_fetch_sub(&state.passed_on, 1);
 }
 
+#if SIGCFFI_HAS_TGSIGQUEUE
+/* handler context. Whether a standard signal that was passed on arrives by this. Of several with
+ * its number the kernel keeps the first, which may have been a note or anybody's, and without
+ * memory none of what they carry: whatever comes next on the main thread stands for it. */
+static bool brings_merged(int signum)
+{
+    uint64_t bit = sigcffi_bit(signum);
+    return (atomic_load(&state.merging) & bit) && sigcffi_on_main_thread() &&
+           (atomic_fetch_and(&state.merging, ~bit) & bit);
+}
+#endif
+
 /* handler context. What this arrival is. One that was passed on gets its own code back. */
 enum sigcffi_arrival sigcffi_arrival_of(int signum, siginfo_t *info)
 {
 #if SIGCFFI_HAS_TGSIGQUEUE
+    bool merged = brings_merged(signum);
     if (info->si_code == SI_QUEUE) {
         struct mark mark;
         memcpy(&mark, (char *)info + MARK_OFFSET, sizeof mark);
-        if (mark.note == &note_mark) {
-            if (mark.code == nothing_more) return SIGCFFI_NOTE;
-            info->si_code = mark.code;
-            return SIGCFFI_PASSED_ON;
-        }
-        return SIGCFFI_DELIVERY;
+        if (mark.note != &note_mark) return SIGCFFI_DELIVERY;
+        /* One for which something else has stood is no more than a note. */
+        if (!merged && (mark.code == nothing_more || signum < state.first_queued))
+            return SIGCFFI_NOTE;
+        if (mark.code == nothing_more) info->si_pid = 0; /* nobody knows any more who sent it */
+        info->si_code = mark.code == nothing_more ? SI_USER : mark.code;
+        return SIGCFFI_PASSED_ON;
     }
     /* When RLIMIT_SIGPENDING is used up the kernel still delivers a standard signal, but
      * bare of its siginfo: SI_USER, process 0. If something is owed it is our note; else
      * somebody else's signal. */
     bool bare = info->si_code == SI_USER && info->si_pid == 0;
+    if (bare && merged) return SIGCFFI_PASSED_ON;
 #else
     (void)info;
     bool bare = true;
@@ -201,8 +224,8 @@ bool sigcffi_is_held(int signum)
     return (held & sigcffi_bit(signum)) != 0;
 }
 
-/* handler context. Note that calls for this signal wait; false if they need not any more: who lifted
- * the deferral in between has read `held_back` too early. */
+/* handler context. Note that calls for this signal wait; false if they need not any more: who
+ * lifted the deferral in between has read `held_back` too early. */
 static bool hold_back(int signum)
 {
     atomic_fetch_or(&channel.held_back, sigcffi_bit(signum));
@@ -265,7 +288,11 @@ bool sigcffi_was_note(int signum, siginfo_t *info)
 {
     switch (sigcffi_arrival_of(signum, info)) {
     case SIGCFFI_NOTE: sigcffi_settle(signum, info, NULL); return true;
-    case SIGCFFI_PASSED_ON: sigcffi_passed_on_has_arrived(signum); return false;
+    case SIGCFFI_PASSED_ON:
+        sigcffi_passed_on_has_arrived(signum);
+        /* It may have swallowed a note. */
+        if (atomic_load(&state.owed[signum]) != 0) sigcffi_settle(signum, info, NULL);
+        return false;
     case SIGCFFI_DELIVERY: break;
     }
     return false;

@@ -72,8 +72,8 @@ uint64_t sigcffi_push(struct sigcffi_ring *ring, struct sigcffi_record *records,
         if ((int64_t)(number - tail) >= (int64_t)capacity) return 0;
         /* relaxed: the number is ours alone from here on; the record is handed over by its
          * sequence. */
-    } while (!atomic_compare_exchange_weak_explicit(
-        &ring->head, &number, number + 1, memory_order_relaxed, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&ring->head, &number, number + 1,
+                                                    memory_order_relaxed, memory_order_relaxed));
     struct sigcffi_record *record = &records[number & (capacity - 1)];
     sigcffi_describe(record, signum, info);
     /* release: who sees the sequence sees the record. */

@@ -1,4 +1,5 @@
-/* The state that a signal handler reads: shared by trampoline.c and dispositions.c, and nobody else.
+/* The state that a signal handler reads: shared by trampoline.c and dispositions.c, and nobody
+ * else.
  *
  * Law: static memory, reached through atomics. trampoline.c owns it and runs in handler context;
  * dispositions.c changes what says which handlers there are, under its lock.
@@ -28,13 +29,13 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2,
  * and, from time to time, `tail`, in the main thread. */
 struct channel {
     struct sigcffi_ring ring;
-    _Atomic uint64_t news;      /* counts what the dispatcher may have to look at */
-    _Atomic uint64_t deferred;  /* no handler of these is called: critical sections, any thread */
-    _Atomic uint64_t running;   /* the same while handlers run; matters to the main thread only */
-    _Atomic uint64_t held_back; /* calls are owed that one of the two words above forbade */
-    _Atomic uint64_t pressure;  /* what the main thread has blocked because the ring is full */
-    _Atomic uint64_t attached;  /* the signals that are recorded */
-    _Atomic uint64_t slotted;   /* the signals that have slots */
+    _Atomic uint64_t news;        /* counts what the dispatcher may have to look at */
+    _Atomic uint64_t deferred;    /* no handler of these is called: critical sections, any thread */
+    _Atomic uint64_t running;     /* the same while handlers run; matters to the main thread only */
+    _Atomic uint64_t held_back;   /* calls are owed that one of the two words above forbade */
+    _Atomic uint64_t pressure;    /* what the main thread has blocked because the ring is full */
+    _Atomic uint64_t attached;    /* the signals that are recorded */
+    _Atomic uint64_t slotted;     /* the signals that have slots */
     _Atomic uint64_t main_thread; /* pthread_t: comparing it costs nothing */
     _Atomic uint64_t trips[NSIG]; /* the news of the last call to the interpreter's handler */
     struct sigcffi_record records[SIGCFFI_CAPACITY];
@@ -60,9 +61,9 @@ enum {
 
 struct state {
     /* Handlers are kept as integers: SIG_DFL and SIG_IGN are not functions to be called. */
-    _Atomic uintptr_t base[NSIG]; /* what the trampoline calls */
-    _Atomic bool one_shot[NSIG];  /* the base was installed with SA_RESETHAND */
-    _Atomic bool above[NSIG];     /* the base was once installed on top of the trampoline */
+    _Atomic uintptr_t base[NSIG];  /* what the trampoline calls */
+    _Atomic bool one_shot[NSIG];   /* the base was installed with SA_RESETHAND */
+    _Atomic bool above[NSIG];      /* the base was once installed on top of the trampoline */
     _Atomic uintptr_t interpreter; /* the interpreter's own C handler, once known */
 
     _Atomic uint64_t slots[NSIG][SIGCFFI_SLOTS];
@@ -71,10 +72,14 @@ struct state {
     _Atomic uint64_t dropped[NSIG]; /* neither the ring nor the kernel could hold them */
     _Atomic uint64_t began;         /* the head of the main channel when the process began */
     _Atomic uint32_t owed[NSIG];
-    _Atomic bool called; /* the interpreter's handler, since somebody looked */
+    _Atomic bool called;        /* the interpreter's handler, since somebody looked */
     _Atomic uint32_t passed_on; /* whole signals under way to the main thread */
+    _Atomic uint64_t merging;   /* standard signals under way, which may merge with a note */
 
     _Atomic int main_tid; /* the main thread as the kernel knows it */
+
+    _Atomic bool
+        main_inside; /* the main thread is in the trampoline, and has blocked all signals */
 
     /* While the main thread has blocked all signals on its way to sleep: the mask it will sleep
      * with, and SIGKILL, which no mask contains. Else 0. */

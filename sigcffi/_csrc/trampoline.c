@@ -9,6 +9,7 @@
  */
 #include "owing.h"
 
+#include <sched.h>
 #include <ucontext.h>
 
 struct channel channel;
@@ -66,7 +67,8 @@ static void die_of(int signum)
 }
 
 /* handler context. The ring is filling up: on return from the handler this thread has blocked the
- * signals that go there, and the kernel keeps them, in order. Python lifts this when it has read. */
+ * signals that go there, and the kernel keeps them, in order. Python lifts this when it has read.
+ */
 static void press(void *context)
 {
     if (context == NULL) return; /* the trampoline was called by somebody else's handler */
@@ -77,23 +79,55 @@ static void press(void *context)
     sigcffi_mask_set(mask, blocked | added);
 }
 
+/* How often a thread asks again whether it can pass on a signal: for some 20 ms. */
+enum { PATIENCE = 200 };
+
+/* handler context */
+static bool ring_has(uint64_t records)
+{
+    return atomic_load_explicit(&channel.ring.head, memory_order_relaxed) -
+               atomic_load_explicit(&channel.ring.tail, memory_order_relaxed) >=
+           records;
+}
+
+/* handler context. Another thread than the main thread is to put a signal into the main channel;
+ * true if the signal goes on to the main thread instead.
+ *
+ * It does where the ring is filling up, and where something that has gone on before is still under
+ * way, so that nothing overtakes. The queue may be full at the moment. Then what is left of the
+ * ring is used, or the thread waits a little: not as long as it takes, since the main thread may be
+ * waiting for the GIL, and this thread may have it. */
+static bool goes_on(int signum, const siginfo_t *info)
+{
+    for (int tries = 0; tries < PATIENCE; tries++) {
+        bool behind = atomic_load(&state.passed_on) != 0;
+        if (!behind && !ring_has(SIGCFFI_HIGH_WATER)) return false;
+        /* What the main thread has blocked by itself would wait there for as long as that. */
+        if (!behind && !ring_has(SIGCFFI_CAPACITY) &&
+            !(atomic_load(&channel.pressure) & sigcffi_bit(signum)) &&
+            sigcffi_main_thread_blocks(signum))
+            return false;
+        if (sigcffi_pass_on(signum, info)) return true;
+        if (!behind && !ring_has(SIGCFFI_CAPACITY)) return false;
+#if defined(SYS_nanosleep)
+        const struct timespec instant = {.tv_nsec = 100000};
+        syscall(SYS_nanosleep, &instant, NULL); /* bare: nanosleep() is a cancellation point */
+#else
+        sched_yield();
+#endif
+    }
+    return false;
+}
+
 /* handler context. Put a signal into the main channel; false if it has gone on to the main thread
  * instead, where it will come again.
  *
  * Only the main thread may block its signals: what is sent to another thread alone would wait
- * there for ever, for nobody can change another thread's mask. That one passes on what it cannot
- * record; and also what it could, while something it has passed on before is still under way, so
- * that nothing overtakes. */
+ * there for ever, for nobody can change another thread's mask. */
 static bool record(int signum, const siginfo_t *info, void *context, bool again)
 {
     bool here = sigcffi_on_main_thread();
-    if (!here) {
-        uint64_t level = atomic_load_explicit(&channel.ring.head, memory_order_relaxed) -
-                         atomic_load_explicit(&channel.ring.tail, memory_order_relaxed);
-        if ((level >= SIGCFFI_HIGH_WATER || atomic_load(&state.passed_on) != 0) &&
-            sigcffi_pass_on(signum, info))
-            return false;
-    }
+    if (!here && goes_on(signum, info)) return false;
     uint64_t level = sigcffi_push(&channel.ring, channel.records, SIGCFFI_CAPACITY, signum, info);
     if (level == 0) atomic_fetch_add_explicit(&state.dropped[signum], 1, memory_order_relaxed);
     /* After it was pushed: then nothing of the same sender can overtake it any more. */
@@ -158,7 +192,14 @@ void sigcffi_trampoline(int signum, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
     arrivals++;
-    deliver(signum, info, context);
+    if (sigcffi_on_main_thread()) {
+        /* relaxed: another thread that is told too late, or too early, looks again. */
+        atomic_store_explicit(&state.main_inside, true, memory_order_relaxed);
+        deliver(signum, info, context);
+        atomic_store_explicit(&state.main_inside, false, memory_order_relaxed);
+    } else {
+        deliver(signum, info, context);
+    }
     errno = saved_errno;
 }
 

@@ -306,8 +306,9 @@ enum { RESTORER_FLAG = 0x04000000 };
 
 /* How a handler returns, not the C library's way. */
 void own_restorer(void);
-__asm__(".text\n.type own_restorer, @function\nown_restorer:\n"
-        "    movl $15, %eax\n    syscall\n.size own_restorer, . - own_restorer\n");
+__asm__(
+    ".text\n.type own_restorer, @function\nown_restorer:\n"
+    "    movl $15, %eax\n    syscall\n.size own_restorer, . - own_restorer\n");
 
 static struct kernel_action kernel_action(int signum)
 {

@@ -638,6 +638,7 @@ static void *lift_repeatedly(void *argument)
         pthread_barrier_wait(&barrier);
         sigcffi_lift(sigcffi_bit(QUEUED));
         pthread_barrier_wait(&barrier);
+        pthread_barrier_wait(&barrier); /* all calls have been made */
     }
     return argument;
 }
@@ -667,6 +668,7 @@ static void a_deferred_signal_waits_and_is_not_lost_when_lifting_races(void)
         total += held + racing;
         UNTIL(atomic_load(&calls[QUEUED]) >= total); /* without another signal to help */
         EQUAL(atomic_load(&calls[QUEUED]), total);
+        pthread_barrier_wait(&barrier);
     }
     for (int i = 0; i < 2; i++) join(lifters[i]);
     stop_takers();
@@ -705,7 +707,8 @@ static void *lift_in_every_round(void *argument)
     for (int i = 1; wait_for_round(i); i++) {
         sigcffi_defer(sigcffi_bit(QUEUED));
         atomic_store(&deferred_round, i);
-        spin(random_below(&random, 1024));
+        /* Sending takes longer than lifting, and how much longer nobody knows. */
+        spin(random_below(&random, 256 << random_below(&random, 6)));
         sigcffi_lift(sigcffi_bit(QUEUED));
         atomic_store(&lifted_round, i);
     }
@@ -724,7 +727,7 @@ static void a_signal_that_meets_the_lifting_is_not_left_behind(void)
         atomic_store(&current_round, i);
         for (unsigned spins = 1; atomic_load(&deferred_round) < i; spins++)
             if (spins % 1024 == 0) sched_yield();
-        spin(random_below(&random, 1024));
+        spin(random_below(&random, 256));
         MUST(raise(QUEUED));
         while (atomic_load(&lifted_round) < i) sched_yield();
         UNTIL(atomic_load(&calls[QUEUED]) >= i);

@@ -1,0 +1,248 @@
+"""Every queued value reaches its handler once and in order, whatever happens beside.
+
+Each test floods a process of its own; what it prints are its figures.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from support import python_says
+
+pytestmark = pytest.mark.stress
+
+IGNORED = ["-W", "ignore:This process:DeprecationWarning"]  # 3.12: of threads and forks
+
+RECEIVER = """
+import os, subprocess, sys, threading
+import signal as standard
+import sigcffi as signal
+from sigcffi._dispatch import account
+
+FLOODER, TOTAL = sys.argv[1], int(sys.argv[2])
+SENDERS = 8
+EACH = TOTAL // SENDERS
+S = signal.SIGRTMIN
+
+next_value = [0] * SENDERS
+inversions = received = 0
+twice = bytearray(TOTAL)
+
+def check(info, frame=None):
+    '''Once each; how often not in the order of its sender.'''
+    global inversions, received
+    sender, number = info.si_value >> 20, info.si_value & 0xFFFFF
+    index = sender * EACH + number
+    assert not twice[index], (sender, number)
+    twice[index] = 1
+    inversions += number != next_value[sender]
+    next_value[sender] = number + 1
+    received += 1
+
+def flood(tids=(0,)):
+    '''Start the senders, all together.'''
+    gate, latch = os.pipe()
+    senders = [
+        subprocess.Popen(
+            [FLOODER, str(os.getpid()), str(tids[n % len(tids)]), str(int(S)), str(n), str(EACH)],
+            stdin=gate, stdout=subprocess.PIPE, text=True,
+        )
+        for n in range(SENDERS)
+    ]
+    os.close(gate)
+    os.close(latch)
+    return senders
+
+def until_received(count=TOTAL):
+    while received < count:
+        pass
+
+def result(senders):
+    full = sum(int(sender.communicate()[0]) for sender in senders)
+    assert all(sender.returncode == 0 for sender in senders)
+    delivered, handed, dropped, queued = account()
+    assert delivered == handed + dropped + queued, account()
+    assert (dropped, signal.dropped(), queued) == (0, 0, 0), account()
+    return full
+"""
+
+
+@pytest.fixture(scope="session")
+def flooder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    program = tmp_path_factory.mktemp("flooder") / "flooder"
+    source = Path(__file__).parents[1] / "flooder.c"
+    subprocess.run([os.environ.get("CC", "cc"), "-O2", "-o", program, source], check=True)
+    return str(program)
+
+
+def run(code: str, flooder: str, total: int) -> str:
+    return python_says(RECEIVER + code, flooder, str(total), flags=IGNORED, timeout=400)
+
+
+def test_a_million_values_of_eight_processes_arrive_once_each_and_in_order(flooder: str) -> None:
+    code = """
+signal.sigaction(S, check)
+senders = flood()
+until_received()
+full = result(senders)
+assert received == TOTAL and inversions == 0, (received, inversions)
+
+# The same load with the standard module, which is told nothing and counts its calls.
+calls = 0
+def count(signum, frame):
+    global calls
+    calls += 1
+standard.signal(S, count)
+senders = flood()
+for sender in senders:
+    sender.wait()
+print(received, inversions, signal.dropped(), 0 < calls < TOTAL)
+print(f"{TOTAL} values: {received} handler calls, the queue full {full} times; "
+      f"the standard module: {calls} calls", file=sys.stderr)
+"""
+    assert run(code, flooder, 1_000_000) == "1000000 0 0 True\n"
+
+
+def test_a_second_thread_that_takes_half_of_them_loses_and_reorders_nothing(flooder: str) -> None:
+    code = """
+gate, latch = os.pipe()
+thread = threading.Thread(target=os.read, args=(gate, 1), daemon=True)
+thread.start()
+signal.sigaction(S, check)
+senders = flood([thread.native_id, threading.main_thread().native_id])
+until_received()
+full = result(senders)
+print(received, 0 if full else inversions)
+"""
+    # Fewer than the kernel queues: where the queue is full at the wrong moment, one may overtake.
+    assert run(code, flooder, 80_000) == "80000 0\n"
+
+
+def test_a_second_thread_that_takes_what_the_kernel_gives_it_loses_nothing(flooder: str) -> None:
+    """Which of two threads that have taken signals is the quicker is not the kernel's to say."""
+    code = """
+gate, latch = os.pipe()
+thread = threading.Thread(target=os.read, args=(gate, 1), daemon=True)
+thread.start()
+signal.sigaction(S, check)
+senders = flood()
+until_received()
+result(senders)
+print(received)
+print(f"{inversions} of {TOTAL} out of order", file=sys.stderr)
+"""
+    assert run(code, flooder, 400_000) == "400000\n"
+
+
+def test_a_handler_that_raises_now_and_then_loses_nothing_and_no_exception(flooder: str) -> None:
+    code = """
+raised = caught = reported = 0
+
+def handler(info, frame):
+    global raised
+    check(info)
+    if received % 1000 == 0:
+        raised += 1
+        raise LookupError
+
+def report(unraisable):
+    global reported
+    assert unraisable.exc_type is LookupError
+    reported += 1
+
+sys.unraisablehook = report
+signal.sigaction(S, handler)
+def main():
+    while received < TOTAL:
+        pass
+
+started = []
+while not started or received < TOTAL:
+    try:
+        with signal.deferred(S):
+            started = started or flood()
+        main()
+    except LookupError:
+        caught += 1
+try:
+    standard.pthread_sigmask(signal.SIG_BLOCK, ())
+except LookupError:
+    caught += 1
+result(started)
+print(received, inversions, raised, caught + reported, caught > 0)
+"""
+    assert run(code, flooder, 200_000) == "200000 0 200 200 True\n"
+
+
+def test_a_process_that_forks_under_the_flood_loses_nothing(flooder: str) -> None:
+    code = """
+def child():
+    global received
+    assert account() == (0, 0, 0, 0), account()
+    seen = []
+    signal.sigaction(signal.SIGUSR1, lambda info, frame: seen.append(info.si_signo))
+    os.kill(os.getpid(), signal.SIGUSR1)  # not queued: the flood has used up the user's queue
+    signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert seen == [signal.SIGUSR1], seen
+    assert S not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+signal.sigaction(S, check)
+senders = flood()
+children = failed = 0
+while received < TOTAL:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            child()
+            os._exit(0)
+        except BaseException as error:
+            print(error, flush=True)
+        finally:
+            os._exit(1)
+    children += 1
+    failed += os.waitpid(pid, 0)[1] != 0
+result(senders)
+print(received, inversions, failed, children > 10)
+"""
+    assert run(code, flooder, 200_000) == "200000 0 0 True\n"
+
+
+def test_senders_wait_when_the_receivers_queue_is_small_and_nothing_is_lost(flooder: str) -> None:
+    code = """
+import resource
+
+limit = getattr(resource, "RLIMIT_SIGPENDING", 11)  # PyPy has no name for it
+resource.setrlimit(limit, (100, 100))
+signal.sigaction(S, check)
+senders = flood()
+until_received()
+full = result(senders)
+print(received, inversions, full > 0)
+print(f"the queue was full {full} times", file=sys.stderr)
+"""
+    assert run(code, flooder, 200_000) == "200000 0 True\n"
+
+
+def test_critical_sections_and_subscribers_lose_nothing(flooder: str) -> None:
+    code = """
+subscribed = 0
+
+def subscriber(info, frame):
+    global subscribed
+    subscribed += 1
+
+signal.sigaction(S, check)
+signal.subscribe(S, subscriber)
+senders = flood()
+while received < TOTAL:
+    with signal.deferred():
+        before = received
+        for _ in range(1000):
+            assert received == before
+result(senders)
+print(received, inversions, subscribed)
+"""
+    assert run(code, flooder, 200_000) == "200000 0 200000\n"
