@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import sys
 from _thread import start_new_thread
-from signal import NSIG
+from signal import NSIG, SIG_SETMASK
 from struct import Struct
 from types import SimpleNamespace
 
@@ -51,13 +51,14 @@ LAST = CAPACITY - 1
 RECORDS = lib.SIGCFFI_WORDS * 8
 SIZE = lib.SIGCFFI_RECORD_SIZE
 
+ALL = 2**64 - 1
 NEVER = 0  # no news has this number
 
 # Where records come one by one, they are given back by so many and one: that costs less.
 SOME = CAPACITY // 16 - 1
 
-# One call hands over no more than this: then the program itself gets a chance, and an exception
-# leaves. Much more than there can be at once, so that only a flood comes so far.
+# An exception waits for no more records than this: much more than there can be at once, so that
+# only in a flood that does not end it leaves before the queue is empty.
 LIMIT = 16 * CAPACITY
 
 _unpack = Struct("=Qi68s").unpack_from
@@ -91,6 +92,7 @@ class _Position:
         "handed",
         "lost",
         "news",
+        "nudged",
         "quiet",
         "running",
         "tail",
@@ -110,6 +112,7 @@ class _Position:
         self.again = False  # it was called meanwhile, and that call left the work to it
         self.handed = 0  # records that handlers got
         self.lost = 0  # records that no handler got
+        self.nudged = False  # another thread is going to call, or has
 
 
 _at = _Position()
@@ -170,7 +173,8 @@ def _drain(signum: int, frame: FrameType | None, first: BaseException | None) ->
         try:
             at.news = words[NEWS]
             while left:
-                left -= 1
+                if first is not None:
+                    left -= 1
                 if _held and (info := _may_run()) is not None:
                     number = info._signo
                 else:
@@ -252,6 +256,9 @@ def _is_news(signum: int, frame: FrameType | None, news: int, called: bool) -> b
     if not called:
         if signum in _settling or _at.again or _at.news > news:
             return _at.again  # another call has run since this one began, and seen to it
+        if _at.nudged:
+            _at.nudged = False
+            return True
         _held.append(SigInfo(signum, None))
         return True
     if frame is not None and frame.f_code is dispatch.__code__ and "news" not in frame.f_locals:
@@ -290,10 +297,14 @@ def _let_in() -> None:
 
 def _nudge(signum: int) -> bool:
     """See to it that the dispatcher is called again soon; whether that was possible."""
+    former = lib.sigcffi_sigmask(SIG_SETMASK, ALL)  # the thread is to take no signals
     try:
         start_new_thread(lib.sigcffi_nudge, (signum,))
+        _at.nudged = True
     except RuntimeError:
         return False
+    finally:
+        lib.sigcffi_sigmask(SIG_SETMASK, former)
     return True
 
 

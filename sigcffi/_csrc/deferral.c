@@ -136,8 +136,12 @@ uint64_t sigcffi_pressure(uint64_t wanted)
 /* The main thread has read the ring: what the kernel kept meanwhile may come. */
 void sigcffi_relieve(void)
 {
-    sigset_t set = sigcffi_set_of(atomic_exchange(&channel.pressure, 0));
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    sigset_t all, mask;
+    sigfillset(&all);
+    /* In between every signal is blocked: others do not take that for this thread's own will. */
+    pthread_sigmask(SIG_SETMASK, &all, &mask);
+    mask = sigcffi_set_of(sigcffi_word_of(&mask) & ~atomic_exchange(&channel.pressure, 0));
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
 /* Called on a Python thread of its own by a dispatcher that leaves although records are left: soon

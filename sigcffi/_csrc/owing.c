@@ -94,6 +94,16 @@ bool sigcffi_main_thread_blocks(int signum)
 }
 #endif
 
+/* handler context. Whether the main thread has blocked `signum` of its own accord, not because the
+ * ring is full: what is passed on to it would wait for as long as it likes. */
+bool sigcffi_main_thread_refuses(int signum)
+{
+    uint64_t bit = sigcffi_bit(signum);
+    /* Asked again: the ring may have become full meanwhile, and that be why. */
+    return !(atomic_load(&channel.pressure) & bit) && sigcffi_main_thread_blocks(signum) &&
+           !(atomic_load(&channel.pressure) & bit);
+}
+
 /* ---- Notes ---- */
 
 /* A note carries the address of this variable, which no other program can know. */

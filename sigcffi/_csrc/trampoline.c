@@ -94,14 +94,16 @@ static bool ring_has(uint64_t records)
  * true if the signal goes on to the main thread instead.
  *
  * It does where the ring is filling up, and where something that has gone on before is still under
- * way, so that nothing overtakes. The queue may be full at the moment. Then what is left of the
- * ring is used, or the thread waits a little: not as long as it takes, since the main thread may be
- * waiting for the GIL, and this thread may have it. */
+ * way, so that nothing overtakes; but not to a main thread that has blocked the signal itself,
+ * unless the ring is full to the brim. The queue may be full at the moment. Then what is left of
+ * the ring is used, or the thread waits a little: not as long as it takes, since the main thread
+ * may be waiting for the GIL, and this thread may have it. */
 static bool goes_on(int signum, const siginfo_t *info)
 {
     for (int tries = 0; tries < PATIENCE; tries++) {
         bool behind = atomic_load(&state.passed_on) != 0;
         if (!behind && !ring_has(SIGCFFI_HIGH_WATER)) return false;
+        if (!ring_has(SIGCFFI_CAPACITY) && sigcffi_main_thread_refuses(signum)) return false;
         /* What the main thread has blocked by itself would wait there for as long as that. */
         if (!behind && !ring_has(SIGCFFI_CAPACITY) &&
             !(atomic_load(&channel.pressure) & sigcffi_bit(signum)) &&
@@ -129,6 +131,8 @@ static bool record(int signum, const siginfo_t *info, void *context, bool again)
     bool here = sigcffi_on_main_thread();
     if (!here && goes_on(signum, info)) return false;
     uint64_t level = sigcffi_push(&channel.ring, channel.records, SIGCFFI_CAPACITY, signum, info);
+    /* Others may have filled it meanwhile. */
+    if (level == 0 && !here && sigcffi_pass_on(signum, info)) return false;
     if (level == 0) atomic_fetch_add_explicit(&state.dropped[signum], 1, memory_order_relaxed);
     /* After it was pushed: then nothing of the same sender can overtake it any more. */
     if (again) sigcffi_passed_on_has_arrived(signum);

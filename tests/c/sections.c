@@ -109,23 +109,36 @@ static void *enter_and_leave_until_stopped(void *argument)
     return NULL;
 }
 
+enum { BURSTS = 100, BURST = 50 * SCALE };
+static _Atomic int current_burst;
+
+static void *send_in_bursts(void *target)
+{
+    for (int burst = 1; burst <= BURSTS; burst++) {
+        UNTIL(atomic_load(&current_burst) >= burst);
+        for (int i = 0; i < BURST; i++) queue_to(*(pthread_t *)target, QUEUED, i);
+    }
+    return NULL;
+}
+
 /* Calls are made in the main thread only: in none of its sections does one run. */
 static void nothing_is_lost_where_sections_of_several_threads_overlap(void)
 {
-    const int each = 5000 * SCALE, bursts = 100;
     register_signal(QUEUED);
-    atomic_store(&main_thread_promised, true);
     start_takers(2);
     sigset_t former = block(QUEUED);
-    pthread_t busy[2];
-    for (intptr_t i = 0; i < 2; i++)
+    pthread_t busy[2], senders[2];
+    for (intptr_t i = 0; i < 2; i++) {
         busy[i] = start_thread(enter_and_leave_until_stopped, (void *)(i + 1));
+        senders[i] = start_thread(send_in_bursts, &takers[i]);
+    }
     restore(&former);
+    /* From here on the main thread blocks nothing, but ThreadSanitizer now and then does. */
+    atomic_store(&main_thread_promised, !TSAN);
     long long sections = 0, held = 0, sent = 0;
-    for (int burst = 0; burst < bursts; burst++) {
-        struct flood flood = {takers, 2, {QUEUED}, 1, each / bursts};
-        start_senders(2, &flood);
-        sent += 2 * flood.count;
+    for (int burst = 1; burst <= BURSTS; burst++) {
+        atomic_store(&current_burst, burst);
+        sent += 2 * BURST;
         while (sigcffi_deliveries(QUEUED) < (uint64_t)sent) {
             uint64_t set = sections % 2 ? UINT64_MAX : sigcffi_bit(QUEUED);
             sigcffi_defer(set);
@@ -134,17 +147,19 @@ static void nothing_is_lost_where_sections_of_several_threads_overlap(void)
             breathe();
             sigcffi_lift(sigcffi_bit(QUEUED));
             breathe();
-            EQUAL(atomic_load(&calls[QUEUED]), before);
+            if (!TSAN) EQUAL(atomic_load(&calls[QUEUED]), before);
             held += sigcffi_lift(set);
             sections++;
         }
-        join_senders();
         /* Without another signal, and without a section of this thread, to help. */
         UNTIL(atomic_load(&calls[QUEUED]) >= sent);
         EQUAL(atomic_load(&calls[QUEUED]), sent);
     }
     atomic_store(&stop, true);
-    for (int i = 0; i < 2; i++) join(busy[i]);
+    for (int i = 0; i < 2; i++) {
+        join(busy[i]);
+        join(senders[i]);
+    }
     stop_takers();
     EQUAL(atomic_load(word(SIGCFFI_WORD_DEFERRED)), 0);
     figures("%lld signals, %lld sections, %lld ends let some through", sent, sections, held);
