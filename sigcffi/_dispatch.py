@@ -46,6 +46,7 @@ RUNNING = lib.SIGCFFI_WORD_RUNNING
 HELD_BACK = lib.SIGCFFI_WORD_HELD_BACK
 PRESSURE = lib.SIGCFFI_WORD_PRESSURE
 TRIPS = lib.SIGCFFI_WORD_TRIPS
+ELSEWHERE = lib.SIGCFFI_WORD_ELSEWHERE
 CAPACITY = lib.SIGCFFI_CAPACITY
 LAST = CAPACITY - 1
 RECORDS = lib.SIGCFFI_WORDS * 8
@@ -76,6 +77,7 @@ else:
 
 # By signal, the news of the last of the interpreter's calls that was explained; see _Position.
 _seen = [0] * NSIG
+_elsewhere = [0] * NSIG  # and of those that were made on other threads, how many
 
 _held: list[SigInfo] = []  # read, but kept out, in order
 _raised: list[BaseException] = []  # while looking for calls that are due
@@ -92,7 +94,6 @@ class _Position:
         "handed",
         "lost",
         "news",
-        "nudged",
         "quiet",
         "running",
         "tail",
@@ -112,7 +113,6 @@ class _Position:
         self.again = False  # it was called meanwhile, and that call left the work to it
         self.handed = 0  # records that handlers got
         self.lost = 0  # records that no handler got
-        self.nudged = False  # another thread is going to call, or has
 
 
 _at = _Position()
@@ -215,22 +215,26 @@ def _drain(signum: int, frame: FrameType | None, first: BaseException | None) ->
         if _raised:
             first = _keep(first, _raised.pop(0), dispatch)
             continue
+        if left == 0 and _nudge(signum):
+            at.busy = at.again = False
+            break
         # From here on another call does its own work, so one that has not must be seen.
         at.busy = False
         if not at.again:
             break
-        at.again = False
-        if left == 0:
-            if _nudge(signum):
-                break
-            left = LIMIT
-        at.busy = True
-    _rest(at, former)
-    if first is not None:
-        try:
-            raise first
-        finally:
-            first = None  # or the traceback would hold itself
+        at.busy, at.again = True, False
+        left = left or LIMIT
+    if first is None:
+        _rest(at, former)
+        return
+    try:
+        _rest(at, former)
+    except BaseException as error:
+        _report(error, dispatch)
+    try:
+        raise first
+    finally:
+        first = None  # or the traceback would hold itself
 
 
 def _rest(at: _Position, reason_not_to: int) -> None:
@@ -256,8 +260,8 @@ def _is_news(signum: int, frame: FrameType | None, news: int, called: bool) -> b
     if not called:
         if signum in _settling or _at.again or _at.news > news:
             return _at.again  # another call has run since this one began, and seen to it
-        if _at.nudged:
-            _at.nudged = False
+        if words[ELSEWHERE + signum] != _elsewhere[signum]:
+            _elsewhere[signum] = words[ELSEWHERE + signum]
             return True
         _held.append(SigInfo(signum, None))
         return True
@@ -300,7 +304,6 @@ def _nudge(signum: int) -> bool:
     former = lib.sigcffi_sigmask(SIG_SETMASK, ALL)  # the thread is to take no signals
     try:
         start_new_thread(lib.sigcffi_nudge, (signum,))
-        _at.nudged = True
     except RuntimeError:
         return False
     finally:
@@ -312,6 +315,12 @@ def _keep(first: BaseException | None, error: BaseException, call: object) -> Ba
     """The first exception is going to leave the dispatcher; the others are reported at once."""
     if first is None:
         return error
+    _report(error, call)
+    return first
+
+
+def _report(error: BaseException, call: object) -> None:
+    """Say that an exception of *call* goes nowhere."""
     if sys.unraisablehook is sys.__unraisablehook__:  # which takes an object of its own only
         import traceback
 
@@ -327,7 +336,6 @@ def _keep(first: BaseException | None, error: BaseException, call: object) -> Ba
                 object=call,
             )
         )
-    return first
 
 
 def take_back(signum: int) -> None:

@@ -40,7 +40,7 @@ _KIND = _COVERED - 1
 _save = lib.sigcffi_save
 _dispatched = lib.sigcffi_dispatched
 _hold, _let_go = lib.sigcffi_hold, lib.sigcffi_let_go
-_undispatched = lib.sigcffi_undispatched
+_record = lib.sigcffi_record
 _NODEFER, _RESETHAND = lib.SA_NODEFER, lib.SA_RESETHAND
 _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
 _SLOTTED = lib.SIGCFFI_WORD_SLOTTED
@@ -92,7 +92,7 @@ def entry_of(signum: int) -> Entry | None:
     entry = entries.get(signum)
     if entry is not None and not entry.subscribers and _lookup(signum) is not dispatch:
         del entries[signum]
-        _undispatched(signum)
+        _record(signum, 0)
         take_back(signum)
         return None
     return entry
@@ -197,7 +197,7 @@ def _take_over(signum: int, action: Action) -> None:
         _register(signum, handler if python else int(handler))
     elif action._saved is None:
         check(lib.sigcffi_put_back(signum, _kernels(action), 0))
-    _undispatched(signum)
+    _record(signum, 0)
     if action._saved is not None:
         check(lib.sigcffi_put_back(signum, action._saved, action._covered))
     elif python and action._covered:
@@ -217,7 +217,8 @@ def subscribe(signum: int, callback: Callable[..., Any]) -> None:
         entry = entry or Entry(signum)
         _enter(entry, former)
         try:
-            _require_dispatcher(signum)
+            if not _require_dispatcher(signum):
+                _record(signum, 1)
         except BaseException:
             if _lookup(signum) is not dispatch:
                 del entries[signum]

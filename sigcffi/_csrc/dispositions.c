@@ -224,10 +224,13 @@ int sigcffi_dispatched(int signum, int flags)
     return result;
 }
 
-/* Record this signal no more. */
-void sigcffi_undispatched(int signum)
+/* Record this signal from now on, or no more. */
+void sigcffi_record(int signum, int on)
 {
-    atomic_fetch_and(&channel.attached, ~sigcffi_bit(signum));
+    if (on)
+        atomic_fetch_or(&channel.attached, sigcffi_bit(signum));
+    else
+        atomic_fetch_and(&channel.attached, ~sigcffi_bit(signum));
 }
 
 /* Lock held. Whether an action is no more than its handler tells: no flags and no signals in the

@@ -246,9 +246,15 @@ static bool hold_back(int signum)
 /* handler context, or outside handlers. Call the interpreter's handler. */
 static void trip(int signum, siginfo_t *info, void *context)
 {
-    /* Before the call: who runs because of it finds the news. */
-    uint64_t number = atomic_fetch_add_explicit(&channel.news, 1, memory_order_relaxed) + 1;
-    atomic_store_explicit(&channel.trips[signum], number, memory_order_relaxed);
+    if (sigcffi_on_main_thread()) {
+        /* Before the call: who runs because of it finds the news. */
+        uint64_t number = atomic_fetch_add_explicit(&channel.news, 1, memory_order_relaxed) + 1;
+        atomic_store_explicit(&channel.trips[signum], number, memory_order_relaxed);
+    } else {
+        /* The main thread might find the news before the call is made, and take what the call then
+         * leads to for something else. */
+        atomic_fetch_add(&channel.elsewhere[signum], 1);
+    }
     atomic_store_explicit(&state.called, true, memory_order_relaxed);
     sigcffi_call(atomic_load_explicit(&state.interpreter, memory_order_relaxed), signum, info,
                  context);

@@ -70,7 +70,7 @@ int sigcffi_cover(int signum);
 int sigcffi_interpose(int signum);
 int sigcffi_withdraw(int signum);
 int sigcffi_dispatched(int signum, int flags);
-void sigcffi_undispatched(int signum);
+void sigcffi_record(int signum, int on);
 int sigcffi_save(int signum, struct sigaction *saved);
 int sigcffi_put_back(int signum, const struct sigaction *base, int covered);
 void sigcffi_ignore(struct sigaction *base);

@@ -38,6 +38,7 @@ struct channel {
     _Atomic uint64_t slotted;     /* the signals that have slots */
     _Atomic uint64_t main_thread; /* pthread_t: comparing it costs nothing */
     _Atomic uint64_t trips[NSIG]; /* the news of the last call to the interpreter's handler */
+    _Atomic uint64_t elsewhere[NSIG]; /* how many were made on other threads, these without news */
     struct sigcffi_record records[SIGCFFI_CAPACITY];
 };
 
@@ -56,6 +57,7 @@ enum {
     SIGCFFI_WORD_SLOTTED = SIGCFFI_WORD(slotted),
     SIGCFFI_WORD_MAIN_THREAD = SIGCFFI_WORD(main_thread),
     SIGCFFI_WORD_TRIPS = SIGCFFI_WORD(trips),
+    SIGCFFI_WORD_ELSEWHERE = SIGCFFI_WORD(elsewhere),
     SIGCFFI_WORDS = SIGCFFI_WORD(records),
 };
 

@@ -103,11 +103,8 @@ static bool goes_on(int signum, const siginfo_t *info)
     for (int tries = 0; tries < PATIENCE; tries++) {
         bool behind = atomic_load(&state.passed_on) != 0;
         if (!behind && !ring_has(SIGCFFI_HIGH_WATER)) return false;
-        if (!ring_has(SIGCFFI_CAPACITY) && sigcffi_main_thread_refuses(signum)) return false;
         /* What the main thread has blocked by itself would wait there for as long as that. */
-        if (!behind && !ring_has(SIGCFFI_CAPACITY) &&
-            !(atomic_load(&channel.pressure) & sigcffi_bit(signum)) &&
-            sigcffi_main_thread_blocks(signum))
+        if (!behind && !ring_has(SIGCFFI_CAPACITY) && sigcffi_main_thread_refuses(signum))
             return false;
         if (sigcffi_pass_on(signum, info)) return true;
         if (!behind && !ring_has(SIGCFFI_CAPACITY)) return false;
