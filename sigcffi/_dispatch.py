@@ -81,7 +81,7 @@ _elsewhere = [0] * NSIG  # and of those that were made on other threads, how man
 
 _held: list[SigInfo] = []  # read, but kept out, in order
 _raised: list[BaseException] = []  # while looking for calls that are due
-_settling: set[int] = set()  # signals for which another call is no news
+_settling: list[int] = []  # signals for which another call is no news
 
 
 class _Position:
@@ -154,8 +154,17 @@ def dispatch(signum: int, frame: FrameType | None, at: _Position = _at) -> None:
     # What this call is for, claimed before anything else can run.
     trip, seen = words[TRIPS + signum], _seen[signum]
     _seen[signum] = trip
-    if _is_news(signum, frame, news, trip > seen and trip > at.quiet):
-        _drain(signum, frame, None)
+    first = None
+    try:
+        _settling.append(signum)
+        look = _is_news(signum, frame, news, trip > seen and trip > at.quiet)
+    except BaseException as error:
+        first, look = error, True
+    finally:
+        if _settling and _settling[-1] == signum:
+            _settling.pop()
+    if look:
+        _drain(signum, frame, first)
 
 
 def _drain(signum: int, frame: FrameType | None, first: BaseException | None) -> None:
@@ -258,7 +267,7 @@ def _is_news(signum: int, frame: FrameType | None, news: int, called: bool) -> b
     its handler was installed.
     """
     if not called:
-        if signum in _settling or _at.again or _at.news > news:
+        if _settling.count(signum) > 1 or _at.again or _at.news > news:
             return _at.again  # another call has run since this one began, and seen to it
         if words[ELSEWHERE + signum] != _elsewhere[signum]:
             _elsewhere[signum] = words[ELSEWHERE + signum]
@@ -270,13 +279,10 @@ def _is_news(signum: int, frame: FrameType | None, news: int, called: bool) -> b
         return False  # that call has not begun to look, and will see it all
     if news - _at.quiet > 1:
         # For the last of several the interpreter may be about to call again: let it, now.
-        _settling.add(signum)
         try:
             run_due_handlers()
         except BaseException as error:
             _raised.append(error)
-        finally:
-            _settling.discard(signum)
     return True
 
 
