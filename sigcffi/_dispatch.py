@@ -172,6 +172,8 @@ def _drain(signum: int, frame: FrameType | None, first: BaseException | None) ->
     at = _at
     if at.busy:
         at.again = True
+        if first is not None:
+            raise first
         return
     at.busy = True
     at.expected = NEVER

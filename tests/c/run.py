@@ -3,7 +3,7 @@
 Law: nothing passes that was not tried. A compiler that is missing is a failure, a case that a build
 leaves out says why, and a run of no cases has failed.
 
-``python tests/c/run.py [gcc] [clang] [--csrc DIRECTORY] [--case NAME]``; about a minute. Both
+``python tests/c/run.py [gcc] [clang] [--csrc DIRECTORY] [--case NAME]``; a minute or two. Both
 compilers unless named. ``--csrc`` takes the C half from elsewhere: to see that a case fails, break
 a copy. Exit status: 0 if all is well.
 """
