@@ -141,7 +141,8 @@ def dispatch(signum: int, frame: FrameType | None, at: _Position = _at) -> None:
                 at.busy = False
                 call(SigInfo(signum, payload), frame)
                 at.running = 0
-                if words[NEWS] == news:
+                # A call that another thread has made comes without news.
+                if words[NEWS] == news and not at.again:
                     at.expected = news + 1
                 else:
                     _drain(signum, frame, None)
@@ -263,18 +264,17 @@ def _is_explained(signum: int) -> bool:
 
 
 def _is_news(signum: int, frame: FrameType | None, news: int, called: bool) -> bool:
-    """Whether there is something to do for a call that began with *news*, which the trampoline
+    """Whether there may be something to do for a call that began with *news*, which the trampoline
     has *called* for or not. The interpreter calls once for several signals, but then it may call
     again; and it calls by itself, for ``_thread.interrupt_main`` and for a signal that came while
     its handler was installed.
     """
     if not called:
-        if _settling.count(signum) > 1 or _at.again or _at.news > news:
-            return _at.again  # another call has run since this one began, and seen to it
         if words[ELSEWHERE + signum] != _elsewhere[signum]:
             _elsewhere[signum] = words[ELSEWHERE + signum]
-            return True
-        _held.append(SigInfo(signum, None))
+        elif _settling.count(signum) == 1 and not _at.again and _at.news <= news:
+            # Else another call has run since this one began, and seen to it.
+            _held.append(SigInfo(signum, None))
         return True
     if frame is not None and frame.f_code is dispatch.__code__ and "news" not in frame.f_locals:
         _seen[signum] = 0
