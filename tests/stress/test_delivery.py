@@ -28,12 +28,15 @@ EACH = TOTAL // SENDERS
 S = signal.SIGRTMIN
 
 next_value = [0] * SENDERS
-inversions = received = 0
+inversions = received = unknown = 0
 twice = bytearray(TOTAL)
 
 def check(info, frame=None):
     '''Once each; how often not in the order of its sender.'''
-    global inversions, received
+    global inversions, received, unknown
+    if info.si_code is None:
+        unknown += 1
+        return
     sender, number = info.si_value >> 20, info.si_value & 0xFFFFF
     index = sender * EACH + number
     assert not twice[index], (sender, number)
@@ -68,6 +71,8 @@ def result(senders):
     delivered, handed, dropped, queued = account()
     assert delivered == handed + dropped + queued, account()
     assert (dropped, signal.dropped(), queued) == (0, 0, 0), account()
+    # PyPy may put off a call to a thread switch, long after what it was for has been seen to.
+    assert unknown == 0 or sys.implementation.name == "pypy", unknown
     return full
 """
 

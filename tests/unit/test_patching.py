@@ -10,6 +10,7 @@ import signal as standard
 import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any, Callable
 
@@ -104,7 +105,7 @@ def test_what_somebody_else_has_replaced_since_stays(unpatched: dict[str, Any]) 
     assert "signal.strsignal" in str(warning.message)
     assert "signal.siginterrupt" in str(warning.message)
     assert "signal.alarm" not in str(warning.message)
-    assert warning.filename == __file__
+    assert Path(warning.filename).name == Path(__file__).name
     assert standard.strsignal is nothing  # type: ignore[comparison-overlap]
     assert not hasattr(standard, "siginterrupt")
     standard.siginterrupt = unpatched["siginterrupt"]
