@@ -184,7 +184,7 @@ result(senders)
 # One that is raised while another is handled has that as its context, as anywhere in Python.
 seen = set()
 for error in caught | reported:
-    while error is not None:
+    while error is not None and error not in seen:
         seen.add(error)
         error = error.__context__
 print(received, inversions, raised, len(seen), len(caught) > 0)
