@@ -12,6 +12,7 @@ import pytest
 from support import PYPY, python_says
 
 import sigcffi as signal
+from sigcffi._names import CODES
 from sigcffi._sigcffi import lib
 
 PUBLIC = [name for name in dir(standard) if not name.startswith("_")]
@@ -31,18 +32,26 @@ def test_every_name_of_the_standard_module_is_there(name: str) -> None:
 IDENTICAL_FUNCTIONS = {"default_int_handler", "raise_signal", "set_wakeup_fd"}
 
 
-OF_SIGNALS = {"BUS", "CLD", "FPE", "ILL", "SEGV", "TRAP"}  # whose si_code has names of its own
-
-
 def test_nothing_else_is_public_but_what_is_meant_to_be() -> None:
     beyond = {
         *("Action", "SigInfo", "SignalState", "Subscription", "deferred", "deliveries"),
         *("dispositions", "dropped", "handling", "ignoring", "patch_stdlib", "pthread_sigqueue"),
         *("sigaction", "sigqueue", "subscribe", "unpatch_stdlib"),
-        *(name for name in OURS if name.partition("_")[0] in {"SA", "SI", "POLL", *OF_SIGNALS}),
+        *CODES,
+        *(name for name in dir(lib) if name.startswith("SA_")),
     }
     later = {"SIGSTKFLT", "pidfd_send_signal", "sigtimedwait", "sigwaitinfo", "struct_siginfo"}
     assert set(OURS) - set(PUBLIC) - later == beyond
+
+
+def test_constants_beyond_are_the_compilers_numbers() -> None:
+    assert {"SI_USER", "SI_QUEUE", "CLD_EXITED", "SEGV_MAPERR"} <= set(CODES)
+    for name, value in CODES.items():
+        assert getattr(signal, name) == value == getattr(lib, name)
+    flags = {name: getattr(lib, name) for name in dir(lib) if name.startswith("SA_")}
+    assert {"SA_RESTART", "SA_NODEFER", "SA_RESETHAND", "SA_SIGINFO"} <= set(flags)
+    assert {name: getattr(signal, name) for name in flags} == flags
+    assert all(value > 0 and value & (value - 1) == 0 for value in flags.values())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of Linux")

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support import python_says
+from support import PYPY, python_says
 
 pytestmark = pytest.mark.stress
 
@@ -144,6 +144,9 @@ print(f"{inversions} of {TOTAL} out of order", file=sys.stderr)
     assert run(code, flooder, 400_000) == "400000\n"
 
 
+@pytest.mark.skipif(
+    PYPY, reason="PyPy lets an exception strike the dispatcher between any two of its steps"
+)
 def test_a_handler_that_raises_now_and_then_loses_nothing_and_no_exception(flooder: str) -> None:
     code = """
 raised, caught, reported = 0, set(), set()

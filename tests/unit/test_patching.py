@@ -263,6 +263,49 @@ def test_asyncio_leaves_a_subscriber_in_place() -> None:
         assert seen == [signum]
 
 
+def test_a_subscriber_gets_its_calls_before_during_and_after_asyncios_handler() -> None:
+    signum = standard.SIGUSR1
+    standard.signal(signum, nothing)
+    seen: list[str] = []
+    when = "before"
+
+    def send() -> None:
+        os.kill(os.getpid(), signum)
+        standard.pthread_sigmask(standard.SIG_BLOCK, ())
+
+    async def main() -> list[int]:
+        nonlocal when
+        loop = asyncio.get_running_loop()
+        values: list[int] = []
+        came = asyncio.Event()
+
+        def called(value: int) -> None:
+            values.append(value)
+            came.set()
+
+        send()
+        loop.add_signal_handler(signum, called, 7)
+        when = "during"
+        for _ in range(3):
+            send()
+            await asyncio.wait_for(came.wait(), DEADLINE)
+            came.clear()
+        assert loop.remove_signal_handler(signum)
+        assert not loop.remove_signal_handler(signum)
+        when = "after"
+        send()  # its default action is not taken while there is a subscriber
+        return values
+
+    sigcffi.patch_stdlib()
+    with sigcffi.subscribe(signum, lambda info, frame: seen.append(when)):
+        assert asyncio.run(main()) == [7, 7, 7]
+        when = "unpatched"
+        sigcffi.unpatch_stdlib()
+        send()
+        assert sigcffi.getsignal(signum) is sigcffi.SIG_DFL
+    assert seen == ["before", "during", "during", "during", "after", "unpatched"]
+
+
 # Called with the module patched and not: what they do must be the same.
 CALLS: list[Callable[[], Any]] = [
     lambda: standard.signal(standard.SIGUSR2, standard.SIG_IGN),

@@ -160,6 +160,17 @@ class Sub(int):
     pass
 
 
+@pytest.mark.parametrize("signum", [signal.SIGUSR1, signal.SIGRTMIN + 1])
+def test_values_at_the_bounds_reach_a_handler_in_order(send: Send, here: int, signum: int) -> None:
+    values = [INT_MAX, INT_MIN, 0, -1, 1]
+    seen: list[int | None] = []
+    former = signal.sigaction(signum, lambda info, frame: seen.append(info.si_value))
+    for value in values:
+        send(here, signum, value)
+    signal.sigaction(signum, former)
+    assert seen == values
+
+
 @pytest.mark.parametrize("kind", [Integral, Sub])
 def test_what_can_be_an_index_is_an_integer(
     send: Send, here: int, accept: Accept, kind: Callable[[int], Any]
@@ -353,6 +364,28 @@ def test_a_signal_to_a_thread_runs_the_handler_in_the_main_thread() -> None:
     stop.set()
     join(thread)
     assert seen == [(main, 78)]
+
+
+@needs_pthread_sigqueue
+def test_a_thread_that_blocks_it_keeps_it_for_its_own_wait() -> None:
+    """Directed: the main thread, which does not block it, sees nothing of it."""
+    seen: list[int | None] = []
+    ready, results = threading.Event(), []
+    former = signal.sigaction(signal.SIGUSR1, lambda info, frame: seen.append(info.si_value))
+
+    def wait() -> None:
+        block(signal.SIGUSR1)
+        ready.set()
+        results.append(signal.sigwaitinfo([signal.SIGUSR1]))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert ready.wait(DEADLINE)
+    signal.pthread_sigqueue(thread.ident or 0, signal.SIGUSR1, INT_MIN)
+    join(thread)
+    signal.sigaction(signal.SIGUSR1, former)
+    assert [(info.si_code, info.si_pid) for info in results] == [(signal.SI_QUEUE, os.getpid())]
+    assert seen == []
 
 
 @needs_pthread_sigqueue
