@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from sigcffi._registry import Entry
 
-__all__ = ["account", "dispatch", "entries", "take_back"]
+__all__ = ["account", "dispatch", "entries", "expect", "take_back"]
 
 entries: dict[int, Entry] = {}
 
@@ -361,17 +361,27 @@ def take_back(signum: int) -> None:
                 break
             words[TAIL] = at.tail = sequence
             _held.append(SigInfo(number, payload))
-        taken = sum(info._signo == signum for info in _held)
+        waiting = [info for info in _held if info._signo == signum]
+        taken, recorded = len(waiting), sum(info._fields is not None for info in waiting)
         if taken:
             _held[:] = [info for info in _held if info._signo != signum]
-            at.handed += taken
-            lib.sigcffi_owe_again(signum, taken)
+            at.handed += recorded
+            lib.sigcffi_owe_at_least(signum, taken)
     finally:
         at.busy = nested
         _rest(at, nested or at.running)
     if at.again and not nested:
         at.again = False
         _drain(signum, None, None)
+
+
+def expect(signum: int, calls: int) -> None:
+    """A signal comes to the dispatcher for which so many calls are owed: of deliveries that were
+    kept out and not recorded, so that nobody knows any more what they carried.
+    """
+    _at.expected = NEVER
+    _held.extend(SigInfo(signum, None) for _ in range(calls))
+    lib.sigcffi_owe_again(signum, calls)
 
 
 def account() -> tuple[int, int, int, int]:

@@ -18,7 +18,7 @@ from errno import EINVAL
 from signal import SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP
 
 from sigcffi._action import KERNELS, Action
-from sigcffi._dispatch import dispatch, entries, take_back
+from sigcffi._dispatch import dispatch, entries, expect, take_back
 from sigcffi._ffi import NULL, check, lib, new_sigaction, words
 from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._registry import Entry
@@ -160,10 +160,15 @@ def _require_dispatcher(signum: int, flags: int = 0) -> bool:
     blocked = check(_hold(signum))
     try:
         _register(signum, dispatch)
+        owed = lib.sigcffi_disown(signum)  # here nothing comes to it: no trampoline
+        if owed:
+            expect(signum, owed)
         check(_dispatched(signum, flags))
     finally:
         if not blocked:
             _let_go(signum)
+    if owed:
+        lib.sigcffi_settle_held()
     if LOOKS_LATE:
         run_due_handlers()
     return True
@@ -212,7 +217,12 @@ def subscribe(signum: int, callback: Callable[..., Any]) -> None:
     """Have the dispatcher call *callback* for a signal, beside what is installed."""
     _require_changeable(signum)
     entry = entry_of(signum)
-    if entry is None or entry.handler == (_put_in_order, False) or _lookup(signum) is not dispatch:
+    if (
+        entry is None
+        or entry.handler == (_put_in_order, False)
+        or _lookup(signum) is not dispatch
+        or not _save(signum, NULL) & _COVERED  # a C library has taken it
+    ):
         former = installed(signum)
         entry = entry or Entry(signum)
         _enter(entry, former)
@@ -238,7 +248,9 @@ def unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
     if entry.subscribers or entry.installed._takes_info:
         return
     if lib.sigcffi_is_main_thread():
-        _take_over(signum, entry.installed)
+        # What a C library has put on top meanwhile stays.
+        covered = check(_save(signum, NULL)) & _COVERED
+        _take_over(signum, entry.installed if covered else installed(signum))
     elif entry.handler is None:
         entry.install(entry.installed, (_put_in_order, False))
 

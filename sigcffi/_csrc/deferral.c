@@ -117,7 +117,7 @@ void sigcffi_settle_held(void)
     settle_all(atomic_load(&channel.held_back));
 }
 
-/* So many deliveries have been taken back out of the main channel: calls are owed for them. */
+/* So many calls are owed anew. */
 void sigcffi_owe_again(int signum, unsigned deliveries)
 {
     if (!sigcffi_is_signal(signum) || deliveries == 0) return;
@@ -131,6 +131,26 @@ void sigcffi_owe_again(int signum, unsigned deliveries)
 uint64_t sigcffi_pressure(uint64_t wanted)
 {
     return sigcffi_on_main_thread() ? atomic_fetch_and(&channel.pressure, ~wanted) : 0;
+}
+
+/* So many deliveries have been taken back out of the main channel. For those that were kept out
+ * before the interpreter was called, calls are owed already. */
+void sigcffi_owe_at_least(int signum, unsigned deliveries)
+{
+    if (!sigcffi_is_signal(signum) || deliveries == 0) return;
+    uint32_t owed = atomic_load(&state.owed[signum]);
+    while (owed < deliveries &&
+           !atomic_compare_exchange_weak(&state.owed[signum], &owed, deliveries))
+        continue;
+    atomic_fetch_or(&channel.held_back, sigcffi_bit(signum));
+    atomic_fetch_add(&channel.news, 1);
+}
+
+/* The dispatcher takes a signal on, and with it the calls that are owed for deliveries that were
+ * not recorded: how many. */
+unsigned sigcffi_disown(int signum)
+{
+    return sigcffi_is_signal(signum) ? atomic_exchange(&state.owed[signum], 0) : 0;
 }
 
 /* The main thread has read the ring: what the kernel kept meanwhile may come. */

@@ -255,6 +255,11 @@ int sigcffi_save(int signum, struct sigaction *saved)
     if (is_trampoline(&now)) {
         now = base_under(signum, &now);
         more = SIGCFFI_COVERED;
+    } else if (sigcffi_is_function(sigcffi_handler_of(&now)) &&
+               (sigcffi_is_function(atomic_load(&state.base[signum])) ||
+                (atomic_load(&channel.attached) & sigcffi_bit(signum)))) {
+        /* It has replaced the trampoline, and may call what it replaced when it is put under it. */
+        state.above[signum] = true;
     }
     if (is_usual(&now)) more |= SIGCFFI_USUAL;
     sigcffi_release_lock();

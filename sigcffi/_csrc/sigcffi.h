@@ -95,6 +95,8 @@ bool sigcffi_defer(uint64_t set);
 int sigcffi_lift(uint64_t set);
 void sigcffi_settle_held(void);
 void sigcffi_owe_again(int signum, unsigned deliveries);
+void sigcffi_owe_at_least(int signum, unsigned deliveries);
+unsigned sigcffi_disown(int signum);
 void sigcffi_relieve(void);
 void sigcffi_nudge(int signum);
 void *sigcffi_memory(void);

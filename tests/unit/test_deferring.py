@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from types import FrameType
@@ -11,6 +12,7 @@ from support import python_says
 
 import sigcffi as signal
 from sigcffi import deferred, sigaction
+from sigcffi._dispatch import account
 from sigcffi._ffi import lib, words
 
 S, T, R = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN
@@ -211,3 +213,57 @@ def test_bad_signals_are_refused(signums: list[int], error: type[Exception]) -> 
     with pytest.raises(error):
         deferred(*signums)
     assert deferred_word() == 0
+
+
+def test_what_waits_for_a_plain_handler_goes_to_what_takes_its_place(log: list[str]) -> None:
+    with deferred():
+        os.kill(HERE, S)
+        os.kill(HERE, S)
+        sigaction(S, lambda info, frame: log.append(f"info {info.si_code}"))
+    assert log == ["info None"] * 2  # nobody has recorded what they carried
+    signal.signal(S, signal.SIG_DFL)
+
+
+def test_a_subscriber_that_comes_meanwhile_takes_nothing_from_a_plain_handler(
+    log: list[str],
+) -> None:
+    with deferred():
+        os.kill(HERE, S)
+        subscription = signal.subscribe(S, lambda info, frame: None)
+    subscription.close()
+    assert log == ["plain"]
+
+
+def test_what_was_taken_back_for_a_plain_handler_is_not_lost_when_another_follows(
+    log: list[str],
+) -> None:
+    former = signal.sigaction(T)
+    with deferred():
+        os.kill(HERE, T)
+        os.kill(HERE, T)
+        signal.signal(T, lambda signum, frame: None)
+        sigaction(T, former)
+    assert log == [f"{int(T)}:None"] * 2
+
+
+def test_a_call_without_a_record_that_is_taken_back_is_not_counted(log: list[str]) -> None:
+    with deferred():
+        os.kill(HERE, S)
+        sigaction(S, lambda info, frame: None)
+        signal.signal(S, lambda signum, frame: log.append("taken back"))
+        offered, handed, dropped, queued = account()
+        assert offered == handed + dropped + queued
+    assert log == ["taken back"]
+    offered, handed, dropped, queued = account()
+    assert offered == handed + dropped + queued
+
+
+def test_every_delivery_that_is_given_back_is_one_for_a_c_library(foreign: ctypes.CDLL) -> None:
+    foreign.foreign_install(int(T), 0)
+    former = sigaction(T, lambda info, frame: None)
+    calls = foreign.foreign_calls()
+    with deferred():
+        os.kill(HERE, T)
+        os.kill(HERE, T)
+        sigaction(T, former)
+    assert foreign.foreign_calls() == calls + 2

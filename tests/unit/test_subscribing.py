@@ -293,3 +293,44 @@ def test_what_the_standard_module_installed_over_a_subscriber_is_noticed(log: Lo
         assert log.send() == ["behind our back"]
         with subscribe(S, log.info("b")):
             assert log.send() == ["a", "b", "behind our back"]
+
+
+def test_a_subscriber_gets_its_calls_also_where_a_c_library_has_taken_the_signal(
+    log: Log, foreign: ctypes.CDLL
+) -> None:
+    signal.signal(S, log.plain("plain"))
+    with subscribe(S, log.info("first")):
+        foreign.foreign_install(int(S), 0)
+        calls = foreign.foreign_calls()
+        with subscribe(S, log.info("second")):
+            assert log.send() == ["first", "second"]
+            assert foreign.foreign_calls() == calls + 1
+
+
+def test_closing_the_last_one_leaves_a_c_librarys_handler_that_has_come_on_top(
+    log: Log, foreign: ctypes.CDLL
+) -> None:
+    signal.signal(S, log.plain("plain"))
+    subscription = subscribe(S, log.info("subscriber"))
+    foreign.foreign_install(int(S), 0)
+    taken = disposition(S)
+    subscription.close()
+    assert disposition(S) == taken
+    assert signal.getsignal(S) is None
+
+
+@pytest.mark.parametrize("mode", ["plain", "subscriber"])
+def test_a_c_librarys_handler_may_call_what_it_has_replaced(
+    log: Log, foreign: ctypes.CDLL, mode: str
+) -> None:
+    if mode == "plain":
+        signal.signal(S, log.plain("plain"))
+    else:
+        beneath = subscribe(S, log.info("first"))
+    assert foreign.foreign_install_chaining(int(S)) == 0
+    calls = foreign.foreign_chained()
+    with subscribe(S, log.info("second")):
+        assert "second" in log.send()
+        assert foreign.foreign_chained() == calls + 1
+    if mode == "subscriber":
+        beneath.close()
