@@ -227,10 +227,12 @@ def _drain(signum: int, frame: FrameType | None, first: BaseException | None) ->
         if _raised:
             first = _keep(first, _raised.pop(0), dispatch)
             continue
-        if left == 0 and _nudge(signum):
-            at.busy = at.again = False
-            break
-        # From here on another call does its own work, so one that has not must be seen.
+        if left == 0:
+            at.again = False
+            if not _nudge(signum):
+                at.again = True
+        # From here on another call does its own work, so one that has not must be seen: also the
+        # one that the nudge has led to.
         at.busy = False
         if not at.again:
             break

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from oracle import EVERYTHING, ODD_INTEGERS, WRONG_TYPES, Outcome, StrChild, is_pypys_mistake, same
-from support import PYPY, kernel
+from support import PYPY, join, kernel
 
 import sigcffi as signal
 
@@ -236,7 +236,7 @@ def test_the_wrong_thread_is_refused_with_the_standard_text(
     before = kernel()
     thread = threading.Thread(target=attempt)
     thread.start()
-    thread.join()
+    join(thread)
     assert len(texts) == 2
     assert texts[0] == texts[1]
     assert kernel() == before

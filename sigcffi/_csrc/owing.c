@@ -25,11 +25,11 @@ bool sigcffi_on_main_thread(void)
 }
 
 #if SIGCFFI_HAS_PROC_STATUS
-/* handler context. The mask of the main thread, from /proc: the kernel offers no other way to
- * read another thread's mask. Empty if it cannot be told. */
-static uint64_t main_mask(void)
+/* handler context. What /proc says of the main thread behind `label`, up to the end of the line, as
+ * far as it fits; empty if it cannot be told. */
+static void main_status(const char *label, char *value, size_t size)
 {
-    static const char head[] = "/proc/self/task/", tail[] = "/status", label[] = "\nSigBlk:\t";
+    static const char head[] = "/proc/self/task/", tail[] = "/status";
     char path[sizeof head + 10 + sizeof tail], digits[10];
     char *end = path + sizeof head - 1;
     int tid = atomic_load_explicit(&state.main_tid, memory_order_relaxed), count = 0;
@@ -39,32 +39,47 @@ static uint64_t main_mask(void)
     while (count > 0) *end++ = digits[--count];
     memcpy(end, tail, sizeof tail);
 
+    size_t length = 0;
     /* Bare system calls: open(), read() and close() are cancellation points, and a thread
      * that is cancelled here leaves a call owed that nobody makes. */
     long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return 0;
-    char chunk[512];
-    uint64_t mask = 0;
-    size_t matched = 0; /* how much of the label the text before this character matches */
-    bool done = false;
-    for (ssize_t size; !done && (size = syscall(SYS_read, fd, chunk, sizeof chunk)) > 0;)
-        for (ssize_t i = 0; i < size && !done; i++) {
-            char c = chunk[i];
-            if (matched == sizeof label - 1) {
-                if (c >= '0' && c <= '9')
-                    mask = mask << 4 | (uint64_t)(c - '0');
-                else if (c >= 'a' && c <= 'f')
-                    mask = mask << 4 | (uint64_t)(c - 'a' + 10);
-                else
-                    done = true;
-            } else if (c == label[matched]) {
-                matched++;
-            } else {
-                matched = c == label[0];
+    if (fd >= 0) {
+        char chunk[512];
+        const char *next = label; /* what the text must go on with */
+        bool done = false;
+        for (ssize_t got; !done && (got = syscall(SYS_read, fd, chunk, sizeof chunk)) > 0;)
+            for (ssize_t i = 0; i < got && !done; i++) {
+                char c = chunk[i];
+                if (*next != 0) {
+                    next = c == *next ? next + 1 : c == *label ? label + 1 : label;
+                } else {
+                    done = c == '\n' || length == size - 1;
+                    if (!done) value[length++] = c;
+                }
             }
-        }
-    syscall(SYS_close, fd);
+        syscall(SYS_close, fd);
+    }
+    value[length] = 0;
+}
+
+/* handler context. The mask of the main thread: the kernel offers no other way to read another
+ * thread's mask. */
+static uint64_t main_mask(void)
+{
+    char digits[17];
+    main_status("\nSigBlk:\t", digits, sizeof digits);
+    uint64_t mask = 0;
+    for (const char *c = digits; *c != 0; c++)
+        mask = mask << 4 | (uint64_t)(*c <= '9' ? *c - '0' : *c - 'a' + 10);
     return mask;
+}
+
+/* handler context. Whether the main thread has a processor, or waits for nothing else. */
+bool sigcffi_main_thread_runs(void)
+{
+    char letter[2];
+    main_status("\nState:\t", letter, sizeof letter);
+    return letter[0] == 'R';
 }
 
 /* handler context. Whether the main thread has blocked `signum`, and not for an instant only.
@@ -90,6 +105,11 @@ bool sigcffi_main_thread_blocks(int signum)
 bool sigcffi_main_thread_blocks(int signum)
 {
     (void)signum;
+    return false;
+}
+
+bool sigcffi_main_thread_runs(void)
+{
     return false;
 }
 #endif

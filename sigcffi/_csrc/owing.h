@@ -13,6 +13,7 @@ enum sigcffi_arrival {
 SIGCFFI_HIDDEN bool sigcffi_on_main_thread(void);
 SIGCFFI_HIDDEN bool sigcffi_main_thread_blocks(int signum);
 SIGCFFI_HIDDEN bool sigcffi_main_thread_refuses(int signum);
+SIGCFFI_HIDDEN bool sigcffi_main_thread_runs(void);
 SIGCFFI_HIDDEN bool sigcffi_send_note(int signum);
 SIGCFFI_HIDDEN bool sigcffi_pass_on(int signum, const siginfo_t *info);
 SIGCFFI_HIDDEN void sigcffi_passed_on_has_arrived(int signum);

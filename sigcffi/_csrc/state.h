@@ -22,8 +22,10 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2,
 #define SIGCFFI_CAPACITY 1024
 
 /* From so many on, the kernel is asked to hold the rest. What is above takes in what other threads
- * are just bringing. */
+ * are just bringing, but for a last part: however many they have brought, the main thread has room
+ * for the one signal that it takes before it has blocked them all. */
 #define SIGCFFI_HIGH_WATER (SIGCFFI_CAPACITY * 3 / 4)
+#define SIGCFFI_BRIM (SIGCFFI_CAPACITY - SIGCFFI_CAPACITY / 16)
 
 /* The main channel. Python reads it as an array of 64-bit words, then records; it writes `running`
  * and, from time to time, `tail`, in the main thread. */

@@ -79,8 +79,10 @@ static void press(void *context)
     sigcffi_mask_set(mask, blocked | added);
 }
 
-/* How often a thread asks again whether it can pass on a signal: for some 20 ms. */
-enum { PATIENCE = 200 };
+/* How long a thread asks again whether it can pass on a signal, in naps of some 0.1 ms: for about
+ * two seconds while the main thread runs, so is going to read the ring, and for about 20 ms while
+ * it sleeps: it may be waiting for the GIL, and this thread may have it. */
+enum { PATIENCE = 20000, ASLEEP = PATIENCE / 200 };
 
 /* handler context */
 static bool ring_has(uint64_t records)
@@ -96,24 +98,23 @@ static bool ring_has(uint64_t records)
  * It does where the ring is filling up, and where something that has gone on before is still under
  * way, so that nothing overtakes; but not to a main thread that has blocked the signal itself,
  * unless the ring is full to the brim. The queue may be full at the moment. Then what is left of
- * the ring is used, or the thread waits a little: not as long as it takes, since the main thread
- * may be waiting for the GIL, and this thread may have it. */
+ * the ring is used, or the thread waits a little. */
 static bool goes_on(int signum, const siginfo_t *info)
 {
-    for (int tries = 0; tries < PATIENCE; tries++) {
+    for (int waited = 0; waited < PATIENCE;) {
         bool behind = atomic_load(&state.passed_on) != 0;
         if (!behind && !ring_has(SIGCFFI_HIGH_WATER)) return false;
         /* What the main thread has blocked by itself would wait there for as long as that. */
-        if (!behind && !ring_has(SIGCFFI_CAPACITY) && sigcffi_main_thread_refuses(signum))
-            return false;
+        if (!behind && !ring_has(SIGCFFI_BRIM) && sigcffi_main_thread_refuses(signum)) return false;
         if (sigcffi_pass_on(signum, info)) return true;
-        if (!behind && !ring_has(SIGCFFI_CAPACITY)) return false;
+        if (!behind && !ring_has(SIGCFFI_BRIM)) return false;
 #if defined(SYS_nanosleep)
         const struct timespec instant = {.tv_nsec = 100000};
         syscall(SYS_nanosleep, &instant, NULL); /* bare: nanosleep() is a cancellation point */
 #else
         sched_yield();
 #endif
+        waited += sigcffi_main_thread_runs() ? 1 : ASLEEP;
     }
     return false;
 }

@@ -10,14 +10,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support import PYPY, python_says
+from support import python_says
 
 pytestmark = pytest.mark.stress
 
 IGNORED = ["-W", "ignore:This process:DeprecationWarning"]  # 3.12: of threads and forks
 
 RECEIVER = """
-import os, subprocess, sys, threading
+import os, resource, subprocess, sys, threading
 import signal as standard
 import sigcffi as signal
 from sigcffi._dispatch import account
@@ -26,6 +26,7 @@ FLOODER, TOTAL = sys.argv[1], int(sys.argv[2])
 SENDERS = 8
 EACH = TOTAL // SENDERS
 S = signal.SIGRTMIN
+SIGPENDING = getattr(resource, "RLIMIT_SIGPENDING", 11)  # PyPy has no name for it
 
 next_value = [0] * SENDERS
 inversions = received = unknown = 0
@@ -61,18 +62,18 @@ def flood(tids=(0,), start=True):
         return senders
     return senders, latch
 
-def until_received(count=TOTAL):
-    while received < count:
+def until_received():
+    while received < TOTAL:
         pass
 
-def result(senders):
+def result(senders, lost=0):
     full = sum(int(sender.communicate()[0]) for sender in senders)
     assert all(sender.returncode == 0 for sender in senders)
     delivered, handed, dropped, queued = account()
     assert delivered == handed + dropped + queued, account()
-    assert (dropped, signal.dropped(), queued) == (0, 0, 0), account()
-    # PyPy may put off a call to a thread switch, long after what it was for has been seen to.
-    assert unknown == 0 or sys.implementation.name == "pypy", unknown
+    assert (dropped, signal.dropped(), queued) == (lost, lost, 0), account()
+    # A call that the interpreter has put off looks like one that nobody sent.
+    assert unknown <= received // 1000, unknown
     return full
 """
 
@@ -113,40 +114,70 @@ print(f"{TOTAL} values: {received} handler calls, the queue full {full} times; "
     assert run(code, flooder, 1_000_000) == "1000000 0 0 True\n"
 
 
-def test_a_second_thread_that_takes_half_of_them_loses_and_reorders_nothing(flooder: str) -> None:
-    code = """
+ROUNDS = """
+def again():
+    global received, next_value, twice
+    received, next_value, twice = 0, [0] * SENDERS, bytearray(TOTAL)
+
+# What the kernel queues for one user, and less than that: see the third of the tests with a thread.
+room = resource.getrlimit(SIGPENDING)[0] * 3 // 4
+EACH = max(1, min(EACH, room // SENDERS))
+rounds = TOTAL // (SENDERS * EACH)
+TOTAL = SENDERS * EACH
+
 gate, latch = os.pipe()
 thread = threading.Thread(target=os.read, args=(gate, 1), daemon=True)
 thread.start()
 signal.sigaction(S, check)
-senders = flood([thread.native_id, threading.main_thread().native_id])
-until_received()
-full = result(senders)
-print(received, 0 if full else inversions)
 """
-    # Fewer than the kernel queues: where the queue is full at the wrong moment, one may overtake.
-    assert run(code, flooder, 80_000) == "80000 0\n"
+
+
+def test_a_second_thread_that_takes_half_of_them_loses_and_reorders_nothing(flooder: str) -> None:
+    code = """
+for _ in range(rounds):
+    again()
+    senders = flood([thread.native_id, threading.main_thread().native_id])
+    until_received()
+    assert result(senders) == 0
+    assert inversions == 0, inversions
+print(received == TOTAL)
+"""
+    assert run(ROUNDS + code, flooder, 200_000) == "True\n"
 
 
 def test_a_second_thread_that_takes_what_the_kernel_gives_it_loses_nothing(flooder: str) -> None:
     """Which of two threads that have taken signals is the quicker is not the kernel's to say."""
+    code = """
+for _ in range(rounds):
+    again()
+    senders = flood()
+    until_received()
+    assert result(senders) == 0
+print(received == TOTAL)
+print(f"{inversions} of {rounds * TOTAL} out of order", file=sys.stderr)
+"""
+    assert run(ROUNDS + code, flooder, 400_000) == "True\n"
+
+
+def test_what_a_second_thread_can_put_nowhere_is_counted(flooder: str) -> None:
+    """The ring is full, the kernel's queue is full of what comes after, and the thread cannot wait
+    for long: it may hold the GIL that the reader needs.
+    """
     code = """
 gate, latch = os.pipe()
 thread = threading.Thread(target=os.read, args=(gate, 1), daemon=True)
 thread.start()
 signal.sigaction(S, check)
 senders = flood()
-until_received()
-result(senders)
-print(received)
-print(f"{inversions} of {TOTAL} out of order", file=sys.stderr)
+while received + signal.dropped(S) < TOTAL:
+    pass
+result(senders, TOTAL - received)
+print(received + signal.dropped(S))
+print(f"{signal.dropped(S)} of {TOTAL} dropped", file=sys.stderr)
 """
-    assert run(code, flooder, 400_000) == "400000\n"
+    assert run(code, flooder, 200_000) == "200000\n"
 
 
-@pytest.mark.skipif(
-    PYPY, reason="PyPy lets an exception strike the dispatcher between any two of its steps"
-)
 def test_a_handler_that_raises_now_and_then_loses_nothing_and_no_exception(flooder: str) -> None:
     code = """
 raised, caught, reported = 0, set(), set()
@@ -236,10 +267,7 @@ print(received, inversions, failed, children)
 
 def test_senders_wait_when_the_receivers_queue_is_small_and_nothing_is_lost(flooder: str) -> None:
     code = """
-import resource
-
-limit = getattr(resource, "RLIMIT_SIGPENDING", 11)  # PyPy has no name for it
-resource.setrlimit(limit, (100, 100))
+resource.setrlimit(SIGPENDING, (100, 100))
 signal.sigaction(S, check)
 senders = flood()
 until_received()

@@ -8,7 +8,7 @@ import threading
 from types import FrameType
 
 import pytest
-from support import python_says
+from support import join, python_says
 
 import sigcffi as signal
 from sigcffi import deferred, sigaction
@@ -102,7 +102,7 @@ def test_another_threads_block_holds_handlers_back(log: list[str]) -> None:
     look()
     assert log == []
     leave.set()
-    thread.join()
+    join(thread)
     look()
     assert log == [f"{int(R)}:1"]
 
@@ -200,7 +200,7 @@ def test_a_forked_child_is_in_the_section_of_the_thread_that_forked(log: list[st
                 os._exit(words[lib.SIGCFFI_WORD_DEFERRED] != 1 << (signal.SIGUSR1 - 1))
             print(os.waitpid(pid, 0)[1])
         leave.set()
-        thread.join()
+        join(thread)
     """
     ignored = ["-W", "ignore:This process:DeprecationWarning"]  # 3.12: of threads and forks
     assert python_says(code, flags=ignored) == "0\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import collections
 import os
 import sys
 import threading
@@ -10,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from support import PYPY, python_says, readable, run_python
+from support import PYPY, join, python_says, readable, run_python
 
 import sigcffi as signal
 from sigcffi import SigInfo, sigaction, subscribe
@@ -218,7 +219,7 @@ def test_after_a_burst_there_is_neither_a_call_too_many_nor_one_too_few() -> Non
         assert len(infos) == 2 * size + 1
 
 
-def test_signals_that_come_singly_or_together_from_threads_make_no_phantom() -> None:
+def test_of_signals_that_come_singly_and_together_from_threads_each_is_handed_over_once() -> None:
     infos: list[SigInfo] = []
     sigaction(R, lambda info, frame: infos.append(info))
     sigaction(Q, lambda info, frame: infos.append(info))
@@ -231,12 +232,16 @@ def test_signals_that_come_singly_or_together_from_threads_make_no_phantom() -> 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        join(thread)
     look()
     known = [info for info in infos if info.si_code is not None]
+    # A call that the interpreter has put off, to a thread switch or behind a garbage collection,
+    # looks like one that nobody sent: see the limits of delivery.
     assert len(known) == 1200
-    # PyPy may put off a call to a thread switch, long after what it was for has been seen to.
-    assert PYPY or known == infos
+    assert len(infos) - len(known) < 12
+    for signum in (R, Q):
+        counts = collections.Counter(info.si_value for info in known if info.si_signo == signum)
+        assert counts == dict.fromkeys(range(200), 3)
 
 
 # ---- Nesting ----
@@ -352,7 +357,7 @@ def test_a_child_of_another_thread_starts_at_rest_while_a_handler_runs_in_the_pa
             if info.si_value == 1:
                 thread = threading.Thread(target=fork)
                 thread.start()
-                thread.join()
+                join(thread)
 
         signal.sigaction(signal.SIGRTMIN, handler, mask=[signal.SIGUSR1])
         signal.sigqueue(os.getpid(), signal.SIGRTMIN, 1)

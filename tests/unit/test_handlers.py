@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from support import disposition, flags_of, until
+from support import disposition, flags_of, join, until
 
 import sigcffi as signal
 from sigcffi._sigcffi import lib
@@ -214,7 +214,7 @@ def test_only_the_main_thread_sets_a_handler(call: Any) -> None:
 
     thread = threading.Thread(target=attempt)
     thread.start()
-    thread.join()
+    join(thread)
     assert "main thread" in str(caught[0])
     assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
 
@@ -232,7 +232,7 @@ def test_any_thread_may_ask() -> None:
         )
     )
     thread.start()
-    thread.join()
+    join(thread)
     assert answers == [nothing, (0.0, 0.0), 0]
 
 

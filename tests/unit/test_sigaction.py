@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from oracle import Index
-from support import disposition, flags_of, python_says, run_python
+from support import disposition, flags_of, join, python_says, run_python
 
 import sigcffi as signal
 from sigcffi import Action, SigInfo, handling, ignoring, sigaction
@@ -91,7 +91,7 @@ def test_a_signal_that_another_thread_takes_is_handled_in_the_main_thread() -> N
         target=lambda: [signal.pthread_sigqueue(threading.get_ident(), R, n) for n in range(20)]
     )
     thread.start()
-    thread.join()
+    join(thread)
     look()
     assert where == [(threading.main_thread(), number) for number in range(20)]
 
@@ -104,7 +104,7 @@ def test_asking_changes_nothing_and_is_possible_in_any_thread() -> None:
     answers = [sigaction(S), sigaction(signal.SIGINT)]
     thread = threading.Thread(target=lambda: answers.append(sigaction(S)))
     thread.start()
-    thread.join()
+    join(thread)
     assert answers[0].handler is signal.SIG_DFL
     assert answers[1].handler is signal.default_int_handler
     assert answers[0] == answers[2]
@@ -441,7 +441,7 @@ def test_only_the_main_thread_changes_handlers() -> None:
 
     thread = threading.Thread(target=change)
     thread.start()
-    thread.join()
+    join(thread)
     assert ["main thread" in str(error) for error in errors] == [True] * 4
     assert signal.getsignal(S) is signal.SIG_DFL
 

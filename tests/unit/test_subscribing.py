@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from support import disposition, python_says, run_python
+from support import disposition, join, python_says, run_python
 
 import sigcffi as signal
 from sigcffi import SigInfo, sigaction, subscribe
@@ -114,7 +114,7 @@ def test_closed_in_another_thread_it_is_called_no_more_and_the_default_returns()
         subscription = signal.subscribe(signal.SIGTERM, lambda info, frame: print("called"))
         thread = threading.Thread(target=subscription.close)
         thread.start()
-        thread.join()
+        join(thread)
         os.kill(os.getpid(), signal.SIGTERM)
         signal.pthread_sigmask(signal.SIG_BLOCK, ())
         print("not reached")
@@ -128,7 +128,7 @@ def test_closed_in_another_thread_beside_a_handler_it_leaves_the_handler(log: Lo
     subscription = subscribe(S, log.info("a"))
     thread = threading.Thread(target=subscription.close)
     thread.start()
-    thread.join()
+    join(thread)
     assert log.send() == ["base"]
     with subscribe(S, log.info("b")):
         assert log.send() == ["b", "base"]

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Callable
 
 import pytest
-from support import DEADLINE, asleep, readable, until
+from support import DEADLINE, asleep, join, readable, until
 
 import sigcffi as signal
 
@@ -34,7 +34,7 @@ def idle_thread() -> Iterator[threading.Thread]:
         yield thread
     finally:
         os.write(writing, b".")
-        thread.join()
+        join(thread)
         os.close(reading)
         os.close(writing)
 

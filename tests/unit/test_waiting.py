@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Callable
 
 import pytest
-from support import DEADLINE, in_system_call, until
+from support import DEADLINE, in_system_call, join, until
 
 import sigcffi as signal
 from sigcffi import _waiting
@@ -50,14 +50,14 @@ def test_pause_returns_none_after_the_handler_ran(kill_when_in: Kill) -> None:
     thread = kill_when_in("sigsuspend", signal.SIGUSR1)
     assert signal.pause() is None  # type: ignore[func-returns-value]
     assert seen == [signal.SIGUSR1]
-    thread.join()
+    join(thread)
 
 
 def test_pause_lets_a_handlers_exception_out(kill_when_in: Kill) -> None:
     thread = kill_when_in("sigsuspend", signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         signal.pause()
-    thread.join()
+    join(thread)
 
 
 def test_pause_does_not_sleep_through_a_signal_that_came_before_it_slept(
@@ -92,7 +92,7 @@ def test_pause_leaves_the_mask_as_it_was(kill_when_in: Kill) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGWINCH})
     thread = kill_when_in("sigsuspend", signal.SIGUSR1)
     signal.pause()
-    thread.join()
+    join(thread)
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == {signal.SIGWINCH}
 
 
@@ -131,14 +131,14 @@ def test_a_wait_goes_on_after_a_handler_and_returns_what_it_waited_for(kill_when
     thread = kill_when_in("sigtimedwait", signal.SIGUSR1)
     assert signal.sigtimedwait({signal.SIGUSR2}, DEADLINE).si_signo == signal.SIGUSR2
     assert seen == [signal.SIGUSR1]
-    thread.join()
+    join(thread)
 
 
 def test_an_exception_from_a_handler_ends_the_wait(kill_when_in: Kill) -> None:
     thread = kill_when_in("sigtimedwait", signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         signal.sigwaitinfo({signal.SIGUSR1})
-    thread.join()
+    join(thread)
 
 
 def test_sigtimedwait_returns_none_when_the_time_is_over() -> None:
