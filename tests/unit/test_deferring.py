@@ -200,7 +200,7 @@ def test_a_forked_child_is_in_the_section_of_the_thread_that_forked(log: list[st
                 os._exit(words[lib.SIGCFFI_WORD_DEFERRED] != 1 << (signal.SIGUSR1 - 1))
             print(os.waitpid(pid, 0)[1])
         leave.set()
-        join(thread)
+        thread.join()
     """
     ignored = ["-W", "ignore:This process:DeprecationWarning"]  # 3.12: of threads and forks
     assert python_says(code, flags=ignored) == "0\n"

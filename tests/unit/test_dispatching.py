@@ -357,7 +357,7 @@ def test_a_child_of_another_thread_starts_at_rest_while_a_handler_runs_in_the_pa
             if info.si_value == 1:
                 thread = threading.Thread(target=fork)
                 thread.start()
-                join(thread)
+                thread.join()
 
         signal.sigaction(signal.SIGRTMIN, handler, mask=[signal.SIGUSR1])
         signal.sigqueue(os.getpid(), signal.SIGRTMIN, 1)
