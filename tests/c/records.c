@@ -434,15 +434,15 @@ static void a_signal_that_the_main_thread_blocks_is_not_passed_on_to_it(void)
     dispatch(QUEUED);
     start_takers(1);
     sigset_t former = block(QUEUED);
-    for (int i = 0; i < SIGCFFI_CAPACITY; i++) {
+    for (int i = 0; i < SIGCFFI_BRIM; i++) {
         queue_to(takers[0], QUEUED, i);
         UNTIL(waiting_records() == (uint64_t)i + 1);
     }
     EQUAL(sigcffi_sigpending(), 0);
-    for (int i = 0; i < SIGCFFI_CAPACITY; i++) EQUAL(next_record().value, i);
+    for (int i = 0; i < SIGCFFI_BRIM; i++) EQUAL(next_record().value, i);
     restore(&former);
     stop_takers();
-    figures("%d signals", SIGCFFI_CAPACITY);
+    figures("%d signals", SIGCFFI_BRIM);
 }
 
 /* ---- Full ---- */
