@@ -58,7 +58,9 @@ class Entry:
 
     def __init__(self, signum: int) -> None:
         self.signum = signum
-        self.subscribers: tuple[Callable[..., Any], ...] = ()
+        # By id: equal callbacks are different ones. A dict: each of its operations here is one step
+        # for other threads, and for handlers that run in between.
+        self.subscribers: dict[int, Callable[..., Any]] = {}
         self.install(None, None)
 
     def install(self, installed: Any, handler: Call | None, keeps_out: int | None = None) -> None:
@@ -71,44 +73,26 @@ class Entry:
         self._publish()
 
     def subscribe(self, callback: Callable[..., Any]) -> None:
-        """Add a callback behind those that are there."""
-        while True:
-            former = self.subscribers
-            if self._replace(former, (*former, callback)):
-                return
+        """Add a callback behind those that are there; it is not yet one of them."""
+        self.subscribers[id(callback)] = callback
+        self._publish()
 
     def unsubscribe(self, callback: Callable[..., Any]) -> bool:
         """Take out one callback; whether it was there. Any thread may call it."""
-        while True:
-            former = self.subscribers
-            found = [number for number, known in enumerate(former) if known is callback]
-            if not found:
-                return False
-            if self._replace(former, former[: found[0]] + former[found[0] + 1 :]):
-                return True
-
-    def _replace(
-        self, former: tuple[Callable[..., Any], ...], subscribers: tuple[Callable[..., Any], ...]
-    ) -> bool:
-        # Another thread, or a handler that runs in between, may do the same. Nobody can come
-        # between a comparison and the assignment that follows it.
-        if self.subscribers is former:
-            self.subscribers = subscribers
-            self._publish()
-            return True
-        return False
+        found = self.subscribers.pop(id(callback), None) is not None
+        self._publish()
+        return found
 
     def _publish(self) -> None:
-        handler = self.handler
-        installed: tuple[Call, ...] = () if handler is None else (handler,)
         own = 1 << (self.signum - 1)
         while True:
-            subscribers = self.subscribers
-            calls = installed
+            handler, subscribers = self.handler, self.subscribers.copy()
+            calls: tuple[Call, ...] = () if handler is None else (handler,)
             if subscribers:
-                calls = (*((callback, False) for callback in subscribers), *installed)
+                calls = (*((callback, False) for callback in subscribers.values()), *calls)
             self.calls = calls
             simple = len(calls) == 1 and not calls[0][1] and self.keeps_out | own == own
             self.only = calls[0][0] if simple else None
-            if self.subscribers is subscribers:
+            # Who has changed something meanwhile may have published it before this.
+            if self.handler is handler and list(self.subscribers) == list(subscribers):
                 return
