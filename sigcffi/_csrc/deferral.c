@@ -89,7 +89,7 @@ static void settle_all(uint64_t set)
             memset(&nothing, 0, sizeof nothing);
             nothing.si_signo = signum;
             if (sigcffi_on_main_thread() || sigcffi_main_thread_blocks(signum) ||
-                !sigcffi_send_note(signum))
+                !sigcffi_send_note(0, signum))
                 sigcffi_settle(signum, &nothing, NULL);
         }
     }
@@ -130,7 +130,9 @@ void sigcffi_owe_again(int signum, unsigned deliveries)
  */
 uint64_t sigcffi_pressure(uint64_t wanted)
 {
-    return sigcffi_on_main_thread() ? atomic_fetch_and(&channel.pressure, ~wanted) : 0;
+    uint64_t pressure = sigcffi_receivers_pressure(wanted);
+    if (sigcffi_on_main_thread()) pressure |= atomic_fetch_and(&channel.pressure, ~wanted);
+    return pressure;
 }
 
 /* So many deliveries have been taken back out of the main channel. For those that were kept out
@@ -160,7 +162,8 @@ void sigcffi_relieve(void)
     sigfillset(&all);
     /* In between every signal is blocked: others do not take that for this thread's own will. */
     pthread_sigmask(SIG_SETMASK, &all, &mask);
-    mask = sigcffi_set_of(sigcffi_word_of(&mask) & ~atomic_exchange(&channel.pressure, 0));
+    uint64_t lifted = atomic_exchange(&channel.pressure, 0) & ~atomic_load(&state.main_pressed);
+    mask = sigcffi_set_of(sigcffi_word_of(&mask) & ~lifted);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 

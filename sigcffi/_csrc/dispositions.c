@@ -67,7 +67,8 @@ static struct sigaction base_under(int signum, const struct sigaction *above)
 {
     struct sigaction base = base_whole[signum];
     /* What siginterrupt() did to the trampoline it would have done to the base. */
-    base.sa_flags = (base.sa_flags & ~SA_RESTART) | (above->sa_flags & SA_RESTART);
+    if (sigcffi_is_function(sigcffi_handler_of(&base)))
+        base.sa_flags = (base.sa_flags & ~SA_RESTART) | (above->sa_flags & SA_RESTART);
     /* A handler with SA_RESETHAND that has been called is no longer there. */
     if (!sigcffi_is_function(atomic_load(&state.base[signum]))) {
         base.sa_handler =
@@ -110,6 +111,10 @@ static int put_on_top(int signum, const struct sigaction *under, int flags, stru
     memset(&ours, 0, sizeof ours);
     ours.sa_sigaction = sigcffi_trampoline;
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (under->sa_flags & kept_flags) | flags;
+    /* What interrupts no system call by itself shall not do so because of what stands on it. */
+    if (!sigcffi_is_function(sigcffi_handler_of(under)) &&
+        !(atomic_load(&channel.attached) & sigcffi_bit(signum)))
+        ours.sa_flags |= SA_RESTART;
     /* Children of a process that ignores SIGCHLD leave no zombies; they must not start to. */
     if (signum == SIGCHLD && sigcffi_handler_of(under) == (uintptr_t)SIG_IGN)
         ours.sa_flags |= SA_NOCLDWAIT;
@@ -317,72 +322,51 @@ int sigcffi_cover(int signum)
     return result;
 }
 
+/* Lock held. The same on top of whatever is there. */
+int sigcffi_interpose_locked(int signum)
+{
+    return interpose_unless_there(signum, false);
+}
+
 /* Put the trampoline on top of whatever is there. */
 int sigcffi_interpose(int signum)
 {
     sigcffi_take_lock();
-    int result = interpose_unless_there(signum, false);
+    int result = sigcffi_interpose_locked(signum);
     sigcffi_release_lock();
     return result;
 }
 
-/* Put the base back, unless somebody else has replaced the trampoline meanwhile. */
-int sigcffi_withdraw(int signum)
+/* Lock held. Put the base back, unless somebody else has replaced the trampoline meanwhile. */
+static int withdraw(int signum)
 {
     struct sigaction now;
-    int result = 0;
+    if (sigaction(signum, NULL, &now) != 0) return -errno;
+    if (!is_trampoline(&now)) return 0;
+    now = base_under(signum, &now);
+    return install_exactly(signum, &now);
+}
+
+/* The same. */
+int sigcffi_withdraw(int signum)
+{
     sigcffi_take_lock();
-    if (sigaction(signum, NULL, &now) != 0) {
-        result = -errno;
-    } else if (is_trampoline(&now)) {
-        now = base_under(signum, &now);
-        result = install_exactly(signum, &now);
-    }
+    int result = withdraw(signum);
     sigcffi_release_lock();
     return result;
 }
 
-/* ---- Slots ---- */
-
-/* Attach an action; its index, or -ENOSPC. The trampoline must be interposed separately. */
-int sigcffi_attach(int signum, int kind, uint64_t operand)
+/* Lock held. The same where nothing needs the trampoline: no action, not the dispatcher, nor a
+ * Python handler, which has it wherever sigcffi has come by. */
+void sigcffi_withdraw_unneeded(int signum)
 {
-    if (!sigcffi_is_signal(signum) || kind <= SIGCFFI_SLOT_EMPTY || kind > 0xff || operand >> 56)
-        return -EINVAL;
-    int result = -ENOSPC;
-    sigcffi_take_lock();
-    for (int index = 0; index < SIGCFFI_SLOTS && result < 0; index++)
-        if (atomic_load(&state.slots[signum][index]) == SIGCFFI_SLOT_EMPTY) {
-            atomic_store(&state.counts[signum][index], 0);
-            /* release: a handler that sees the slot sees its counter at zero */
-            atomic_store_explicit(&state.slots[signum][index], operand << 8 | (uint64_t)kind,
-                                  memory_order_release);
-            atomic_fetch_or(&channel.slotted, sigcffi_bit(signum));
-            result = index;
-        }
-    sigcffi_release_lock();
-    return result;
+    uint64_t needed = atomic_load(&channel.attached) | atomic_load(&channel.slotted);
+    if (!(needed & sigcffi_bit(signum)) &&
+        classify(atomic_load(&state.base[signum])) != SIGCFFI_PYTHON)
+        withdraw(signum);
 }
 
-int sigcffi_detach(int signum, int index)
-{
-    if (!sigcffi_is_signal(signum) || index < 0 || index >= SIGCFFI_SLOTS) return -EINVAL;
-    sigcffi_take_lock();
-    atomic_store(&state.slots[signum][index], SIGCFFI_SLOT_EMPTY);
-    bool empty = true;
-    for (int other = 0; other < SIGCFFI_SLOTS; other++)
-        empty = empty && atomic_load(&state.slots[signum][other]) == SIGCFFI_SLOT_EMPTY;
-    if (empty) atomic_fetch_and(&channel.slotted, ~sigcffi_bit(signum));
-    sigcffi_release_lock();
-    return 0;
-}
-
-uint64_t sigcffi_count(int signum, int index)
-{
-    return sigcffi_is_signal(signum) && index >= 0 && index < SIGCFFI_SLOTS
-               ? atomic_load(&state.counts[signum][index])
-               : 0;
-}
+/* ---- Counts ---- */
 
 uint64_t sigcffi_deliveries(int signum)
 {
@@ -429,8 +413,6 @@ static void after_fork_in_child(void)
         atomic_store(&state.owed[signum], 0);
         atomic_store(&state.deliveries[signum], 0);
         atomic_store(&state.dropped[signum], 0);
-        for (int index = 0; index < SIGCFFI_SLOTS; index++)
-            atomic_store(&state.counts[signum][index], 0);
     }
     atomic_store(&state.passed_on, 0);
     atomic_store(&state.merging, 0);
@@ -443,11 +425,13 @@ static void after_fork_in_child(void)
     for (uint64_t n = atomic_exchange(&channel.ring.tail, head); n != head; n++)
         atomic_store(&channel.records[n % SIGCFFI_CAPACITY].sequence, 0);
     atomic_fetch_add(&channel.news, 2); /* one would be a record's */
+    /* What full rings have blocked in this thread. */
     uint64_t pressure = atomic_exchange(&channel.pressure, 0);
-    if (sigcffi_on_main_thread()) {
-        uint64_t blocked = sigcffi_word_of(&mask_before_fork) & ~pressure;
-        mask_before_fork = sigcffi_set_of(blocked);
-    } else {
+    if (!sigcffi_on_main_thread()) pressure = 0;
+    pressure |= sigcffi_slots_after_fork();
+    sigcffi_deadman_after_fork();
+    mask_before_fork = sigcffi_set_of(sigcffi_word_of(&mask_before_fork) & ~pressure);
+    if (!sigcffi_on_main_thread()) {
         /* The handlers that ran, and the mask that has been added to, were another thread's. */
         atomic_store(&channel.running, 0);
     }

@@ -114,14 +114,19 @@ bool sigcffi_main_thread_runs(void)
 }
 #endif
 
+/* handler context. What the main thread has blocked because a ring is full. */
+static uint64_t held_in_main(void)
+{
+    return atomic_load(&channel.pressure) | atomic_load(&state.main_pressed);
+}
+
 /* handler context. Whether the main thread has blocked `signum` of its own accord, not because the
  * ring is full: what is passed on to it would wait for as long as it likes. */
 bool sigcffi_main_thread_refuses(int signum)
 {
     uint64_t bit = sigcffi_bit(signum);
     /* Asked again: the ring may have become full meanwhile, and that be why. */
-    return !(atomic_load(&channel.pressure) & bit) && sigcffi_main_thread_blocks(signum) &&
-           !(atomic_load(&channel.pressure) & bit);
+    return !(held_in_main() & bit) && sigcffi_main_thread_blocks(signum) && !(held_in_main() & bit);
 }
 
 /* ---- Notes ---- */
@@ -139,8 +144,8 @@ struct mark {
 
 enum { MARK_OFFSET = sizeof(void *) == 8 ? 32 : 24, nothing_more = INT_MAX };
 
-/* handler context. Queue `info` to the main thread with the mark; whether the kernel took it. */
-static bool send_marked(siginfo_t *info, int code)
+/* handler context. Queue `info` to a thread with the mark; whether the kernel took it. */
+static bool send_marked(int tid, siginfo_t *info, int code)
 {
     struct mark mark = {.note = &note_mark, .code = code};
     memcpy((char *)info + MARK_OFFSET, &mark, sizeof mark);
@@ -148,14 +153,13 @@ static bool send_marked(siginfo_t *info, int code)
     info->si_code = SI_QUEUE;
     /* getpid() is asked, not remembered: a raw fork that ran no atfork handler must not
      * send to its parent. There the call fails and the caller settles on the spot. */
-    return syscall(SYS_rt_tgsigqueueinfo, getpid(),
-                   atomic_load_explicit(&state.main_tid, memory_order_relaxed), info->si_signo,
-                   info) == 0;
+    return syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, info->si_signo, info) == 0;
 }
 #endif
 
-/* handler context. Interrupt the main thread with `signum`; whether the kernel took it. */
-bool sigcffi_send_note(int signum)
+/* handler context, or outside handlers. Interrupt a thread, as a rule the main thread (`tid` 0),
+ * with `signum`; whether the kernel took it. */
+bool sigcffi_send_note(int tid, int signum)
 {
 #if SIGCFFI_HAS_TGSIGQUEUE
     siginfo_t note;
@@ -163,8 +167,9 @@ bool sigcffi_send_note(int signum)
     note.si_signo = signum;
     note.si_pid = getpid();
     note.si_uid = getuid();
-    return send_marked(&note, nothing_more);
+    return send_marked(tid != 0 ? tid : atomic_load(&state.main_tid), &note, nothing_more);
 #else
+    (void)tid;
     return pthread_kill((pthread_t)atomic_load_explicit(&channel.main_thread, memory_order_relaxed),
                         signum) == 0;
 #endif
@@ -182,7 +187,7 @@ bool sigcffi_pass_on(int signum, const siginfo_t *info)
         atomic_fetch_add(&state.passed_on, 1);
     else
         atomic_fetch_or(&state.merging, sigcffi_bit(signum));
-    if (send_marked(&whole, info->si_code)) return true;
+    if (send_marked(atomic_load(&state.main_tid), &whole, info->si_code)) return true;
     if (queued)
         atomic_fetch_sub(&state.passed_on, 1);
     else
@@ -278,6 +283,8 @@ static void trip(int signum, siginfo_t *info, void *context)
     atomic_store_explicit(&state.called, true, memory_order_relaxed);
     sigcffi_call(atomic_load_explicit(&state.interpreter, memory_order_relaxed), signum, info,
                  context);
+    if (atomic_load(&state.watched) & sigcffi_bit(signum))
+        sigcffi_ask_for_notice(signum, info, context);
 }
 
 /* handler context, or outside handlers. Make every call to the interpreter's handler that is
@@ -307,15 +314,15 @@ void sigcffi_owe(int signum, siginfo_t *info, void *context)
      * settle, and a handler that has run then may give the signal back to its default action.
      * Where the main thread has blocked the signal because the ring is full, it will let it in. */
     uint64_t bit = sigcffi_bit(signum);
-    bool here = sigcffi_on_main_thread() ||
-                (!((atomic_load(&channel.deferred) | atomic_load(&channel.pressure)) & bit) &&
-                 sigcffi_main_thread_blocks(signum));
+    bool here =
+        sigcffi_on_main_thread() || (!((atomic_load(&channel.deferred) | held_in_main()) & bit) &&
+                                     sigcffi_main_thread_blocks(signum));
     atomic_fetch_add(&state.owed[signum], 1);
     if ((atomic_load(&channel.deferred) & bit) && hold_back(signum)) return;
     /* A note for each: one that a sigwait() in the main thread swallowed must not be the last.
      * Where none can be sent, because the main thread has blocked the signal or the queue is
      * used up, settle here: what the interpreter alone would have done. */
-    if (here || !sigcffi_send_note(signum)) sigcffi_settle(signum, info, context);
+    if (here || !sigcffi_send_note(0, signum)) sigcffi_settle(signum, info, context);
 }
 
 /* Outside handlers. A wait has accepted a signal without a handler. If that was a note, it is none

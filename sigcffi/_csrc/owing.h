@@ -14,7 +14,7 @@ SIGCFFI_HIDDEN bool sigcffi_on_main_thread(void);
 SIGCFFI_HIDDEN bool sigcffi_main_thread_blocks(int signum);
 SIGCFFI_HIDDEN bool sigcffi_main_thread_refuses(int signum);
 SIGCFFI_HIDDEN bool sigcffi_main_thread_runs(void);
-SIGCFFI_HIDDEN bool sigcffi_send_note(int signum);
+SIGCFFI_HIDDEN bool sigcffi_send_note(int tid, int signum);
 SIGCFFI_HIDDEN bool sigcffi_pass_on(int signum, const siginfo_t *info);
 SIGCFFI_HIDDEN void sigcffi_passed_on_has_arrived(int signum);
 SIGCFFI_HIDDEN enum sigcffi_arrival sigcffi_arrival_of(int signum, siginfo_t *info);

@@ -32,6 +32,20 @@
 #define SIGCFFI_HAS_RESTORER 0
 #endif
 
+/* A thread can sleep until a word in memory changes. */
+#if defined(SYS_futex)
+#define SIGCFFI_HAS_FUTEX 1
+#else
+#define SIGCFFI_HAS_FUTEX 0
+#endif
+
+/* A descriptor that is a counter. */
+#if defined(__linux__)
+#define SIGCFFI_HAS_EVENTFD 1
+#else
+#define SIGCFFI_HAS_EVENTFD 0
+#endif
+
 /* A processor that shows other processors its stores in the order in which they were made: then
  * Python may read a ring without a call. */
 #if defined(__x86_64__) || defined(__i386__)
@@ -47,7 +61,8 @@
 #define SIGCFFI_HAS_PROC_STATUS 0
 #endif
 
-#if defined(__linux__) && defined(SYS_pidfd_send_signal)
+/* A process can be held on to while its number is given to another. */
+#if defined(__linux__) && defined(SYS_pidfd_send_signal) && defined(SYS_pidfd_open)
 #define SIGCFFI_HAS_PIDFD 1
 #else
 #define SIGCFFI_HAS_PIDFD 0

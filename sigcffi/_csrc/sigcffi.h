@@ -38,11 +38,37 @@
 #define NSIG _NSIG
 #endif
 
-/* Actions that can be attached to one signal at the same time. */
-enum { SIGCFFI_SLOTS = 8 };
+/* Actions that can be attached to one signal at the same time; flags and receivers in all; threads
+ * that can be blocked by receivers that are full. */
+enum {
+    SIGCFFI_SLOTS = 8,
+    SIGCFFI_CELLS = 1024,
+    SIGCFFI_RECEIVERS = 64,
+    SIGCFFI_PRESSED = 256,
+};
 
-/* The kinds of slot; a slot's word is its kind in the low byte and its operand above. */
-enum { SIGCFFI_SLOT_EMPTY, SIGCFFI_SLOT_COUNTER };
+/* The kinds of slot. */
+enum {
+    SIGCFFI_SLOT_EMPTY,
+    SIGCFFI_SLOT_COUNTER,
+    SIGCFFI_SLOT_FLAG,
+    SIGCFFI_SLOT_WRITE,
+    SIGCFFI_SLOT_FORWARD,
+    SIGCFFI_SLOT_EXIT,
+    SIGCFFI_SLOT_DEFAULT,
+    SIGCFFI_SLOT_FORCE_QUIT,
+    SIGCFFI_SLOT_RECEIVER,
+    SIGCFFI_SLOT_KINDS,
+};
+
+/* What a signal does by default. */
+enum {
+    SIGCFFI_TERMINATES,
+    SIGCFFI_DUMPS_CORE,
+    SIGCFFI_IS_IGNORED,
+    SIGCFFI_STOPS,
+    SIGCFFI_CONTINUES,
+};
 
 /* What the kernel does with a signal, as Python sees it. */
 enum {
@@ -76,10 +102,33 @@ int sigcffi_put_back(int signum, const struct sigaction *base, int covered);
 void sigcffi_ignore(struct sigaction *base);
 int sigcffi_usual_flags(void);
 
-/* --- dispositions.c: slots and counts --- */
-int sigcffi_attach(int signum, int kind, uint64_t operand);
+int sigcffi_default_action(int signum);
+
+/* --- attaching.c: slots, flags, receivers --- */
+int sigcffi_attach(int signum, int kind, int number, int cell, int from);
 int sigcffi_detach(int signum, int index);
 uint64_t sigcffi_count(int signum, int index);
+uint64_t sigcffi_missed(int signum, int index);
+void sigcffi_seen(uint64_t set);
+int sigcffi_new_cell(void);
+void sigcffi_free_cell(int cell);
+int *sigcffi_cell(int cell);
+int64_t sigcffi_open_receiver(void *records, uint64_t capacity, uint64_t set, bool drops);
+int sigcffi_stop_receiver(int64_t handle);
+void sigcffi_close_receiver(int64_t handle);
+int sigcffi_receiver_fd(int64_t handle);
+uint64_t *sigcffi_receiver_ring(int64_t handle);
+int64_t sigcffi_received(int64_t handle);
+bool sigcffi_give_back(int64_t handle, uint64_t first, uint64_t count);
+uint64_t sigcffi_receiver_dropped(int64_t handle);
+uint64_t sigcffi_holds_back(int64_t handle);
+int sigcffi_sleep_until_set(int cell, unsigned arrivals, int64_t nanoseconds);
+int sigcffi_sleep_until_received(int64_t handle, unsigned arrivals, int64_t nanoseconds);
+
+/* --- deadman.c --- */
+int sigcffi_end_at(int64_t when);
+
+/* --- dispositions.c: counts --- */
 uint64_t sigcffi_deliveries(int signum);
 uint64_t sigcffi_dropped(int signum);
 uint64_t sigcffi_offered(void);

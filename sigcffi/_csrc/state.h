@@ -1,8 +1,9 @@
-/* The state that a signal handler reads: shared by trampoline.c and dispositions.c, and nobody
- * else.
+/* The state that a signal handler reads: shared by the files of handler context and those that
+ * change, outside handlers, what handlers do.
  *
  * Law: static memory, reached through atomics. trampoline.c owns it and runs in handler context;
- * dispositions.c changes what says which handlers there are, under its lock.
+ * dispositions.c changes what says which handlers there are, and attaching.c which actions, under
+ * the lock.
  */
 #ifndef SIGCFFI_STATE_H
 #define SIGCFFI_STATE_H
@@ -21,10 +22,12 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2,
 /* Records that the main channel holds; a power of two. */
 #define SIGCFFI_CAPACITY 1024
 
-/* From so many on, the kernel is asked to hold the rest. What is above takes in what other threads
- * are just bringing, but for a last part: however many they have brought, the main thread has room
- * for the one signal that it takes before it has blocked them all. */
-#define SIGCFFI_HIGH_WATER (SIGCFFI_CAPACITY * 3 / 4)
+/* From so many records of a ring on, the kernel is asked to hold the rest. What is above takes in
+ * what other threads are just bringing, but for a last part of the main channel: however many they
+ * have brought, the main thread has room for the one signal that it takes before it has blocked
+ * them all. */
+#define SIGCFFI_HIGH_WATER_OF(capacity) ((capacity) - (capacity) / 4)
+#define SIGCFFI_HIGH_WATER SIGCFFI_HIGH_WATER_OF(SIGCFFI_CAPACITY)
 #define SIGCFFI_BRIM (SIGCFFI_CAPACITY - SIGCFFI_CAPACITY / 16)
 
 /* The main channel. Python reads it as an array of 64-bit words, then records; it writes `running`
@@ -63,6 +66,33 @@ enum {
     SIGCFFI_WORDS = SIGCFFI_WORD(records),
 };
 
+/* One action attached to a signal. What is not atomic stays as it is while a handler may see it. */
+struct slot {
+    int kind;
+    int number;              /* a process, a status, a receiver, how many unseen */
+    int fd;                  /* to be written to, or of a process; else -1 */
+    int cell;                /* a flag's, to be set or to be asked; else -1 */
+    int from;                /* no sooner than the delivery of this number */
+    bool is_socket;          /* fd */
+    _Atomic uint64_t count;  /* deliveries, for force_quit those that Python has not seen */
+    _Atomic uint64_t missed; /* of them, those that came to nothing */
+};
+
+/* A ring whose reader is a thread or an event loop. What is not atomic is for handlers, and for who
+ * has the lock. */
+struct receiver {
+    struct sigcffi_ring ring;
+    _Atomic(struct sigcffi_record *) records;
+    _Atomic uint64_t capacity;
+    _Atomic uint64_t set;
+    _Atomic int64_t handle; /* by which its owner knows it; 0 if it is closed */
+    bool drops;             /* what the ring cannot hold; else it holds back */
+    int fd, wake_fd;        /* the two ends of a pipe, or one eventfd */
+    _Atomic bool raised;    /* the descriptor can be read */
+    _Atomic uint64_t dropped;
+    _Atomic uint64_t pressing; /* the signals that threads have blocked because of it */
+};
+
 struct state {
     /* Handlers are kept as integers: SIG_DFL and SIG_IGN are not functions to be called. */
     _Atomic uintptr_t base[NSIG];  /* what the trampoline calls */
@@ -70,8 +100,27 @@ struct state {
     _Atomic bool above[NSIG];      /* the base was once installed on top of the trampoline */
     _Atomic uintptr_t interpreter; /* the interpreter's own C handler, once known */
 
-    _Atomic uint64_t slots[NSIG][SIGCFFI_SLOTS];
-    _Atomic uint64_t counts[NSIG][SIGCFFI_SLOTS];
+    /* Which slots a signal has, in the order in which they were attached: of each its index plus
+     * one, four bits, the first in the lowest. One store changes it all. */
+    _Atomic uint64_t order[NSIG];
+    struct slot slots[NSIG][SIGCFFI_SLOTS];
+    _Atomic int cells[SIGCFFI_CELLS]; /* what flags set */
+    struct receiver receivers[SIGCFFI_RECEIVERS];
+    _Atomic uint64_t watched; /* signals of which is counted how many Python has not seen */
+
+    /* Handlers that may see slots, by the phase in which they came; see sigcffi_wait_for_handlers.
+     */
+    _Atomic unsigned phase;
+    _Atomic unsigned inside[2];
+
+    /* Threads that have blocked signals because a receiver is full, as the kernel knows them. */
+    _Atomic int pressed[SIGCFFI_PRESSED];
+    _Atomic uint64_t main_pressed; /* what the main thread has blocked so */
+
+    /* Threads that sleep until something has happened, and what changes when something has. */
+    _Atomic unsigned sleepers;
+    _Atomic uint32_t events;
+
     _Atomic uint64_t deliveries[NSIG];
     _Atomic uint64_t dropped[NSIG]; /* neither the ring nor the kernel could hold them */
     _Atomic uint64_t began;         /* the head of the main channel when the process began */
@@ -98,7 +147,28 @@ extern SIGCFFI_HIDDEN struct state state;
 
 SIGCFFI_HIDDEN void sigcffi_trampoline(int signum, siginfo_t *info, void *context);
 
+/* slots.c, handler context */
+SIGCFFI_HIDDEN void sigcffi_act(int signum, const siginfo_t *info);
+SIGCFFI_HIDDEN void sigcffi_receive(int signum, const siginfo_t *info, void *context);
+SIGCFFI_HIDDEN void sigcffi_relax(void *context);
+SIGCFFI_HIDDEN uint64_t sigcffi_lift_pressure(void);
+SIGCFFI_HIDDEN uint64_t sigcffi_receivers_pressure(uint64_t wanted);
+SIGCFFI_HIDDEN uint64_t sigcffi_forget_pressure(void);
+SIGCFFI_HIDDEN void sigcffi_release_pressed(struct receiver *receiver);
+SIGCFFI_HIDDEN void sigcffi_raise_descriptor(struct receiver *receiver);
+SIGCFFI_HIDDEN void sigcffi_something_happened(void);
+SIGCFFI_HIDDEN void sigcffi_ask_for_notice(int signum, siginfo_t *info, void *context);
+SIGCFFI_HIDDEN void sigcffi_take_default(int signum);
+
+/* attaching.c, outside handlers */
+SIGCFFI_HIDDEN uint64_t sigcffi_slots_after_fork(void);
+
+/* deadman.c, outside handlers */
+SIGCFFI_HIDDEN void sigcffi_deadman_after_fork(void);
+
 /* dispositions.c, outside handlers */
+SIGCFFI_HIDDEN int sigcffi_interpose_locked(int signum);
+SIGCFFI_HIDDEN void sigcffi_withdraw_unneeded(int signum);
 SIGCFFI_HIDDEN void sigcffi_take_lock(void);
 SIGCFFI_HIDDEN void sigcffi_release_lock(void);
 SIGCFFI_HIDDEN void sigcffi_sections_after_fork(void);

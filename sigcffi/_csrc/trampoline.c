@@ -1,8 +1,9 @@
 /* The trampoline: the one C handler that sigcffi puts between the kernel and a base.
  *
- * Law: this file and what it calls (ring.c, owing.c) are handler context. A delivery goes one way:
+ * Law: this file and what it calls (slots.c, ring.c, owing.c) are handler context. A delivery goes
+ * one way:
  *
- *     trampoline -> slots -> ring -> base
+ *     trampoline -> slots, receivers -> ring -> base
  *
  * The base is whatever was there before: a foreign C handler is called at once on the thread
  * the kernel chose; the interpreter's handler is called on the main thread only.
@@ -20,21 +21,6 @@ static SIGCFFI_THREAD_LOCAL volatile unsigned arrivals;
 
 /* The context of the signal for which this thread is calling a foreign base. */
 static SIGCFFI_THREAD_LOCAL void *volatile lent;
-
-/* handler context */
-static void run_slots(int signum)
-{
-    for (int index = 0; index < SIGCFFI_SLOTS; index++) {
-        /* acquire: the operand's target was made ready before the slot was stored */
-        uint64_t word = atomic_load_explicit(&state.slots[signum][index], memory_order_acquire);
-        switch (word & 0xff) {
-        case SIGCFFI_SLOT_EMPTY: break;
-        case SIGCFFI_SLOT_COUNTER:
-            atomic_fetch_add_explicit(&state.counts[signum][index], 1, memory_order_relaxed);
-            break;
-        }
-    }
-}
 
 /* handler context. Whether the kernel reports that an instruction could not be executed: the
  * thread cannot go on, and a handler "later" would never come. */
@@ -73,8 +59,8 @@ static void press(void *context)
 {
     if (context == NULL) return; /* the trampoline was called by somebody else's handler */
     sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
-    uint64_t blocked = sigcffi_word_of(mask);
-    uint64_t added = atomic_load(&channel.attached) & ~blocked;
+    uint64_t blocked = sigcffi_word_of(mask), theirs = blocked & ~atomic_load(&state.main_pressed);
+    uint64_t added = atomic_load(&channel.attached) & ~theirs;
     atomic_fetch_or(&channel.pressure, added);
     sigcffi_mask_set(mask, blocked | added);
 }
@@ -123,8 +109,8 @@ static bool goes_on(int signum, const siginfo_t *info)
  * instead, where it will come again.
  *
  * Only the main thread may block its signals: what is sent to another thread alone would wait
- * there for ever, for nobody can change another thread's mask. */
-static bool record(int signum, const siginfo_t *info, void *context, bool again)
+ * there for as long as the main thread likes. */
+static bool record(int signum, const siginfo_t *info, void *context)
 {
     bool here = sigcffi_on_main_thread();
     if (!here && goes_on(signum, info)) return false;
@@ -132,8 +118,6 @@ static bool record(int signum, const siginfo_t *info, void *context, bool again)
     /* Others may have filled it meanwhile. */
     if (level == 0 && !here && sigcffi_pass_on(signum, info)) return false;
     if (level == 0) atomic_fetch_add_explicit(&state.dropped[signum], 1, memory_order_relaxed);
-    /* After it was pushed: then nothing of the same sender can overtake it any more. */
-    if (again) sigcffi_passed_on_has_arrived(signum);
     if (here && (level == 0 || level >= SIGCFFI_HIGH_WATER)) press(context);
     return true;
 }
@@ -172,14 +156,12 @@ static void deliver(int signum, siginfo_t *info, void *context)
          * it, as handlers should: the delivery that it is lent has been dealt with. */
         if (context != NULL && context == lent && atomic_load(&state.above[signum])) return;
         atomic_fetch_add_explicit(&state.deliveries[signum], 1, memory_order_relaxed);
-        run_slots(signum);
+        sigcffi_act(signum, info);
+        if (!fault) sigcffi_receive(signum, info, context);
     }
-    if (due) {
-        due = record(signum, info, context, arrival == SIGCFFI_PASSED_ON);
-    } else {
-        due = python;
-        if (arrival == SIGCFFI_PASSED_ON) sigcffi_passed_on_has_arrived(signum);
-    }
+    due = due ? record(signum, info, context) : python;
+    /* After it was recorded: then nothing of the same sender can overtake it any more. */
+    if (arrival == SIGCFFI_PASSED_ON) sigcffi_passed_on_has_arrived(signum);
     if (sigcffi_is_function(handler) && !python) {
         if (arrival == SIGCFFI_DELIVERY) call_foreign(handler, signum, info, context);
     } else if (fault) {
@@ -187,6 +169,14 @@ static void deliver(int signum, siginfo_t *info, void *context)
         return;
     }
     if (due) sigcffi_owe(signum, info, context);
+}
+
+/* handler context. The same, and what follows from it for this thread and for those that wait. */
+static void run(int signum, siginfo_t *info, void *context)
+{
+    deliver(signum, info, context);
+    sigcffi_relax(context);
+    sigcffi_something_happened();
 }
 
 /* handler context: the kernel calls it, on any thread */
@@ -197,10 +187,10 @@ void sigcffi_trampoline(int signum, siginfo_t *info, void *context)
     if (sigcffi_on_main_thread()) {
         /* relaxed: another thread that is told too late, or too early, looks again. */
         atomic_store_explicit(&state.main_inside, true, memory_order_relaxed);
-        deliver(signum, info, context);
+        run(signum, info, context);
         atomic_store_explicit(&state.main_inside, false, memory_order_relaxed);
     } else {
-        deliver(signum, info, context);
+        run(signum, info, context);
     }
     errno = saved_errno;
 }

@@ -82,7 +82,7 @@ BUILDS = {
 }
 
 # Handler context: these files, and nothing else of the C half. They are looked at as one.
-HANDLER_FILES = ("trampoline.c", "owing.c", "ring.c")
+HANDLER_FILES = ("trampoline.c", "slots.c", "owing.c", "ring.c")
 ENTRY = "sigcffi_trampoline"  # where handler context begins
 
 # What may be called, and why. Another name in the object file is an error, and it is one here that
@@ -94,7 +94,14 @@ HANDLER_MAY_CALL = {
     "getuid": "a system call and no more",
     "syscall": "a system call and no more: not even a cancellation point",
     "sigaction": "async-signal-safe (POSIX); takes no lock",
+    "sigpending": "async-signal-safe (POSIX); a system call and no more",
+    "sigismember": "async-signal-safe (POSIX)",
+    "sigemptyset": "async-signal-safe (POSIX)",
     "raise": "async-signal-safe (POSIX)",
+    "kill": "async-signal-safe (POSIX); a system call and no more",
+    "fcntl": "async-signal-safe (POSIX); a cancellation point for F_SETLKW only",
+    "_exit": "async-signal-safe (POSIX)",
+    "pthread_sigmask": "async-signal-safe (POSIX); a system call and no more",
     "pthread_self": "reads a register (not in POSIX's list, nowhere more than that)",
     "sched_yield": "a system call and no more",
 }
@@ -109,6 +116,8 @@ WHY_NOT = {
     "open": "is a cancellation point: a thread that is cancelled there owes a call for ever",
     "read": "is a cancellation point: a thread that is cancelled there owes a call for ever",
     "close": "is a cancellation point: a thread that is cancelled there owes a call for ever",
+    "write": "is a cancellation point: a thread that is cancelled there owes a call for ever",
+    "send": "is a cancellation point: a thread that is cancelled there owes a call for ever",
     "pthread_kill": "blocks all signals for a moment in glibc, and takes a lock",
 }
 
@@ -181,7 +190,7 @@ def stack_usage(path: str) -> dict[str, int]:
         for line in lines:
             place, size, kind = line.split("\t")
             name = place.rpartition(":")[2]
-            if kind.strip() != "static":
+            if kind.strip() not in ("static", "dynamic,bounded"):  # bounded: arguments pushed
                 raise RuleError(f"{name}: its stack is {kind.strip()}: nobody can tell how deep")
             usage[name] = int(size)
     return usage

@@ -280,7 +280,7 @@ static void a_handler_that_calls_the_trampoline_under_it_does_not_recurse(void)
     const int rounds = 200 * SCALE;
     install(QUEUED, interpreter_handler, SA_ONSTACK);
     EQUAL(sigcffi_dispatched(QUEUED, 0), 0);
-    EQUAL(sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0), 0);
+    EQUAL(sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0, -1, 0), 0);
     MUST(sigaction(QUEUED, NULL, &replaced));
     install_foreign(QUEUED, call_what_it_replaced, 0);
     start_takers(1);
@@ -403,7 +403,7 @@ static void children_of_who_ignores_sigchld_leave_no_zombies(void)
     install(SIGCHLD, SIG_IGN, 0);
     EQUAL(sigcffi_interpose(SIGCHLD), 0);
     EQUAL(sigcffi_query(SIGCHLD), SIGCFFI_IGNORED);
-    EQUAL(sigcffi_attach(SIGCHLD, SIGCFFI_SLOT_COUNTER, 0), 0);
+    EQUAL(sigcffi_attach(SIGCHLD, SIGCFFI_SLOT_COUNTER, 0, -1, 0), 0);
     for (int i = 0; i < rounds; i++) {
         uint64_t before = sigcffi_count(SIGCHLD, 0);
         pid_t pid = fork();

@@ -124,7 +124,7 @@ static void threads_in_the_trampoline_together_count_right(void)
 {
     const long long all = 2 * own_signals;
     register_signal(QUEUED);
-    EQUAL(sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0), 0);
+    EQUAL(sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0, -1, 0), 0);
     sigcffi_defer(sigcffi_bit(QUEUED));
     signal_themselves();
     EQUAL(sigcffi_deliveries(QUEUED), all);
@@ -254,7 +254,7 @@ static void *attach_and_detach(void *stop)
 {
     long long times = 0;
     for (; !atomic_load((atomic_bool *)stop); times++) {
-        int index = sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0);
+        int index = sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0, -1, 0);
         CHECK(index > 0); /* 0 is taken by the one that stays */
         CHECK(!atomic_exchange(&slot_taken[index], true));
         CHECK(sigcffi_count(QUEUED, index) <= sigcffi_deliveries(QUEUED));
@@ -271,8 +271,8 @@ static void a_counter_counts_every_delivery(void)
     register_signal(QUEUED);
     install(QUEUED_TOO, foreign_counter, 0);
     EQUAL(sigcffi_interpose(QUEUED_TOO), 0);
-    EQUAL(sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0), 0);
-    EQUAL(sigcffi_attach(QUEUED_TOO, SIGCFFI_SLOT_COUNTER, 0), 0);
+    EQUAL(sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0, -1, 0), 0);
+    EQUAL(sigcffi_attach(QUEUED_TOO, SIGCFFI_SLOT_COUNTER, 0, -1, 0), 0);
     start_takers(3);
     atomic_bool stop = false;
     pthread_t busy[] = {start_thread(attach_and_detach, &stop),
@@ -296,8 +296,8 @@ static void a_full_table_refuses_and_attaches_nothing(void)
     const int signum = STANDARD;
     EQUAL(sigcffi_interpose(signum), 0);
     for (int i = 0; i < SIGCFFI_SLOTS; i++)
-        EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0), i);
-    EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0), -ENOSPC);
+        EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0), i);
+    EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -ENOSPC);
     MUST(raise(signum));
     UNTIL(sigcffi_deliveries(signum) == 1);
     for (int i = 0; i < SIGCFFI_SLOTS; i++) EQUAL(sigcffi_count(signum, i), 1);
@@ -306,18 +306,18 @@ static void a_full_table_refuses_and_attaches_nothing(void)
     EQUAL(sigcffi_detach(signum, 3), 0);
     MUST(raise(signum));
     UNTIL(sigcffi_deliveries(signum) == 2);
-    EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0), 3);
+    EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0), 3);
     EQUAL(sigcffi_count(signum, 3), 0);
-    EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0), -ENOSPC);
+    EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -ENOSPC);
     MUST(raise(signum));
     UNTIL(sigcffi_deliveries(signum) == 3);
     for (int i = 0; i < SIGCFFI_SLOTS; i++) EQUAL(sigcffi_count(signum, i), i == 3 ? 1 : 3);
 
-    EQUAL(sigcffi_attach(0, SIGCFFI_SLOT_COUNTER, 0), -EINVAL);
-    EQUAL(sigcffi_attach(NSIG, SIGCFFI_SLOT_COUNTER, 0), -EINVAL);
-    EQUAL(sigcffi_attach(SIGHUP, SIGCFFI_SLOT_EMPTY, 0), -EINVAL);
-    EQUAL(sigcffi_attach(SIGHUP, 256, 0), -EINVAL);
-    EQUAL(sigcffi_attach(SIGHUP, SIGCFFI_SLOT_COUNTER, UINT64_C(1) << 56), -EINVAL);
+    EQUAL(sigcffi_attach(0, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -EINVAL);
+    EQUAL(sigcffi_attach(NSIG, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -EINVAL);
+    EQUAL(sigcffi_attach(SIGHUP, SIGCFFI_SLOT_EMPTY, 0, -1, 0), -EINVAL);
+    EQUAL(sigcffi_attach(SIGHUP, 256, 0, -1, 0), -EINVAL);
+    EQUAL(sigcffi_attach(SIGKILL, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -EINVAL);
     EQUAL(sigcffi_detach(SIGHUP, SIGCFFI_SLOTS), -EINVAL);
     EQUAL(sigcffi_detach(SIGHUP, -1), -EINVAL);
     figures("%d slots", SIGCFFI_SLOTS);
@@ -828,7 +828,7 @@ static void *flood_until_stopped(void *target)
 static void a_forked_child_starts_clean_with_a_free_lock(void)
 {
     register_signal(QUEUED);
-    EQUAL(sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0), 0);
+    EQUAL(sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0, -1, 0), 0);
     /* Held back in this process, so that much is owed when it forks. */
     sigcffi_defer(sigcffi_bit(QUEUED));
     start_takers(2);
@@ -924,7 +924,8 @@ static void a_foreign_handler_may_fork_wherever_it_interrupts_us(void)
     for (; atomic_load(&handler_forks) < (ASAN ? 300 : 1500); times++) {
         EQUAL(sigcffi_interpose(STANDARD), 0);
         EQUAL(sigcffi_withdraw(STANDARD), 0);
-        EQUAL(sigcffi_detach(STANDARD, sigcffi_attach(STANDARD, SIGCFFI_SLOT_COUNTER, 0)), 0);
+        EQUAL(sigcffi_detach(STANDARD, sigcffi_attach(STANDARD, SIGCFFI_SLOT_COUNTER, 0, -1, 0)),
+              0);
     }
     join(provoking);
     figures("%d forks in %lld calls", (int)atomic_load(&handler_forks), 4 * times);

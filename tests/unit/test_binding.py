@@ -52,10 +52,10 @@ def test_slots_are_attached_detached_and_bounded() -> None:
     signum = sigcffi.SIGUSR1
     sigcffi.signal(signum, lambda signum, frame: None)
     indices = [
-        lib.sigcffi_attach(signum, lib.SIGCFFI_SLOT_COUNTER, 0) for _ in range(lib.SIGCFFI_SLOTS)
+        lib.sigcffi_attach(signum, lib.SIGCFFI_SLOT_COUNTER, 0, -1, 0) for _ in range(lib.SIGCFFI_SLOTS)
     ]
     assert sorted(indices) == list(range(lib.SIGCFFI_SLOTS))
-    assert lib.sigcffi_attach(signum, lib.SIGCFFI_SLOT_COUNTER, 0) < 0
+    assert lib.sigcffi_attach(signum, lib.SIGCFFI_SLOT_COUNTER, 0, -1, 0) < 0
     sigcffi.raise_signal(signum)
     assert [lib.sigcffi_count(signum, index) for index in indices] == [1] * lib.SIGCFFI_SLOTS
     for index in indices:

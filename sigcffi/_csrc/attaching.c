@@ -1,0 +1,545 @@
+/* Attaching: which actions signals have, and the far ends of those that have one: flags, receivers.
+ *
+ * Law: ordinary calls, made outside handlers. What a handler may see of a slot or a receiver is
+ * filled in before a signal's order names it, and taken apart when every handler that may have seen
+ * it has left.
+ */
+#include "owing.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+
+#if SIGCFFI_HAS_EVENTFD
+#include <sys/eventfd.h>
+#endif
+#if SIGCFFI_HAS_FUTEX
+#include <linux/futex.h>
+#endif
+
+/* Under the lock */
+static bool cell_taken[SIGCFFI_CELLS];
+
+/* ---- Orders ---- */
+
+/* Lock held. */
+static void wait_until_left(unsigned phase)
+{
+    const struct timespec instant = {.tv_nsec = 50000};
+    /* acquire: pairs with the release in leave() */
+    for (int tries = 0; atomic_load(&state.inside[phase]) != 0; tries++)
+        if (tries < 64)
+            sched_yield();
+        else
+            nanosleep(&instant, NULL);
+}
+
+/* Lock held. Wait until every handler has left that may have seen an order as it was before this
+ * call. There are two counts because one might never be 0 under a flood: new handlers enter the
+ * one while the other runs empty. Both are waited for, since a handler may have read the phase
+ * long before it enters. */
+static void wait_for_handlers(void)
+{
+    unsigned phase = atomic_load(&state.phase) & 1;
+    wait_until_left(!phase);
+    atomic_store(&state.phase, !phase);
+    wait_until_left(phase);
+}
+
+/* Lock held. The order of a signal has changed: what follows from that. */
+static void publish(int signum, uint64_t order)
+{
+    uint64_t bit = sigcffi_bit(signum);
+    bool counts_unseen = false;
+    for (uint64_t rest = order; rest != 0; rest >>= 4)
+        if (state.slots[signum][(rest & 15) - 1].kind == SIGCFFI_SLOT_FORCE_QUIT)
+            counts_unseen = true;
+    if (counts_unseen)
+        atomic_fetch_or(&state.watched, bit);
+    else
+        atomic_fetch_and(&state.watched, ~bit);
+    if (order != 0)
+        atomic_fetch_or(&channel.slotted, bit);
+    else
+        atomic_fetch_and(&channel.slotted, ~bit);
+    /* Sequentially consistent, the default: see enter(). */
+    atomic_store(&state.order[signum], order);
+}
+
+/* The order without one of its slots. */
+static uint64_t without(uint64_t order, int index)
+{
+    uint64_t rest = 0;
+    for (int place = 0; order != 0; order >>= 4)
+        if ((int)(order & 15) - 1 != index) {
+            rest |= (order & 15) << place;
+            place += 4;
+        }
+    return rest;
+}
+
+/* Lock held. A slot of a signal that no handler can see; -ENOSPC if there is none left. */
+static int free_slot(int signum)
+{
+    for (int index = 0; index < SIGCFFI_SLOTS; index++)
+        if (state.slots[signum][index].kind == SIGCFFI_SLOT_EMPTY) return index;
+    return -ENOSPC;
+}
+
+/* Lock held. */
+static void detach(int signum, int index)
+{
+    struct slot *slot = &state.slots[signum][index];
+    publish(signum, without(atomic_load(&state.order[signum]), index));
+    wait_for_handlers();
+    if (slot->fd >= 0) close(slot->fd);
+    slot->kind = SIGCFFI_SLOT_EMPTY;
+    sigcffi_withdraw_unneeded(signum);
+}
+
+/* Lock held. Attach what `what` says behind what is attached; its index, or a negative errno. */
+static int attach(int signum, const struct slot *what)
+{
+    int index = free_slot(signum);
+    if (index < 0) return index;
+    struct slot *slot = &state.slots[signum][index];
+    slot->kind = what->kind;
+    slot->number = what->number;
+    slot->fd = what->fd;
+    slot->cell = what->cell;
+    slot->from = what->from;
+    slot->is_socket = what->is_socket;
+    atomic_store(&slot->count, 0);
+    atomic_store(&slot->missed, 0);
+    uint64_t order = atomic_load(&state.order[signum]), last = (uint64_t)index + 1;
+    for (uint64_t rest = order; rest != 0; rest >>= 4) last <<= 4;
+    /* First the action, then what makes it run: there is no moment at which a signal meets
+     * neither its former disposition nor this. */
+    publish(signum, order | last);
+    int result = sigcffi_interpose_locked(signum);
+    if (result == 0) return index;
+    slot->fd = -1; /* still the caller's */
+    detach(signum, index);
+    return result;
+}
+
+/* What write needs: a descriptor of its own, whose number cannot come to mean another file, and one
+ * that does not block. */
+static int prepare_write(struct slot *slot, int fd)
+{
+    struct stat status;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fstat(fd, &status) != 0) return -errno;
+    slot->is_socket = S_ISSOCK(status.st_mode);
+    if (!slot->is_socket && !(flags & O_NONBLOCK)) return -EWOULDBLOCK;
+    slot->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return slot->fd >= 0 ? 0 : -errno;
+}
+
+/* What forward needs: for a process, a hold on it, so that its number cannot come to mean another.
+ */
+static int prepare_forward(struct slot *slot, int pid)
+{
+    slot->number = pid;
+    if (kill(pid, 0) != 0) return -errno;
+#if SIGCFFI_HAS_PIDFD
+    if (pid > 0) {
+        slot->fd = (int)syscall(SYS_pidfd_open, pid, 0);
+        if (slot->fd < 0 && errno != ENOSYS) return -errno;
+    }
+#endif
+    return 0;
+}
+
+/* Attach an action to a signal, behind those that it has; its index, or a negative errno, and
+ * nothing is attached: -ENOSPC if the signal has as many as it can.
+ *
+ * `number` is the descriptor of write (-EWOULDBLOCK if it blocks), the process or group of forward
+ * and the status of exit, `cell` the flag that is set, or that exit and default wait for (-1: for
+ * none), `from` the delivery from which on exit, default and force_quit do something. */
+int sigcffi_attach(int signum, int kind, int number, int cell, int from)
+{
+    if (!sigcffi_is_signal(signum) || kind <= SIGCFFI_SLOT_EMPTY || kind >= SIGCFFI_SLOT_RECEIVER)
+        return -EINVAL;
+    struct slot what = {.kind = kind, .number = number, .fd = -1, .cell = cell, .from = from};
+    int result = 0;
+    if (kind == SIGCFFI_SLOT_WRITE) result = prepare_write(&what, number);
+    if (kind == SIGCFFI_SLOT_FORWARD) result = prepare_forward(&what, number);
+    if (result < 0) return result;
+    sigcffi_take_lock();
+    result = attach(signum, &what);
+    sigcffi_release_lock();
+    if (result < 0 && what.fd >= 0) close(what.fd);
+    return result;
+}
+
+/* Whether there is such a slot. */
+static bool is_slot(int signum, int index)
+{
+    return sigcffi_is_signal(signum) && index >= 0 && index < SIGCFFI_SLOTS;
+}
+
+/* Detach it: when this returns it is not taken any more, on any thread. Where nothing else needs
+ * the trampoline, what was there before is back. */
+int sigcffi_detach(int signum, int index)
+{
+    if (!is_slot(signum, index)) return -EINVAL;
+    sigcffi_take_lock();
+    int kind = state.slots[signum][index].kind;
+    if (kind != SIGCFFI_SLOT_EMPTY && kind != SIGCFFI_SLOT_RECEIVER) detach(signum, index);
+    sigcffi_release_lock();
+    return 0;
+}
+
+/* How often it was taken; of force_quit, how many signals Python has not seen. */
+uint64_t sigcffi_count(int signum, int index)
+{
+    return is_slot(signum, index) ? atomic_load(&state.slots[signum][index].count) : 0;
+}
+
+/* How often it came to nothing. */
+uint64_t sigcffi_missed(int signum, int index)
+{
+    return is_slot(signum, index) ? atomic_load(&state.slots[signum][index].missed) : 0;
+}
+
+/* Python has seen the signals in `set`. */
+void sigcffi_seen(uint64_t set)
+{
+    sigcffi_take_lock();
+    for (set &= atomic_load(&state.watched); set != 0; set &= set - 1) {
+        int signum = __builtin_ctzll(set) + 1;
+        for (int index = 0; index < SIGCFFI_SLOTS; index++)
+            if (state.slots[signum][index].kind == SIGCFFI_SLOT_FORCE_QUIT)
+                atomic_store(&state.slots[signum][index].count, 0);
+    }
+    sigcffi_release_lock();
+}
+
+/* ---- Flags ---- */
+
+/* A cell for a flag, not set; -ENOSPC if there is none left. */
+int sigcffi_new_cell(void)
+{
+    int result = -ENOSPC;
+    sigcffi_take_lock();
+    for (int cell = 0; cell < SIGCFFI_CELLS && result < 0; cell++)
+        if (!cell_taken[cell]) {
+            cell_taken[cell] = true;
+            atomic_store(&state.cells[cell], 0);
+            result = cell;
+        }
+    sigcffi_release_lock();
+    return result;
+}
+
+/* Nobody looks at it any more, and no slot names it. */
+void sigcffi_free_cell(int cell)
+{
+    sigcffi_take_lock();
+    cell_taken[cell] = false;
+    sigcffi_release_lock();
+}
+
+/* Where it is, for whoever wants to look at it: 0, or 1 once the signal has come. */
+int *sigcffi_cell(int cell)
+{
+    return (int *)&state.cells[cell];
+}
+
+/* ---- Receivers ---- */
+
+/* A handle is the index of a receiver below how many have been opened before: one that was closed
+ * is known as such. */
+static struct receiver *receiver_of(int64_t handle)
+{
+    struct receiver *receiver = &state.receivers[handle & 0xff];
+    return atomic_load(&receiver->handle) == handle ? receiver : NULL;
+}
+
+/* The two ends of what tells that there is something to read: no child inherits it across exec, and
+ * neither end blocks. */
+static int open_descriptors(struct receiver *receiver)
+{
+#if SIGCFFI_HAS_EVENTFD
+    receiver->fd = receiver->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return receiver->fd >= 0 ? 0 : -errno;
+#else
+    int ends[2];
+    if (pipe(ends) != 0) return -errno;
+    for (int end = 0; end < 2; end++) {
+        fcntl(ends[end], F_SETFD, FD_CLOEXEC);
+        fcntl(ends[end], F_SETFL, O_NONBLOCK);
+    }
+    receiver->fd = ends[0];
+    receiver->wake_fd = ends[1];
+    return 0;
+#endif
+}
+
+/* Lock held. */
+static void detach_receiver(int number)
+{
+    for (uint64_t set = atomic_load(&state.receivers[number].set); set != 0; set &= set - 1) {
+        int signum = __builtin_ctzll(set) + 1;
+        for (int index = 0; index < SIGCFFI_SLOTS; index++) {
+            const struct slot *slot = &state.slots[signum][index];
+            if (slot->kind == SIGCFFI_SLOT_RECEIVER && slot->number == number)
+                detach(signum, index);
+        }
+    }
+}
+
+/* Lock held. */
+static int attach_receiver(int number)
+{
+    struct slot what = {
+        .kind = SIGCFFI_SLOT_RECEIVER, .number = number, .fd = -1, .cell = -1, .from = 0};
+    int result = 0;
+    for (uint64_t set = atomic_load(&state.receivers[number].set); set != 0 && result >= 0;
+         set &= set - 1)
+        result = attach(__builtin_ctzll(set) + 1, &what);
+    /* By this threads that were blocked are told to go on. */
+    if (result >= 0 && !state.receivers[number].drops) result = sigcffi_interpose_locked(SIGURG);
+    if (result < 0) detach_receiver(number);
+    return result;
+}
+
+/* Lock held. A receiver that is closed, or -ENOSPC. */
+static int free_receiver(void)
+{
+    for (int number = 0; number < SIGCFFI_RECEIVERS; number++)
+        if (atomic_load(&state.receivers[number].handle) == 0) return number;
+    return -ENOSPC;
+}
+
+/* Lock held. */
+static void close_receiver(struct receiver *receiver)
+{
+    atomic_store(&receiver->handle, 0);
+    close(receiver->fd);
+    if (receiver->wake_fd != receiver->fd) close(receiver->wake_fd);
+}
+
+/* Lock held. */
+static int64_t open_receiver(void *records, uint64_t capacity, uint64_t set, bool drops)
+{
+    static int64_t opened;
+    int number = free_receiver();
+    if (number < 0) return number;
+    struct receiver *receiver = &state.receivers[number];
+    int result = open_descriptors(receiver);
+    if (result < 0) return result;
+    atomic_store(&receiver->records, records);
+    atomic_store(&receiver->capacity, capacity);
+    atomic_store(&receiver->set, set);
+    receiver->drops = drops;
+    /* The numbers go on: who is late with giving back to a former one changes nothing here. */
+    atomic_store(&receiver->ring.tail, atomic_load(&receiver->ring.head));
+    atomic_store(&receiver->raised, false);
+    atomic_store(&receiver->dropped, 0);
+    atomic_store(&receiver->pressing, 0);
+    atomic_store(&receiver->handle, ++opened << 8 | number);
+    result = attach_receiver(number);
+    if (result < 0) close_receiver(receiver);
+    return result < 0 ? result : atomic_load(&receiver->handle);
+}
+
+/* Put what the signals in `set` carry into `records` from now on: room for `capacity` of them (a
+ * power of two), all zero, which stays until the receiver is stopped. A handle, or a negative
+ * errno: -ENOSPC if there are too many, in all or for one of the signals. */
+int64_t sigcffi_open_receiver(void *records, uint64_t capacity, uint64_t set, bool drops)
+{
+    sigcffi_take_lock();
+    int64_t result = open_receiver(records, capacity, set, drops);
+    sigcffi_release_lock();
+    return result;
+}
+
+/* This thread need not block what it has blocked because of receivers that have room again. */
+static void lift_here(void)
+{
+    sigset_t all, mask;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &mask);
+    mask = sigcffi_set_of(sigcffi_word_of(&mask) & ~sigcffi_lift_pressure());
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
+static void release(struct receiver *receiver)
+{
+    if (atomic_load(&receiver->pressing) == 0) return;
+    sigcffi_interpose(SIGURG); /* somebody may have put something in its place */
+    sigcffi_release_pressed(receiver);
+    lift_here();
+}
+
+/* Nothing comes to it from now on; its descriptor stays, and what is in the ring. -EBADF if it was
+ * closed. */
+int sigcffi_stop_receiver(int64_t handle)
+{
+    sigcffi_take_lock();
+    struct receiver *receiver = receiver_of(handle);
+    if (receiver != NULL) detach_receiver((int)(handle & 0xff));
+    sigcffi_release_lock();
+    if (receiver == NULL) return -EBADF;
+    release(receiver);
+    return 0;
+}
+
+/* After sigcffi_stop_receiver: close the descriptor. */
+void sigcffi_close_receiver(int64_t handle)
+{
+    sigcffi_take_lock();
+    struct receiver *receiver = receiver_of(handle);
+    if (receiver != NULL) close_receiver(receiver);
+    sigcffi_release_lock();
+    sigcffi_something_happened(); /* for those that wait for it */
+}
+
+/* The descriptor that can be read while there are records. */
+int sigcffi_receiver_fd(int64_t handle)
+{
+    const struct receiver *receiver = receiver_of(handle);
+    return receiver != NULL ? receiver->fd : -EBADF;
+}
+
+/* Head and tail of its ring, two 64-bit words; they stay where they are. */
+uint64_t *sigcffi_receiver_ring(int64_t handle)
+{
+    return (uint64_t *)&state.receivers[handle & 0xff].ring;
+}
+
+/* How many records can be read, from the tail on. -EBADF if it was closed. */
+int64_t sigcffi_received(int64_t handle)
+{
+    struct receiver *receiver = receiver_of(handle);
+    if (receiver == NULL) return -EBADF;
+    uint64_t tail = atomic_load(&receiver->ring.tail), mask = receiver->capacity - 1, count = 0;
+    /* acquire: pairs with the release in sigcffi_push() */
+    while (count <= mask && atomic_load_explicit(&receiver->records[(tail + count) & mask].sequence,
+                                                 memory_order_acquire) == tail + count + 1)
+        count++;
+    return (int64_t)count;
+}
+
+/* All has been read: so says the descriptor, unless something has come meanwhile. */
+static void lower_descriptor(int64_t handle)
+{
+    sigcffi_take_lock(); /* so that nobody closes it meanwhile, and its number means another file */
+    struct receiver *receiver = receiver_of(handle);
+    if (receiver != NULL) {
+        /* Who pushes a record does so first and raises the descriptor then, unless it is raised;
+         * here it is lowered first, and then looked for records. One of the two sees the other,
+         * since both exchange `raised`. */
+        char bytes[64];
+        ssize_t got = read(receiver->fd, bytes, sizeof bytes);
+        (void)got;
+        atomic_exchange(&receiver->raised, false);
+        if (atomic_load(&receiver->ring.head) != atomic_load(&receiver->ring.tail))
+            sigcffi_raise_descriptor(receiver);
+    }
+    sigcffi_release_lock();
+}
+
+/* `count` records from the one with the number `first` on have been read. False if somebody else
+ * has read them meanwhile, or the receiver was closed: then they are not the caller's. */
+bool sigcffi_give_back(int64_t handle, uint64_t first, uint64_t count)
+{
+    struct receiver *receiver = receiver_of(handle);
+    if (receiver == NULL ||
+        !atomic_compare_exchange_strong(&receiver->ring.tail, &first, first + count))
+        return false;
+    uint64_t left = atomic_load(&receiver->ring.head) - (first + count);
+    if (left == 0) lower_descriptor(handle);
+    if (left <= atomic_load(&receiver->capacity) / 2) release(receiver);
+    if (atomic_load(&state.watched) & atomic_load(&receiver->set))
+        sigcffi_seen(atomic_load(&receiver->set));
+    return true;
+}
+
+/* How many deliveries it could not hold. */
+uint64_t sigcffi_receiver_dropped(int64_t handle)
+{
+    const struct receiver *receiver = receiver_of(handle);
+    return receiver != NULL ? atomic_load(&receiver->dropped) : 0;
+}
+
+/* The signals that it holds back now. */
+uint64_t sigcffi_holds_back(int64_t handle)
+{
+    const struct receiver *receiver = receiver_of(handle);
+    return receiver != NULL ? atomic_load(&receiver->pressing) : 0;
+}
+
+/* ---- Sleeping ---- */
+
+/* Sleep until `state.events` is not `event` any more, for at most so many nanoseconds (for ever if
+ * negative): -ETIMEDOUT if the time is over, else -EINTR, and the caller looks again. Not at all if
+ * a handler has run in this thread since sigcffi_arrivals() returned `arrivals`: Python may have
+ * to run one of its own. */
+static int nap(uint32_t event, unsigned arrivals, int64_t nanoseconds)
+{
+    if (sigcffi_arrivals() != arrivals) return -EINTR;
+    struct timespec time = {.tv_sec = (time_t)(nanoseconds / 1000000000),
+                            .tv_nsec = (long)(nanoseconds % 1000000000)};
+    bool over;
+#if SIGCFFI_HAS_FUTEX
+    over = syscall(SYS_futex, &state.events, FUTEX_WAIT_PRIVATE, event,
+                   nanoseconds < 0 ? NULL : &time, NULL, 0) != 0 &&
+           errno == ETIMEDOUT;
+#else
+    (void)event;
+    const int64_t while_nobody_can_tell = 1000000;
+    over = nanoseconds >= 0 && nanoseconds <= while_nobody_can_tell;
+    if (!over) time = (struct timespec){.tv_nsec = (long)while_nobody_can_tell};
+    nanosleep(&time, NULL);
+#endif
+    return over ? -ETIMEDOUT : -EINTR;
+}
+
+/* Until a flag is set: 1, or what nap() says. */
+int sigcffi_sleep_until_set(int cell, unsigned arrivals, int64_t nanoseconds)
+{
+    /* Sequentially consistent: see sigcffi_something_happened(). */
+    atomic_fetch_add(&state.sleepers, 1);
+    uint32_t event = atomic_load(&state.events);
+    int result = atomic_load(&state.cells[cell]) != 0 ? 1 : nap(event, arrivals, nanoseconds);
+    atomic_fetch_sub(&state.sleepers, 1);
+    return result;
+}
+
+/* Until there are records, or the receiver was closed: 1, or what nap() says. */
+int sigcffi_sleep_until_received(int64_t handle, unsigned arrivals, int64_t nanoseconds)
+{
+    atomic_fetch_add(&state.sleepers, 1);
+    uint32_t event = atomic_load(&state.events);
+    int result = sigcffi_received(handle) != 0 ? 1 : nap(event, arrivals, nanoseconds);
+    atomic_fetch_sub(&state.sleepers, 1);
+    return result;
+}
+
+/* ---- The process ---- */
+
+/* Lock held, every signal blocked, in a forked child: no handler is running, nothing has been
+ * delivered to it, and its parent's receivers are not its own. What this thread has blocked because
+ * of them. */
+uint64_t sigcffi_slots_after_fork(void)
+{
+    atomic_store(&state.inside[0], 0);
+    atomic_store(&state.inside[1], 0);
+    atomic_store(&state.sleepers, 0);
+    uint64_t pressure = sigcffi_forget_pressure();
+    for (int number = 0; number < SIGCFFI_RECEIVERS; number++)
+        if (atomic_load(&state.receivers[number].handle) != 0) {
+            detach_receiver(number);
+            close_receiver(&state.receivers[number]);
+        }
+    for (int cell = 0; cell < SIGCFFI_CELLS; cell++) atomic_store(&state.cells[cell], 0);
+    for (int signum = 1; signum < NSIG; signum++)
+        for (int index = 0; index < SIGCFFI_SLOTS; index++) {
+            atomic_store(&state.slots[signum][index].count, 0);
+            atomic_store(&state.slots[signum][index].missed, 0);
+        }
+    return pressure;
+}

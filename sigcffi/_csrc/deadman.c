@@ -1,0 +1,108 @@
+/* The dead man's switch: a thread that ends the process unless it is put off in time.
+ *
+ * Law: ordinary calls, made outside handlers; the thread takes no signals and never runs Python, so
+ * that it does its work whatever holds the GIL.
+ */
+#include "owing.h"
+
+#if SIGCFFI_HAS_FUTEX
+#include <linux/futex.h>
+#endif
+
+static _Atomic int64_t deadline; /* nanoseconds of CLOCK_MONOTONIC; 0: none */
+static _Atomic uint32_t changes;
+static bool running; /* under the lock */
+
+static int64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+/* Sleep until the deadline is brought forward, for so many nanoseconds at most (for ever if
+ * negative). */
+static void sleep_until_changed(uint32_t seen, int64_t nanoseconds)
+{
+    struct timespec time = {.tv_sec = (time_t)(nanoseconds / 1000000000),
+                            .tv_nsec = (long)(nanoseconds % 1000000000)};
+#if SIGCFFI_HAS_FUTEX
+    syscall(SYS_futex, &changes, FUTEX_WAIT_PRIVATE, seen, nanoseconds < 0 ? NULL : &time, NULL, 0);
+#else
+    (void)seen;
+    const int64_t while_nobody_can_tell = 1000000;
+    if (nanoseconds < 0 || nanoseconds > while_nobody_can_tell)
+        time = (struct timespec){.tv_nsec = (long)while_nobody_can_tell};
+    nanosleep(&time, NULL);
+#endif
+}
+
+/* End the process by SIGABRT. If a C library handles that, faulthandler say, which then prints a
+ * traceback, it is called first, here: other threads may be anywhere. */
+static _Noreturn void end(void)
+{
+    static const char message[] = "sigcffi: kill_after: no sign of life, ending the process\n";
+    ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
+    (void)written;
+    if (sigcffi_query(SIGABRT) == SIGCFFI_FOREIGN) {
+        sigset_t abort_alone = sigcffi_set_of(sigcffi_bit(SIGABRT));
+        pthread_sigmask(SIG_UNBLOCK, &abort_alone, NULL);
+        raise(SIGABRT);
+    }
+    sigcffi_take_default(SIGABRT);
+    _exit(128 + SIGABRT);
+}
+
+static void *watch(void *nothing)
+{
+    for (;;) {
+        uint32_t seen = atomic_load(&changes);
+        int64_t when = atomic_load(&deadline), left = when == 0 ? -1 : when - now();
+        if (when != 0 && left <= 0) end();
+        sleep_until_changed(seen, left);
+    }
+    return nothing;
+}
+
+/* Lock held. Every signal is blocked in a thread from its beginning. */
+static int start(void)
+{
+    sigset_t all, former;
+    pthread_t thread;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &former);
+    int error = pthread_create(&thread, NULL, watch, NULL);
+    pthread_sigmask(SIG_SETMASK, &former, NULL);
+    if (error == 0) {
+        pthread_detach(thread);
+        running = true;
+    }
+    return -error;
+}
+
+/* The process ends at `when`, in nanoseconds of CLOCK_MONOTONIC, unless that is changed before; 0:
+ * it does not. */
+int sigcffi_end_at(int64_t when)
+{
+    int result = 0;
+    sigcffi_take_lock();
+    if (!running && when != 0) result = start();
+    sigcffi_release_lock();
+    if (result < 0) return result;
+    int64_t former = atomic_exchange(&deadline, when);
+    /* One that is put off is noticed when the former is over. */
+    if (when != 0 && (former == 0 || when < former)) {
+        atomic_fetch_add(&changes, 1);
+#if SIGCFFI_HAS_FUTEX
+        syscall(SYS_futex, &changes, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+#endif
+    }
+    return 0;
+}
+
+/* Lock held, in a forked child: the thread has not come along. */
+void sigcffi_deadman_after_fork(void)
+{
+    atomic_store(&deadline, 0);
+    running = false;
+}

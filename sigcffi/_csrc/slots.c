@@ -1,0 +1,386 @@
+/* Slots: the actions that are attached to a signal, as they are taken.
+ *
+ * Law: handler context, all of it. An action is taken on the thread that the kernel chose, at once,
+ * whether or not Python gets to run; it neither blocks nor fails, and what comes to nothing is
+ * counted.
+ */
+#include "owing.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <ucontext.h>
+
+#if SIGCFFI_HAS_FUTEX
+#include <linux/futex.h>
+#endif
+
+/* What this thread has blocked because receivers are full, and its place in state.pressed plus one.
+ * Atomic, since handlers of this thread change it between any two steps of its ordinary calls. */
+static SIGCFFI_THREAD_LOCAL _Atomic uint64_t pressure;
+static SIGCFFI_THREAD_LOCAL _Atomic int place;
+
+/* ---- Seeing slots ---- */
+
+/* handler context. From here to leave() what the order of a signal names is not recycled.
+ *
+ * Sequentially consistent, the default: a handler enters and then reads the order, while who
+ * detaches writes the order and then looks for handlers (wait_for_handlers in attaching.c). Were
+ * the load allowed to pass the store, the handler would see the old order and not be seen. */
+static unsigned enter(void)
+{
+    unsigned phase = atomic_load(&state.phase) & 1;
+    atomic_fetch_add(&state.inside[phase], 1);
+    return phase;
+}
+
+/* handler context. release: what was done to a slot was done before it can be recycled. */
+static void leave(unsigned phase)
+{
+    atomic_fetch_sub_explicit(&state.inside[phase], 1, memory_order_release);
+}
+
+/* handler context. Whether anything is attached; relaxed: what is just being attached may be
+ * missed, and what was attached before the signal was sent is not. */
+static bool has_slots(int signum)
+{
+    return atomic_load_explicit(&state.order[signum], memory_order_relaxed) != 0;
+}
+
+/* handler context. The first slot in an order. */
+static struct slot *first_of(int signum, uint64_t order)
+{
+    return &state.slots[signum][(order & 15) - 1];
+}
+
+/* ---- Actions ---- */
+
+/* handler context. What a signal does that nobody handles: signal(7). */
+int sigcffi_default_action(int signum)
+{
+    switch (signum) {
+    case SIGABRT:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGQUIT:
+    case SIGSEGV:
+    case SIGSYS:
+    case SIGTRAP:
+    case SIGXCPU:
+    case SIGXFSZ: return SIGCFFI_DUMPS_CORE;
+    case SIGCHLD:
+    case SIGURG:
+    case SIGWINCH: return SIGCFFI_IS_IGNORED;
+    case SIGSTOP:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU: return SIGCFFI_STOPS;
+    case SIGCONT: return SIGCFFI_CONTINUES;
+    default: return SIGCFFI_TERMINATES;
+    }
+}
+
+/* handler context. The kernel does what it would have done without a handler, so that the parent
+ * sees the true wait status. From a stop the process comes back with its handler in place. */
+void sigcffi_take_default(int signum)
+{
+    int usual = sigcffi_default_action(signum);
+    if (usual == SIGCFFI_IS_IGNORED || usual == SIGCFFI_CONTINUES) return; /* that has happened */
+    struct sigaction action, handler;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    if (sigaction(signum, &action, &handler) != 0) return;
+    sigset_t this = sigcffi_set_of(sigcffi_bit(signum)), former;
+    /* To this thread, which is then gone before it could go on. Where the kernel has no memory left
+     * for that it still delivers what kill() sends. */
+    bool here = raise(signum) == 0;
+    if (!here) kill(getpid(), signum);
+    pthread_sigmask(SIG_UNBLOCK, &this, &former);
+    if (usual == SIGCFFI_STOPS) {
+        pthread_sigmask(SIG_SETMASK, &former, NULL);
+        sigaction(signum, &handler, NULL);
+        return;
+    }
+#if defined(SYS_nanosleep)
+    const struct timespec instant = {.tv_nsec = 100000000};
+    if (!here) syscall(SYS_nanosleep, &instant, NULL);
+#endif
+    /* The first process of a namespace is not ended by a signal of its own. */
+    _exit(128 + signum);
+}
+
+/* handler context. Whether a process has sent this, and not the kernel: then its number is there.
+ */
+static bool was_sent(const siginfo_t *info)
+{
+    return info->si_code == SI_USER || info->si_code == SI_QUEUE || info->si_code == SI_TKILL;
+}
+
+/* handler context. Send a signal on; whether somebody got it, or had it already.
+ *
+ * What comes from where it would go is not sent back: of two that forward to each other, and of a
+ * group that this process is part of, nobody would ever hear the end. */
+static bool forward(const struct slot *slot, int signum, const siginfo_t *info)
+{
+    int self = getpid();
+    if (was_sent(info) && info->si_pid == (slot->number > 0 ? slot->number : self)) return true;
+    if (slot->number == self) return true; /* a forked child */
+#if SIGCFFI_HAS_PIDFD
+    if (slot->fd >= 0) {
+        siginfo_t whole = *info;
+        whole.si_pid = self;
+        whole.si_uid = getuid();
+        return syscall(SYS_pidfd_send_signal, slot->fd, signum,
+                       info->si_code == SI_QUEUE ? &whole : NULL, 0) == 0;
+    }
+#endif
+    return kill(slot->number, signum) == 0;
+}
+
+/* handler context. One byte to a pipe without a reader brings SIGPIPE, which nobody has asked for.
+ */
+static bool write_quietly(int fd, unsigned char byte)
+{
+    /* It could have been made blocking since. */
+    if (!(fcntl(fd, F_GETFL) & O_NONBLOCK)) return false;
+    sigset_t pending;
+    sigpending(&pending);
+#if defined(SYS_write)
+    bool written = syscall(SYS_write, fd, &byte, 1) == 1; /* write() is a cancellation point */
+#else
+    bool written = write(fd, &byte, 1) == 1;
+#endif
+#if defined(SYS_rt_sigtimedwait)
+    if (!written && errno == EPIPE && !sigismember(&pending, SIGPIPE)) {
+        const struct timespec at_once = {0};
+        uint64_t pipe = sigcffi_bit(SIGPIPE);
+        syscall(SYS_rt_sigtimedwait, &pipe, NULL, &at_once, sizeof pipe);
+    }
+#endif
+    return written;
+}
+
+/* handler context */
+static bool write_byte(const struct slot *slot, int signum)
+{
+    unsigned char byte = (unsigned char)signum;
+#if defined(SYS_sendto)
+    if (slot->is_socket)
+        return syscall(SYS_sendto, slot->fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) == 1;
+#endif
+    return write_quietly(slot->fd, byte);
+}
+
+/* handler context */
+static void take(struct slot *slot, int signum, const siginfo_t *info)
+{
+    uint64_t number = atomic_fetch_add_explicit(&slot->count, 1, memory_order_relaxed) + 1;
+    switch (slot->kind) {
+    case SIGCFFI_SLOT_FLAG: atomic_store(&state.cells[slot->cell], 1); return;
+    case SIGCFFI_SLOT_WRITE:
+        if (!write_byte(slot, signum)) atomic_fetch_add(&slot->missed, 1);
+        return;
+    case SIGCFFI_SLOT_FORWARD:
+        if (!forward(slot, signum, info)) atomic_fetch_add(&slot->missed, 1);
+        return;
+    case SIGCFFI_SLOT_FORCE_QUIT:
+        if (number >= (uint64_t)slot->from) sigcffi_take_default(signum);
+        return;
+    case SIGCFFI_SLOT_EXIT:
+    case SIGCFFI_SLOT_DEFAULT:
+        if (number < (uint64_t)slot->from) return;
+        if (slot->cell >= 0 && atomic_load(&state.cells[slot->cell]) == 0) return;
+        if (slot->kind == SIGCFFI_SLOT_EXIT) _exit(slot->number);
+        sigcffi_take_default(signum);
+        return;
+    }
+}
+
+/* handler context. Take the actions that are attached to a signal, in their order. */
+void sigcffi_act(int signum, const siginfo_t *info)
+{
+    if (!has_slots(signum)) return;
+    unsigned phase = enter();
+    for (uint64_t order = atomic_load(&state.order[signum]); order != 0; order >>= 4)
+        take(first_of(signum, order), signum, info);
+    leave(phase);
+}
+
+/* handler context. The interpreter was called for a signal of which is counted how many Python has
+ * not seen. It is called for SIGURG too, for which it has a function that says so: the interpreter
+ * offers no other way to learn that it has looked. SIGURG is ignored unless somebody handles it;
+ * if somebody does, all are taken for seen. */
+void sigcffi_ask_for_notice(int signum, siginfo_t *info, void *context)
+{
+    struct sigaction now;
+    sigaction(SIGURG, NULL, &now);
+    uintptr_t handler = sigcffi_handler_of(&now);
+    if (handler == (uintptr_t)sigcffi_trampoline) handler = atomic_load(&state.base[SIGURG]);
+    if (!sigcffi_is_function(handler)) {
+        sigcffi_call(atomic_load_explicit(&state.interpreter, memory_order_relaxed), SIGURG, info,
+                     context);
+        return;
+    }
+    unsigned phase = enter();
+    for (uint64_t order = atomic_load(&state.order[signum]); order != 0; order >>= 4)
+        if (first_of(signum, order)->kind == SIGCFFI_SLOT_FORCE_QUIT)
+            atomic_store(&first_of(signum, order)->count, 0);
+    leave(phase);
+}
+
+/* ---- Receivers ---- */
+
+/* handler context. The descriptor can be read from now on. */
+void sigcffi_raise_descriptor(struct receiver *receiver)
+{
+    /* Sequentially consistent: see sigcffi_give_back(). */
+    if (atomic_exchange(&receiver->raised, true)) return;
+    const uint64_t one = 1;
+#if defined(SYS_write)
+    syscall(SYS_write, receiver->wake_fd, &one, sizeof one);
+#else
+    ssize_t written = write(receiver->wake_fd, &one, sizeof one);
+    (void)written;
+#endif
+}
+
+/* handler context. What the thread has blocked because of receivers, as others may see it. */
+static void note_pressure(uint64_t word)
+{
+    atomic_store(&pressure, word);
+    if (sigcffi_on_main_thread()) atomic_store(&state.main_pressed, word);
+}
+
+/* handler context. Have this thread in the table of those that are told when they may go on; false
+ * if there are too many. */
+static bool is_listed(void)
+{
+#if SIGCFFI_HAS_TGSIGQUEUE
+    if (atomic_load(&place) != 0) return true;
+    int tid = (int)syscall(SYS_gettid);
+    for (int index = 0; index < SIGCFFI_PRESSED; index++) {
+        int nobody = 0;
+        if (atomic_compare_exchange_strong(&state.pressed[index], &nobody, tid)) {
+            atomic_store(&place, index + 1);
+            return true;
+        }
+    }
+#endif
+    return false;
+}
+
+/* handler context, or outside handlers. A receiver has room again: tell the threads that have
+ * blocked its signals, but for this one. */
+void sigcffi_release_pressed(struct receiver *receiver)
+{
+    if (atomic_exchange(&receiver->pressing, 0) == 0) return;
+    for (int index = 0; index < SIGCFFI_PRESSED; index++) {
+        int tid = atomic_load(&state.pressed[index]);
+        if (tid == 0 || index + 1 == atomic_load(&place)) continue;
+        /* One that has ended leaves its place. */
+        if (!sigcffi_send_note(tid, SIGURG) && errno == ESRCH)
+            atomic_compare_exchange_strong(&state.pressed[index], &tid, 0);
+    }
+}
+
+/* handler context, or outside handlers with every signal blocked. What this thread need not block
+ * any longer. */
+uint64_t sigcffi_lift_pressure(void)
+{
+    uint64_t mine = atomic_load(&pressure), still = 0;
+    if (mine == 0) return 0;
+    for (int index = 0; index < SIGCFFI_RECEIVERS; index++)
+        still |= atomic_load(&state.receivers[index].pressing);
+    note_pressure(mine & still);
+    if ((mine & still) == 0) atomic_store(&state.pressed[atomic_exchange(&place, 0) - 1], 0);
+    if (sigcffi_on_main_thread()) still |= atomic_load(&channel.pressure);
+    return mine & ~still;
+}
+
+/* handler context. On return from the handler this thread goes on with what it need not block any
+ * longer. */
+void sigcffi_relax(void *context)
+{
+    if (context == NULL || atomic_load_explicit(&pressure, memory_order_relaxed) == 0) return;
+    sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
+    sigcffi_mask_set(mask, sigcffi_word_of(mask) & ~sigcffi_lift_pressure());
+}
+
+/* handler context, or outside handlers. What this thread blocks because of receivers, before it
+ * wanted to have some of that blocked by itself. */
+uint64_t sigcffi_receivers_pressure(uint64_t wanted)
+{
+    uint64_t former = atomic_fetch_and(&pressure, ~wanted);
+    if ((former & wanted) && sigcffi_on_main_thread())
+        atomic_fetch_and(&state.main_pressed, ~wanted);
+    return former;
+}
+
+/* Outside handlers, in a forked child: nobody's receivers. What this thread has blocked. */
+uint64_t sigcffi_forget_pressure(void)
+{
+    atomic_store(&place, 0);
+    for (int index = 0; index < SIGCFFI_PRESSED; index++) atomic_store(&state.pressed[index], 0);
+    for (int index = 0; index < SIGCFFI_RECEIVERS; index++)
+        atomic_store(&state.receivers[index].pressing, 0);
+    atomic_store(&state.main_pressed, 0);
+    return atomic_exchange(&pressure, 0);
+}
+
+/* handler context. A receiver is filling up: on return from the handler this thread has blocked its
+ * signals, and the kernel keeps them, in order, until its reader has read.
+ *
+ * Sequentially consistent: the thread is in the table and the receiver marked before the ring is
+ * looked at once more, while the reader gives back and then looks at the mark. One of the two sees
+ * the other. */
+static void press_for(struct receiver *receiver, void *context)
+{
+    if (context == NULL || !is_listed()) return;
+    sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
+    uint64_t blocked = sigcffi_word_of(mask), ours = atomic_load(&pressure);
+    if (sigcffi_on_main_thread()) ours |= atomic_load(&channel.pressure);
+    uint64_t set = atomic_load(&receiver->set), added = set & ~(blocked & ~ours);
+    note_pressure(atomic_load(&pressure) | added);
+    sigcffi_mask_set(mask, blocked | added);
+    atomic_fetch_or(&receiver->pressing, set);
+    if (atomic_load(&receiver->ring.head) - atomic_load(&receiver->ring.tail) <
+        SIGCFFI_HIGH_WATER_OF(atomic_load(&receiver->capacity)))
+        sigcffi_release_pressed(receiver); /* this thread: see sigcffi_relax() */
+}
+
+/* handler context. Put a signal into its receivers. */
+void sigcffi_receive(int signum, const siginfo_t *info, void *context)
+{
+    if (!has_slots(signum)) return;
+    unsigned phase = enter();
+    for (uint64_t order = atomic_load(&state.order[signum]); order != 0; order >>= 4) {
+        const struct slot *slot = first_of(signum, order);
+        if (slot->kind != SIGCFFI_SLOT_RECEIVER) continue;
+        struct receiver *receiver = &state.receivers[slot->number];
+        uint64_t capacity = atomic_load(&receiver->capacity);
+        uint64_t level =
+            sigcffi_push(&receiver->ring, atomic_load(&receiver->records), capacity, signum, info);
+        if (level == 0)
+            atomic_fetch_add(&receiver->dropped, 1);
+        else
+            sigcffi_raise_descriptor(receiver);
+        if (!receiver->drops && (level == 0 || level >= SIGCFFI_HIGH_WATER_OF(capacity)))
+            press_for(receiver, context);
+    }
+    leave(phase);
+}
+
+/* ---- Sleepers ---- */
+
+/* handler context, or outside handlers. Wake the threads that sleep until something has happened.
+ *
+ * Sequentially consistent: what has happened was stored before, and who sleeps counts itself first
+ * and looks then. */
+void sigcffi_something_happened(void)
+{
+    if (atomic_load(&state.sleepers) == 0) return;
+    atomic_fetch_add(&state.events, 1);
+#if SIGCFFI_HAS_FUTEX
+    syscall(SYS_futex, &state.events, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+#endif
+}
