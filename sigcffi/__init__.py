@@ -5,16 +5,19 @@
 #   __main__                         the table of signals, for a terminal
 #   _patching                        the standard module's functions replaced
 #   _inspect                         what every signal would do now; strsignal
+#   actions  _force_quit  _receiving flags, counters, ... in C; force_quit; open_signal_receiver
+#   _attaching  _sleeping            what acts in C until it is closed; sleeping until it has
 #   _deferring  _waiting             deferred; pause, sigwait, sigwaitinfo, sigtimedwait
 #   _handlers  _sigaction  _subscribing   signal, getsignal, siginterrupt; sigaction, handling,
 #                                    ignoring; subscribe
 #   _installing                      how what is done about a signal changes
 #   _dispatch  _action               from the ring to the handlers; Action, SA_*
 #   _itimers  _masks  _sending  _siginfo   alarm and itimers; masks; sigqueue, ...; SigInfo
+#   _dead_man                        kill_after
 #   _mainthread  _constants  _names  which thread runs handlers; names the standard module may
 #                                    lack; names of signals and of SI_* codes
-#   _registry  _arguments  _scope  _ffi   pure: who handles a signal, what is a number, what is a
-#                                    block; the door to C
+#   _registry  _arguments  _scope    pure: who handles a signal, what is a number, what is a block
+#   _loops  _ffi                     waiting under asyncio and trio; the door to C
 #   _csrc/                           the C half: trampoline.c, owing.c, ring.c, dispositions.c, ...
 #
 # What is not replaced is the standard module's own object: constants, enums, ItimerError,
@@ -24,9 +27,14 @@
 
 from signal import *  # noqa: F403
 
+from sigcffi import actions as actions
 from sigcffi._action import *  # noqa: F403
 from sigcffi._constants import *  # type: ignore[assignment,unused-ignore]  # noqa: F403
+from sigcffi._dead_man import DeadMansSwitch as DeadMansSwitch
+from sigcffi._dead_man import kill_after as kill_after
 from sigcffi._deferring import deferred as deferred
+from sigcffi._force_quit import ForceQuit as ForceQuit
+from sigcffi._force_quit import force_quit as force_quit
 from sigcffi._handlers import getsignal as getsignal
 from sigcffi._handlers import siginterrupt as siginterrupt
 from sigcffi._handlers import signal as signal
@@ -44,6 +52,8 @@ from sigcffi._masks import valid_signals as valid_signals
 from sigcffi._names import *  # noqa: F403
 from sigcffi._patching import patch_stdlib as patch_stdlib
 from sigcffi._patching import unpatch_stdlib as unpatch_stdlib
+from sigcffi._receiving import Receiver as Receiver
+from sigcffi._receiving import open_signal_receiver as open_signal_receiver
 from sigcffi._sending import *  # noqa: F403
 from sigcffi._sigaction import handling as handling
 from sigcffi._sigaction import ignoring as ignoring

@@ -15,9 +15,21 @@ from sigcffi._sigcffi import lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Literal
 
-__all__ = ["NULL", "check", "itimer_error", "lib", "memory", "new_sigaction", "strsignal", "words"]
+__all__ = [
+    "NULL",
+    "address_of",
+    "check",
+    "itimer_error",
+    "lib",
+    "memory",
+    "new_records",
+    "new_sigaction",
+    "strsignal",
+    "view",
+    "words",
+]
 
 # The main channel (state.h): as bytes, and its first part as 64-bit words.
 _SIZE = lib.SIGCFFI_WORDS * 8 + lib.SIGCFFI_CAPACITY * lib.SIGCFFI_RECORD_SIZE
@@ -35,6 +47,29 @@ NULL: Any = _ffi.NULL
 def new_sigaction() -> Any:
     """A ``struct sigaction`` for C to fill in; all zero."""
     return _ffi.new("struct sigaction *")
+
+
+def new_records(count: int) -> tuple[Any, Any]:
+    """Memory for so many records of ring.h, all zero: for C, and as bytes for Python, which exist
+    as long as the first does.
+    """
+    records = _ffi.new("char[]", count * lib.SIGCFFI_RECORD_SIZE)
+    return records, memoryview(_ffi.buffer(records)).cast("B")
+
+
+def view(pointer: Any, count: int, code: Literal["i", "Q"]) -> Any:
+    """So many numbers from where C points to, int ("i") or uint64_t ("Q"), to be read and written
+    by index, without a call.
+    """
+    if sys.implementation.name != "cpython":
+        return pointer  # ten times faster there
+    size = count * (4 if code == "i" else 8)
+    return memoryview(_ffi.buffer(pointer, size)).cast("B").cast(code)
+
+
+def address_of(pointer: Any) -> int:
+    """Where C points to, as a number."""
+    return int(_ffi.cast("uintptr_t", pointer))
 
 
 def check(result: int) -> int:

@@ -32,6 +32,7 @@ __all__ = ["cover_all", "getsignal", "kind_of", "siginterrupt", "signal"]
 
 _PYTHON = lib.SIGCFFI_PYTHON
 _FOREIGN = lib.SIGCFFI_FOREIGN
+_SLOTTED = lib.SIGCFFI_SLOTTED
 _KINDS = {
     lib.SIGCFFI_DEFAULT: DEFAULT,
     lib.SIGCFFI_IGNORED: IGNORED,
@@ -40,6 +41,7 @@ _KINDS = {
 }
 
 _query = lib.sigcffi_query
+_query_slotted = lib.sigcffi_query_slotted
 _registered = lib.sigcffi_registered
 _register = _signal.signal
 _lookup = _signal.getsignal
@@ -80,9 +82,11 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
     signum = signalnum if type(signalnum) in _NUMBERS else _number(signalnum)
     action = handler if type(handler) in _FUNCTIONS else _number(handler)
     if (signum in entries and entry_of(signum)) or type(action) is Action:
-        return _beside_subscribers(signum, action)
-    kind = _query(signum)
-    if kind == _FOREIGN:
+        return _beside_others(signum, action)
+    kind = _query_slotted(signum)
+    if kind >= _FOREIGN:
+        if kind & _SLOTTED:
+            return _beside_others(signum, action)
         kind = _recognised(signum)
     try:
         former = _register(signum, action)
@@ -96,8 +100,10 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
     return former if kind == _PYTHON else in_force(_KINDS.get(kind), former)
 
 
-def _beside_subscribers(signum: int, handler: Any) -> Handler:
-    """``signal`` for a signal that goes through the dispatcher, or a handler that has to."""
+def _beside_others(signum: int, handler: Any) -> Handler:
+    """``signal`` for a signal that goes through the dispatcher or has actions in C, or for a
+    handler that has to.
+    """
     if not callable(handler):
         handler = disposition(handler)
     require_main_thread()

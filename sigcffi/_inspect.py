@@ -1,8 +1,6 @@
 """Looking: what every signal would do now, and how often it has come.
 
 Law: reads, and changes nothing.
-
-Source: signal(7) for the default actions.
 """
 
 from __future__ import annotations
@@ -24,13 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["SignalState", "deliveries", "dispositions", "dropped", "strsignal"]
 
 _DEFAULT_ACTIONS = {
-    "core": "ABRT BUS FPE ILL QUIT SEGV SYS TRAP XCPU XFSZ",
-    "ignore": "CHLD URG WINCH",
-    "stop": "STOP TSTP TTIN TTOU",
-    "continue": "CONT",
-}
-_ACTION_OF = {
-    f"SIG{name}": action for action, names in _DEFAULT_ACTIONS.items() for name in names.split()
+    lib.SIGCFFI_TERMINATES: "terminate",
+    lib.SIGCFFI_DUMPS_CORE: "core",
+    lib.SIGCFFI_IS_IGNORED: "ignore",
+    lib.SIGCFFI_STOPS: "stop",
+    lib.SIGCFFI_CONTINUES: "continue",
 }
 
 
@@ -78,7 +74,7 @@ class SignalState:
         self.signum = signum
         self.name = name_of(signum)
         self.meaning = strsignal(signum) or ""
-        self.default_action = _ACTION_OF.get(self.name, "terminate")
+        self.default_action = _DEFAULT_ACTIONS[lib.sigcffi_default_action(signum)]
         self.disposition = kind_of(signum) or ""
         self.handler = getsignal(signum)
         self.blocked = signum in blocked

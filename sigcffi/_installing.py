@@ -27,7 +27,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-__all__ = ["entry_of", "install", "installed", "require_main_thread", "subscribe", "unsubscribe"]
+__all__ = [
+    *("entry_of", "install", "installed", "register_aside", "registered", "require_main_thread"),
+    *("subscribe", "unsubscribe"),
+]
 
 _register = _signal.signal
 _lookup = _signal.getsignal
@@ -96,6 +99,25 @@ def entry_of(signum: int) -> Entry | None:
         take_back(signum)
         return None
     return entry
+
+
+def registered(signum: int) -> Any:
+    """What the interpreter would run for a signal."""
+    return _lookup(signum)
+
+
+def register_aside(signum: int, function: Callable[[int, Any], object]) -> None:
+    """Have the interpreter run a function for a signal, but leave the kernel as it is: the signal
+    does not lead to it, only C does.
+    """
+    former = installed(signum)
+    blocked = check(_hold(signum))
+    try:
+        _register(signum, function)
+        check(lib.sigcffi_put_back(signum, _kernels(former), former._covered))
+    finally:
+        if not blocked:
+            _let_go(signum)
 
 
 def install(signum: int, action: Action) -> None:
@@ -192,20 +214,36 @@ def _kernels(action: Action) -> Any:
     return plain
 
 
+def _register_beside_slots(signum: int, handler: Callable[..., Any]) -> None:
+    """Nothing that is attached to the signal shall miss it meanwhile."""
+    blocked = check(_hold(signum))
+    try:
+        _register(signum, handler)
+        check(lib.sigcffi_registered(signum))
+    finally:
+        if not blocked:
+            _let_go(signum)
+    if LOOKS_LATE:
+        run_due_handlers()
+
+
 def _take_over(signum: int, action: Action) -> None:
     """The signal leaves the dispatcher: what it does now is between kernel and interpreter."""
     handler = action._handler
     python = callable(handler)
+    slotted = words[_SLOTTED] >> (signum - 1) & 1
     # Not a foreign handler: the interpreter's table keeps what it has. And not the default action
     # where something in C stands on it, which would be without for an instant.
-    if python or (handler is not None and not words[_SLOTTED] >> (signum - 1) & 1):
+    if python and slotted:
+        _register_beside_slots(signum, handler)
+    elif python or (handler is not None and not slotted):
         _register(signum, handler if python else int(handler))
     elif action._saved is None:
         check(lib.sigcffi_put_back(signum, _kernels(action), 0))
     _record(signum, 0)
     if action._saved is not None:
         check(lib.sigcffi_put_back(signum, action._saved, action._covered))
-    elif python and action._covered:
+    elif python and action._covered and not slotted:
         check(lib.sigcffi_registered(signum))
     if entries.pop(signum, None) is not None:
         take_back(signum)

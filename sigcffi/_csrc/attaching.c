@@ -97,8 +97,16 @@ static void detach(int signum, int index)
     sigcffi_withdraw_unneeded(signum);
 }
 
-/* Lock held. Attach what `what` says behind what is attached; its index, or a negative errno. */
-static int attach(int signum, const struct slot *what)
+/* A handle is an index below how many handles there have been before: what was detached, or closed,
+ * is known as such. Lock held. */
+static int64_t new_handle(int index)
+{
+    static int64_t handles;
+    return ++handles << 8 | index;
+}
+
+/* Lock held. Attach what `what` says behind what is attached; its handle, or a negative errno. */
+static int64_t attach(int signum, const struct slot *what)
 {
     int index = free_slot(signum);
     if (index < 0) return index;
@@ -109,6 +117,7 @@ static int attach(int signum, const struct slot *what)
     slot->cell = what->cell;
     slot->from = what->from;
     slot->is_socket = what->is_socket;
+    slot->handle = new_handle(index);
     atomic_store(&slot->count, 0);
     atomic_store(&slot->missed, 0);
     uint64_t order = atomic_load(&state.order[signum]), last = (uint64_t)index + 1;
@@ -117,7 +126,7 @@ static int attach(int signum, const struct slot *what)
      * neither its former disposition nor this. */
     publish(signum, order | last);
     int result = sigcffi_interpose_locked(signum);
-    if (result == 0) return index;
+    if (result == 0) return slot->handle;
     slot->fd = -1; /* still the caller's */
     detach(signum, index);
     return result;
@@ -151,18 +160,18 @@ static int prepare_forward(struct slot *slot, int pid)
     return 0;
 }
 
-/* Attach an action to a signal, behind those that it has; its index, or a negative errno, and
+/* Attach an action to a signal, behind those that it has; its handle, or a negative errno, and
  * nothing is attached: -ENOSPC if the signal has as many as it can.
  *
  * `number` is the descriptor of write (-EWOULDBLOCK if it blocks), the process or group of forward
  * and the status of exit, `cell` the flag that is set, or that exit and default wait for (-1: for
  * none), `from` the delivery from which on exit, default and force_quit do something. */
-int sigcffi_attach(int signum, int kind, int number, int cell, int from)
+int64_t sigcffi_attach(int signum, int kind, int number, int cell, int from)
 {
     if (!sigcffi_is_signal(signum) || kind <= SIGCFFI_SLOT_EMPTY || kind >= SIGCFFI_SLOT_RECEIVER)
         return -EINVAL;
     struct slot what = {.kind = kind, .number = number, .fd = -1, .cell = cell, .from = from};
-    int result = 0;
+    int64_t result = 0;
     if (kind == SIGCFFI_SLOT_WRITE) result = prepare_write(&what, number);
     if (kind == SIGCFFI_SLOT_FORWARD) result = prepare_forward(&what, number);
     if (result < 0) return result;
@@ -173,34 +182,43 @@ int sigcffi_attach(int signum, int kind, int number, int cell, int from)
     return result;
 }
 
-/* Whether there is such a slot. */
-static bool is_slot(int signum, int index)
+/* Lock held. The slot with this handle, or null. */
+static struct slot *slot_of(int signum, int64_t handle)
 {
-    return sigcffi_is_signal(signum) && index >= 0 && index < SIGCFFI_SLOTS;
+    int index = (int)(handle & 0xff);
+    if (!sigcffi_is_signal(signum) || handle < 0 || index >= SIGCFFI_SLOTS) return NULL;
+    struct slot *slot = &state.slots[signum][index];
+    return slot->kind != SIGCFFI_SLOT_EMPTY && slot->handle == handle ? slot : NULL;
+}
+
+static sigcffi_tally tally(int signum, int64_t handle, bool last)
+{
+    sigcffi_tally result = {-1, -1};
+    sigcffi_take_lock();
+    struct slot *slot = slot_of(signum, handle);
+    if (slot != NULL) {
+        if (last) detach(signum, (int)(slot - state.slots[signum]));
+        result.count = (int64_t)atomic_load(&slot->count);
+        result.missed = (int64_t)atomic_load(&slot->missed);
+    }
+    sigcffi_release_lock();
+    return result;
 }
 
 /* Detach it: when this returns it is not taken any more, on any thread. Where nothing else needs
- * the trampoline, what was there before is back. */
-int sigcffi_detach(int signum, int index)
+ * the trampoline, what was there before is back. What it has come to, unless it was detached
+ * before. */
+sigcffi_tally sigcffi_detach(int signum, int64_t handle)
 {
-    if (!is_slot(signum, index)) return -EINVAL;
-    sigcffi_take_lock();
-    int kind = state.slots[signum][index].kind;
-    if (kind != SIGCFFI_SLOT_EMPTY && kind != SIGCFFI_SLOT_RECEIVER) detach(signum, index);
-    sigcffi_release_lock();
-    return 0;
+    sigcffi_tally result = tally(signum, handle, true);
+    sigcffi_something_happened(); /* for those that wait for a flag */
+    return result;
 }
 
-/* How often it was taken; of force_quit, how many signals Python has not seen. */
-uint64_t sigcffi_count(int signum, int index)
+/* What it has come to so far. */
+sigcffi_tally sigcffi_tally_of(int signum, int64_t handle)
 {
-    return is_slot(signum, index) ? atomic_load(&state.slots[signum][index].count) : 0;
-}
-
-/* How often it came to nothing. */
-uint64_t sigcffi_missed(int signum, int index)
-{
-    return is_slot(signum, index) ? atomic_load(&state.slots[signum][index].missed) : 0;
+    return tally(signum, handle, false);
 }
 
 /* Python has seen the signals in `set`. */
@@ -249,8 +267,6 @@ int *sigcffi_cell(int cell)
 
 /* ---- Receivers ---- */
 
-/* A handle is the index of a receiver below how many have been opened before: one that was closed
- * is known as such. */
 static struct receiver *receiver_of(int64_t handle)
 {
     struct receiver *receiver = &state.receivers[handle & 0xff];
@@ -291,11 +307,11 @@ static void detach_receiver(int number)
 }
 
 /* Lock held. */
-static int attach_receiver(int number)
+static int64_t attach_receiver(int number)
 {
     struct slot what = {
         .kind = SIGCFFI_SLOT_RECEIVER, .number = number, .fd = -1, .cell = -1, .from = 0};
-    int result = 0;
+    int64_t result = 0;
     for (uint64_t set = atomic_load(&state.receivers[number].set); set != 0 && result >= 0;
          set &= set - 1)
         result = attach(__builtin_ctzll(set) + 1, &what);
@@ -324,11 +340,10 @@ static void close_receiver(struct receiver *receiver)
 /* Lock held. */
 static int64_t open_receiver(void *records, uint64_t capacity, uint64_t set, bool drops)
 {
-    static int64_t opened;
     int number = free_receiver();
     if (number < 0) return number;
     struct receiver *receiver = &state.receivers[number];
-    int result = open_descriptors(receiver);
+    int64_t result = open_descriptors(receiver);
     if (result < 0) return result;
     atomic_store(&receiver->records, records);
     atomic_store(&receiver->capacity, capacity);
@@ -339,7 +354,7 @@ static int64_t open_receiver(void *records, uint64_t capacity, uint64_t set, boo
     atomic_store(&receiver->raised, false);
     atomic_store(&receiver->dropped, 0);
     atomic_store(&receiver->pressing, 0);
-    atomic_store(&receiver->handle, ++opened << 8 | number);
+    atomic_store(&receiver->handle, new_handle(number));
     result = attach_receiver(number);
     if (result < 0) close_receiver(receiver);
     return result < 0 ? result : atomic_load(&receiver->handle);
@@ -392,9 +407,23 @@ void sigcffi_close_receiver(int64_t handle)
 {
     sigcffi_take_lock();
     struct receiver *receiver = receiver_of(handle);
-    if (receiver != NULL) close_receiver(receiver);
+    if (receiver != NULL) {
+        /* For those that wait for a copy of it. */
+        atomic_store(&receiver->raised, false);
+        sigcffi_raise_descriptor(receiver);
+        close_receiver(receiver);
+    }
     sigcffi_release_lock();
     sigcffi_something_happened(); /* for those that wait for it */
+}
+
+/* Nothing comes to any: the program ends, and with it the memory. */
+void sigcffi_stop_receivers(void)
+{
+    for (int number = 0; number < SIGCFFI_RECEIVERS; number++) {
+        int64_t handle = atomic_load(&state.receivers[number].handle);
+        if (handle != 0) sigcffi_stop_receiver(handle);
+    }
 }
 
 /* The descriptor that can be read while there are records. */

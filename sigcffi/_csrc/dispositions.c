@@ -154,6 +154,14 @@ int sigcffi_query(int signum)
                                         : sigcffi_handler_of(&now));
 }
 
+/* The same, before it is replaced; SIGCFFI_SLOTTED in addition if actions are attached to it. */
+int sigcffi_query_slotted(int signum)
+{
+    int kind = sigcffi_query(signum);
+    if (kind >= 0 && (atomic_load(&channel.slotted) & sigcffi_bit(signum))) kind |= SIGCFFI_SLOTTED;
+    return kind;
+}
+
 /* Whether the code at `handler` is part of the interpreter. */
 static bool is_interpreters(uintptr_t handler)
 {

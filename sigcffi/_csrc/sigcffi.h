@@ -77,7 +77,8 @@ enum {
     SIGCFFI_PYTHON,
     SIGCFFI_FOREIGN,
     SIGCFFI_COVERED, /* in addition: by the trampoline */
-    SIGCFFI_USUAL = SIGCFFI_COVERED * 2
+    SIGCFFI_USUAL = SIGCFFI_COVERED * 2,
+    SIGCFFI_SLOTTED = SIGCFFI_USUAL * 2
 };
 
 /* Bytes of a record in a ring; see ring.h. */
@@ -90,6 +91,7 @@ int sigcffi_is_main_thread(void);
 
 /* --- dispositions.c: dispositions --- */
 int sigcffi_query(int signum);
+int sigcffi_query_slotted(int signum);
 int sigcffi_recognise(int signum);
 int sigcffi_registered(int signum);
 int sigcffi_cover(int signum);
@@ -105,10 +107,14 @@ int sigcffi_usual_flags(void);
 int sigcffi_default_action(int signum);
 
 /* --- attaching.c: slots, flags, receivers --- */
-int sigcffi_attach(int signum, int kind, int number, int cell, int from);
-int sigcffi_detach(int signum, int index);
-uint64_t sigcffi_count(int signum, int index);
-uint64_t sigcffi_missed(int signum, int index);
+typedef struct {
+    int64_t count;  /* how often it was taken, of force_quit how many Python has not seen; or -1 */
+    int64_t missed; /* how often that came to nothing */
+} sigcffi_tally;
+
+int64_t sigcffi_attach(int signum, int kind, int number, int cell, int from);
+sigcffi_tally sigcffi_detach(int signum, int64_t handle);
+sigcffi_tally sigcffi_tally_of(int signum, int64_t handle);
 void sigcffi_seen(uint64_t set);
 int sigcffi_new_cell(void);
 void sigcffi_free_cell(int cell);
@@ -116,6 +122,7 @@ int *sigcffi_cell(int cell);
 int64_t sigcffi_open_receiver(void *records, uint64_t capacity, uint64_t set, bool drops);
 int sigcffi_stop_receiver(int64_t handle);
 void sigcffi_close_receiver(int64_t handle);
+void sigcffi_stop_receivers(void);
 int sigcffi_receiver_fd(int64_t handle);
 uint64_t *sigcffi_receiver_ring(int64_t handle);
 int64_t sigcffi_received(int64_t handle);

@@ -306,3 +306,10 @@ void register_signal(int signum)
     EQUAL(sigcffi_registered(signum), 0);
     EQUAL(sigcffi_query(signum), SIGCFFI_PYTHON);
 }
+
+int64_t attach_counter(int signum)
+{
+    int64_t handle = sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0);
+    CHECK(handle > 0);
+    return handle;
+}

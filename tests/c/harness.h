@@ -54,6 +54,9 @@ static inline void equal(const char *file, int line, const char *what, long long
 /* A system call that must succeed. */
 #define MUST(call) EQUAL(call, 0)
 
+/* Count deliveries of a signal from now on; the handle of the counter. */
+int64_t attach_counter(int signum);
+
 /* ---- Cases ---- */
 
 typedef void case_function(void);

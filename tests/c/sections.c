@@ -280,7 +280,7 @@ static void a_handler_that_calls_the_trampoline_under_it_does_not_recurse(void)
     const int rounds = 200 * SCALE;
     install(QUEUED, interpreter_handler, SA_ONSTACK);
     EQUAL(sigcffi_dispatched(QUEUED, 0), 0);
-    EQUAL(sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0, -1, 0), 0);
+    int64_t counter = attach_counter(QUEUED);
     MUST(sigaction(QUEUED, NULL, &replaced));
     install_foreign(QUEUED, call_what_it_replaced, 0);
     start_takers(1);
@@ -297,7 +297,7 @@ static void a_handler_that_calls_the_trampoline_under_it_does_not_recurse(void)
             UNTIL(atomic_load(&calls[QUEUED]) >= sent);
             EQUAL(atomic_load(&calls[QUEUED]), sent);
             EQUAL(sigcffi_deliveries(QUEUED), sent);
-            EQUAL(sigcffi_count(QUEUED, 0), sent);
+            EQUAL(sigcffi_tally_of(QUEUED, counter).count, sent);
             EQUAL(sigcffi_offered(), sent);
             /* A note to the main thread comes past the trampoline before that is on top. */
             if (interposed) EQUAL(atomic_load(&foreign_calls), sent + rounds / 2);
@@ -403,9 +403,9 @@ static void children_of_who_ignores_sigchld_leave_no_zombies(void)
     install(SIGCHLD, SIG_IGN, 0);
     EQUAL(sigcffi_interpose(SIGCHLD), 0);
     EQUAL(sigcffi_query(SIGCHLD), SIGCFFI_IGNORED);
-    EQUAL(sigcffi_attach(SIGCHLD, SIGCFFI_SLOT_COUNTER, 0, -1, 0), 0);
+    int64_t counter = attach_counter(SIGCHLD);
     for (int i = 0; i < rounds; i++) {
-        uint64_t before = sigcffi_count(SIGCHLD, 0);
+        int64_t before = sigcffi_tally_of(SIGCHLD, counter).count;
         pid_t pid = fork();
         CHECK(pid >= 0);
         if (pid == 0) _exit(0);
@@ -414,7 +414,7 @@ static void children_of_who_ignores_sigchld_leave_no_zombies(void)
         }
         EQUAL(result, -1); /* it has ended, and left nothing to wait for */
         EQUAL(errno, ECHILD);
-        UNTIL(sigcffi_count(SIGCHLD, 0) > before);
+        UNTIL(sigcffi_tally_of(SIGCHLD, counter).count > before);
     }
     EQUAL(sigcffi_withdraw(SIGCHLD), 0);
     struct sigaction now;

@@ -124,11 +124,11 @@ static void threads_in_the_trampoline_together_count_right(void)
 {
     const long long all = 2 * own_signals;
     register_signal(QUEUED);
-    EQUAL(sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0, -1, 0), 0);
+    int64_t counter = attach_counter(QUEUED);
     sigcffi_defer(sigcffi_bit(QUEUED));
     signal_themselves();
     EQUAL(sigcffi_deliveries(QUEUED), all);
-    EQUAL(sigcffi_count(QUEUED, 0), all);
+    EQUAL(sigcffi_tally_of(QUEUED, counter).count, all);
     EQUAL(atomic_load(&calls[QUEUED]), 0);
     sigcffi_lift(sigcffi_bit(QUEUED)); /* what was owed is called */
     EQUAL(atomic_load(&calls[QUEUED]), all);
@@ -254,12 +254,13 @@ static void *attach_and_detach(void *stop)
 {
     long long times = 0;
     for (; !atomic_load((atomic_bool *)stop); times++) {
-        int index = sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0, -1, 0);
+        int64_t handle = attach_counter(QUEUED);
+        int index = (int)(handle & 0xff);
         CHECK(index > 0); /* 0 is taken by the one that stays */
         CHECK(!atomic_exchange(&slot_taken[index], true));
-        CHECK(sigcffi_count(QUEUED, index) <= sigcffi_deliveries(QUEUED));
+        CHECK(sigcffi_tally_of(QUEUED, handle).count <= (int64_t)sigcffi_deliveries(QUEUED));
         CHECK(atomic_exchange(&slot_taken[index], false));
-        EQUAL(sigcffi_detach(QUEUED, index), 0);
+        CHECK(sigcffi_detach(QUEUED, handle).count >= 0);
         if (times % 64 == 0) breathe();
     }
     return NULL;
@@ -271,8 +272,8 @@ static void a_counter_counts_every_delivery(void)
     register_signal(QUEUED);
     install(QUEUED_TOO, foreign_counter, 0);
     EQUAL(sigcffi_interpose(QUEUED_TOO), 0);
-    EQUAL(sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0, -1, 0), 0);
-    EQUAL(sigcffi_attach(QUEUED_TOO, SIGCFFI_SLOT_COUNTER, 0, -1, 0), 0);
+    int64_t counter = attach_counter(QUEUED);
+    int64_t counter_too = attach_counter(QUEUED_TOO);
     start_takers(3);
     atomic_bool stop = false;
     pthread_t busy[] = {start_thread(attach_and_detach, &stop),
@@ -285,8 +286,8 @@ static void a_counter_counts_every_delivery(void)
     stop_takers();
     atomic_store(&stop, true);
     for (int i = 0; i < 2; i++) join(busy[i]);
-    EQUAL(sigcffi_count(QUEUED, 0), each);
-    EQUAL(sigcffi_count(QUEUED_TOO, 0), each);
+    EQUAL(sigcffi_tally_of(QUEUED, counter).count, each);
+    EQUAL(sigcffi_tally_of(QUEUED_TOO, counter_too).count, each);
     EQUAL(atomic_load(&foreign_calls), each);
     figures("%d signals", 2 * each);
 }
@@ -295,31 +296,37 @@ static void a_full_table_refuses_and_attaches_nothing(void)
 {
     const int signum = STANDARD;
     EQUAL(sigcffi_interpose(signum), 0);
-    for (int i = 0; i < SIGCFFI_SLOTS; i++)
-        EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0), i);
+    int64_t handles[SIGCFFI_SLOTS];
+    for (int i = 0; i < SIGCFFI_SLOTS; i++) handles[i] = attach_counter(signum);
     EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -ENOSPC);
     MUST(raise(signum));
     UNTIL(sigcffi_deliveries(signum) == 1);
-    for (int i = 0; i < SIGCFFI_SLOTS; i++) EQUAL(sigcffi_count(signum, i), 1);
+    for (int i = 0; i < SIGCFFI_SLOTS; i++) EQUAL(sigcffi_tally_of(signum, handles[i]).count, 1);
 
     /* A place that becomes free is used again, and counts from zero. */
-    EQUAL(sigcffi_detach(signum, 3), 0);
+    EQUAL(sigcffi_detach(signum, handles[3]).count, 1);
+    EQUAL(sigcffi_detach(signum, handles[3]).count, -1);
     MUST(raise(signum));
     UNTIL(sigcffi_deliveries(signum) == 2);
-    EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0), 3);
-    EQUAL(sigcffi_count(signum, 3), 0);
+    EQUAL(sigcffi_tally_of(signum, handles[3]).count, -1);
+    int64_t former = handles[3];
+    handles[3] = attach_counter(signum);
+    EQUAL(sigcffi_tally_of(signum, handles[3]).count, 0);
+    EQUAL(sigcffi_detach(signum, former).count, -1);
     EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -ENOSPC);
     MUST(raise(signum));
     UNTIL(sigcffi_deliveries(signum) == 3);
-    for (int i = 0; i < SIGCFFI_SLOTS; i++) EQUAL(sigcffi_count(signum, i), i == 3 ? 1 : 3);
+    for (int i = 0; i < SIGCFFI_SLOTS; i++)
+        EQUAL(sigcffi_tally_of(signum, handles[i]).count, i == 3 ? 1 : 3);
 
     EQUAL(sigcffi_attach(0, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -EINVAL);
     EQUAL(sigcffi_attach(NSIG, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -EINVAL);
     EQUAL(sigcffi_attach(SIGHUP, SIGCFFI_SLOT_EMPTY, 0, -1, 0), -EINVAL);
     EQUAL(sigcffi_attach(SIGHUP, 256, 0, -1, 0), -EINVAL);
     EQUAL(sigcffi_attach(SIGKILL, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -EINVAL);
-    EQUAL(sigcffi_detach(SIGHUP, SIGCFFI_SLOTS), -EINVAL);
-    EQUAL(sigcffi_detach(SIGHUP, -1), -EINVAL);
+    EQUAL(sigcffi_detach(SIGHUP, SIGCFFI_SLOTS).count, -1);
+    EQUAL(sigcffi_detach(SIGHUP, -1).count, -1);
+    EQUAL(sigcffi_detach(NSIG, handles[0]).count, -1);
     figures("%d slots", SIGCFFI_SLOTS);
 }
 
@@ -761,15 +768,14 @@ static void deferring_one_signal_holds_back_no_other(void)
 
 /* ---- fork ---- */
 
+static int64_t forks_counter;
 static const int forks = TSAN || ASAN ? 250 : 700; /* by each of three threads */
 
 static void check_forked_child(bool deferred)
 {
     CHECK(sigcffi_is_main_thread());
-    for (int signum = 1; signum < NSIG; signum++) {
-        EQUAL(sigcffi_deliveries(signum), 0);
-        for (int index = 0; index < SIGCFFI_SLOTS; index++) EQUAL(sigcffi_count(signum, index), 0);
-    }
+    for (int signum = 1; signum < NSIG; signum++) EQUAL(sigcffi_deliveries(signum), 0);
+    EQUAL(sigcffi_tally_of(QUEUED, forks_counter).count, 0);
     /* Nothing is owed for what the parent received, and the lock is free. */
     long long before = atomic_load(&calls[QUEUED]);
     if (deferred) sigcffi_lift(sigcffi_bit(QUEUED));
@@ -781,7 +787,7 @@ static void check_forked_child(bool deferred)
     UNTIL(atomic_load(&calls[QUEUED]) > before);
     EQUAL(atomic_load(&calls[QUEUED]), before + 1);
     EQUAL(sigcffi_deliveries(QUEUED), 1);
-    EQUAL(sigcffi_count(QUEUED, 0), 1);
+    EQUAL(sigcffi_tally_of(QUEUED, forks_counter).count, 1);
     _exit(0);
 }
 
@@ -828,7 +834,7 @@ static void *flood_until_stopped(void *target)
 static void a_forked_child_starts_clean_with_a_free_lock(void)
 {
     register_signal(QUEUED);
-    EQUAL(sigcffi_attach(QUEUED, SIGCFFI_SLOT_COUNTER, 0, -1, 0), 0);
+    forks_counter = attach_counter(QUEUED);
     /* Held back in this process, so that much is owed when it forks. */
     sigcffi_defer(sigcffi_bit(QUEUED));
     start_takers(2);
@@ -850,7 +856,7 @@ static void a_forked_child_starts_clean_with_a_free_lock(void)
     CHECK(sigcffi_is_main_thread());
     sigcffi_lift(sigcffi_bit(QUEUED));
     EQUAL(atomic_load(&calls[QUEUED]), (intptr_t)sent);
-    EQUAL(sigcffi_count(QUEUED, 0), (intptr_t)sent);
+    EQUAL(sigcffi_tally_of(QUEUED, forks_counter).count, (intptr_t)sent);
     stop_takers();
     figures("%d forks, %lld signals", 3 * forks, (long long)(intptr_t)sent);
 }
@@ -924,8 +930,7 @@ static void a_foreign_handler_may_fork_wherever_it_interrupts_us(void)
     for (; atomic_load(&handler_forks) < (ASAN ? 300 : 1500); times++) {
         EQUAL(sigcffi_interpose(STANDARD), 0);
         EQUAL(sigcffi_withdraw(STANDARD), 0);
-        EQUAL(sigcffi_detach(STANDARD, sigcffi_attach(STANDARD, SIGCFFI_SLOT_COUNTER, 0, -1, 0)),
-              0);
+        EQUAL(sigcffi_detach(STANDARD, attach_counter(STANDARD)).count, 0);
     }
     join(provoking);
     figures("%d forks in %lld calls", (int)atomic_load(&handler_forks), 4 * times);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import re
 from pathlib import Path
 
@@ -51,17 +52,16 @@ def test_a_word_is_the_set_that_the_kernel_has() -> None:
 def test_slots_are_attached_detached_and_bounded() -> None:
     signum = sigcffi.SIGUSR1
     sigcffi.signal(signum, lambda signum, frame: None)
-    indices = [
-        lib.sigcffi_attach(signum, lib.SIGCFFI_SLOT_COUNTER, 0, -1, 0) for _ in range(lib.SIGCFFI_SLOTS)
-    ]
-    assert sorted(indices) == list(range(lib.SIGCFFI_SLOTS))
-    assert lib.sigcffi_attach(signum, lib.SIGCFFI_SLOT_COUNTER, 0, -1, 0) < 0
+    counter = lib.SIGCFFI_SLOT_COUNTER
+    handles = [lib.sigcffi_attach(signum, counter, 0, -1, 0) for _ in range(lib.SIGCFFI_SLOTS)]
+    assert len(set(handles)) == lib.SIGCFFI_SLOTS
+    assert min(handles) > 0
+    assert lib.sigcffi_attach(signum, counter, 0, -1, 0) == -errno.ENOSPC
     sigcffi.raise_signal(signum)
-    assert [lib.sigcffi_count(signum, index) for index in indices] == [1] * lib.SIGCFFI_SLOTS
-    for index in indices:
-        assert lib.sigcffi_detach(signum, index) == 0
-    sigcffi.raise_signal(signum)
-    assert lib.sigcffi_count(signum, 0) == 1
+    for handle in handles:
+        assert lib.sigcffi_tally_of(signum, handle).count == 1
+        assert lib.sigcffi_detach(signum, handle).count == 1
+        assert lib.sigcffi_detach(signum, handle).count == -1
 
 
 def test_a_deferred_signal_waits_for_the_lift() -> None:

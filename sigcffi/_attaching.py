@@ -1,0 +1,88 @@
+"""What is attached to a signal and acts in C: ``Attachment``.
+
+Law: attaching and closing are one call of C each, in any thread; what an attachment names in C it
+keeps alive until it is closed.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from sigcffi._arguments import signal_number
+from sigcffi._ffi import check, lib
+from sigcffi._handlers import kind_of
+from sigcffi._names import name_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, SupportsIndex
+
+__all__ = ["Attachment"]
+
+# By handle. Nobody need keep an attachment to have it stay; what it names in C must.
+_attached: dict[int, Attachment] = {}
+
+
+class Attachment:
+    """An action in C that is attached to a signal until ``close``; a context manager.
+
+    ``signum`` is the signal, ``closed`` tells whether it was closed. An attachment that nobody
+    keeps stays attached.
+    """
+
+    __slots__ = ("_handle", "_tally", "signum")
+
+    def __init__(
+        self, signum: SupportsIndex, kind: int, number: int = 0, cell: int = -1, nth: int = 0
+    ) -> None:
+        self._tally: tuple[int, int] | None = None  # when it was closed
+        self._handle = 0
+        self.signum = signal_number(signum)
+        kind_of(self.signum)  # by this C learns to know the interpreter's handler
+        handle = lib.sigcffi_attach(self.signum, kind, number, cell, nth)
+        if handle == -errno.ENOSPC:
+            raise OSError(
+                errno.ENOSPC, f"{name_of(self.signum)} has {lib.SIGCFFI_SLOTS} actions already"
+            )
+        self._handle = check(handle)
+        _attached[handle] = self
+
+    def _tallies(self) -> tuple[int, int]:
+        """How often it was taken, and how often that came to nothing."""
+        if self._tally is not None:
+            return self._tally
+        tally = lib.sigcffi_tally_of(self.signum, self._handle)
+        if tally.count < 0:  # somebody is just closing it
+            return self._tally or (0, 0)
+        return tally.count, tally.missed
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed: it does not act any more."""
+        return self._tally is not None
+
+    def close(self) -> None:
+        """Detach it; a second time changes nothing.
+
+        When this returns it does not act any more: a handler that was at it in another thread has
+        ended. If nothing else is attached to the signal and Python does not handle it, exactly what
+        was there before is back. Any thread may call it.
+        """
+        tally = lib.sigcffi_detach(self.signum, self._handle)
+        if tally.count >= 0:
+            self._tally = tally.count, tally.missed
+        _attached.pop(self._handle, None)
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
+        self.close()
+
+    def _details(self) -> str:
+        return ""
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "attached"
+        kind = type(self).__name__
+        return f"<{kind} of {name_of(self.signum)}{self._details()}, {state}>"

@@ -1,0 +1,124 @@
+"""The dead man's switch: ``kill_after``.
+
+Law: the earliest of all deadlines is told to C, whose thread ends the process when it has passed;
+it needs neither the GIL nor the main thread.
+
+Source: faulthandler of Python's documentation, for the traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from sigcffi._arguments import nanoseconds
+from sigcffi._ffi import check, lib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sigcffi._arguments import Number
+
+__all__ = ["DeadMansSwitch", "kill_after"]
+
+# A dict: each of its operations here is one step for other threads and for handlers.
+_deadlines: dict[DeadMansSwitch, int] = {}
+
+
+def _publish() -> None:
+    while True:
+        deadlines = _deadlines.copy()
+        check(lib.sigcffi_end_at(min(deadlines.values(), default=0)))
+        # Who has changed something meanwhile may have told it before this.
+        if _deadlines == deadlines:
+            return
+
+
+class DeadMansSwitch:
+    """Ends the process unless it is put off, or cancelled, in time; a context manager.
+
+    ``seconds`` is the time that each ``pet`` gives.
+    """
+
+    __slots__ = ("_cancelled", "_process", "_wait", "seconds")
+
+    def __init__(self, seconds: Number) -> None:
+        wait = nanoseconds(seconds)
+        if wait <= 0:
+            raise ValueError("the time must be positive")
+        if wait >= 2**62:
+            raise OverflowError("the time is too large")
+        self.seconds = seconds
+        self._wait = wait
+        self._cancelled = False
+        self._process = os.getpid()
+        _show_tracebacks()
+        self.pet()
+
+    def pet(self) -> None:
+        """Begin anew: the process has all the time again. No system call.
+
+        ValueError if it was cancelled. Any thread may call it.
+        """
+        if self._process != os.getpid():
+            raise ValueError("it belongs to the parent process")
+        _deadlines[self] = time.monotonic_ns() + self._wait
+        if self._cancelled:  # looked at last: another thread may be just cancelling it
+            self.cancel()
+            raise ValueError("it was cancelled")
+        _publish()
+
+    def cancel(self) -> None:
+        """Do nothing any more; a second time changes nothing. Any thread may call it."""
+        self._cancelled = True
+        _deadlines.pop(self, None)
+        _publish()
+
+    def remaining(self) -> float | None:
+        """Seconds that are left; None if it was cancelled."""
+        when = _deadlines.get(self)
+        return None if when is None else (when - time.monotonic_ns()) / 1e9
+
+    def __enter__(self) -> DeadMansSwitch:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
+        self.cancel()
+
+    def __repr__(self) -> str:
+        left = self.remaining()
+        state = "cancelled" if left is None else f"{left:.3f} s left"
+        return f"<DeadMansSwitch of {self.seconds} s, {state}>"
+
+
+def kill_after(seconds: Number) -> DeadMansSwitch:
+    """End the process in *seconds* (int or float, more than 0) from now, unless that is put off
+    with ``pet()`` or cancelled: for programs that must not hang.
+
+    It is done in C, by a thread that needs nothing of Python: the process dies of SIGABRT (with a
+    core dump where that is usual) whatever its threads are doing. The tracebacks of all threads are
+    printed before by ``faulthandler``, which is enabled if it was not and if standard error is a
+    file. SIGABRT's Python handler, if there is one, is not called.
+
+    The clock is the monotonic one: time during which the machine sleeps does not count, time during
+    which the process is stopped does. A forked child is not watched. The switch stays on until it
+    is cancelled, whether or not somebody keeps it.
+
+    Raises ValueError for a time that is not positive and for NaN, OverflowError if it is too large,
+    TypeError if it is not a number. Any thread may call it.
+    """
+    return DeadMansSwitch(seconds)
+
+
+def _show_tracebacks() -> None:
+    import faulthandler
+    from contextlib import suppress
+
+    if not faulthandler.is_enabled():
+        # sys.stderr is None, or no file
+        with suppress(AttributeError, OSError, RuntimeError, ValueError):
+            faulthandler.enable()
+
+
+os.register_at_fork(after_in_child=_deadlines.clear)

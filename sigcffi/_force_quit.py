@@ -1,0 +1,81 @@
+"""``force_quit``: a way out of a program that does not get to its handlers.
+
+Law: C counts the signals, and ends the process; Python says when it has seen one. It does so by a
+function that the interpreter runs for SIGURG, whenever it was called for one of these signals: the
+interpreter has no other way to tell. In the kernel SIGURG stays what it is, ignored by default.
+"""
+
+from __future__ import annotations
+
+from signal import SIG_DFL, SIG_IGN, SIGINT, SIGURG
+
+from sigcffi._arguments import index
+from sigcffi._attaching import Attachment
+from sigcffi._ffi import lib
+from sigcffi._installing import installed, register_aside, registered
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import SupportsIndex
+
+__all__ = ["ForceQuit", "force_quit"]
+
+_ALL = 2**64 - 1
+
+
+def _seen(signum: int, frame: FrameType | None) -> None:
+    lib.sigcffi_seen(_ALL)
+
+
+class ForceQuit(Attachment):
+    """Ends the process by a signal that Python does not get to see.
+
+    ``after`` is how many it takes, ``unseen`` how many there are.
+    """
+
+    __slots__ = ("after",)
+
+    def __init__(self, signum: SupportsIndex, after: int) -> None:
+        self.after = after
+        super().__init__(signum, lib.SIGCFFI_SLOT_FORCE_QUIT, nth=after)
+
+    @property
+    def unseen(self) -> int:
+        """How many signals have come that Python has not seen."""
+        return self._tallies()[0]
+
+    def _details(self) -> str:
+        return f" after {self.after}"
+
+
+def force_quit(signum: SupportsIndex = SIGINT, *, after: SupportsIndex = 2) -> ForceQuit:
+    """End the process by the default action of a signal when it has come *after* times and Python
+    has not seen one of them: also if the main thread never returns to Python.
+
+    When the interpreter has got to the handlers that are due, or a receiver of this signal was
+    read, the count starts anew. So with SIGINT, Ctrl-C is KeyboardInterrupt as always, and a second
+    Ctrl-C ends a program that is stuck in C, in a critical section (``deferred``) or with the
+    signal's handler forever waiting. What the process's parent sees is a death by that signal.
+
+    Returns an attachment: closable, a context manager. For SIGTERM and the like install a handler,
+    or open a receiver: without one nobody ever sees them, and the *after*-th ends the process.
+
+    Raises ValueError for a number that is not a signal's and for *after* less than 1; OSError:
+    EINVAL for a signal that cannot be handled, ENOSPC if it has eight actions; RuntimeError if
+    SIGURG has a handler of its own, which this needs. Nothing is attached then.
+
+    Threads: the first call must be made in the main thread (ValueError), any other in any.
+
+    Race conditions: a signal that comes in the instant between the handler of the one before and
+    the end of the count may still count with it. If somebody installs a handler for SIGURG
+    afterwards, every signal is taken for seen.
+    """
+    times = index(after)
+    if not 0 < times < 2**31:
+        raise ValueError("after must be at least 1")
+    if registered(SIGURG) is not _seen:
+        if installed(SIGURG).handler not in (SIG_DFL, SIG_IGN):
+            raise RuntimeError("SIGURG has a handler already")
+        register_aside(SIGURG, _seen)
+    return ForceQuit(signum, times)

@@ -1,0 +1,296 @@
+"""Receivers: signals as a stream, for threads and event loops.
+
+Law: a receiver is a ring in C with a descriptor that can be read exactly while there are records.
+Whoever reads takes records and gives their places back in one step of C, and has them only if that
+succeeded: so any number of threads may read, a handler may read within a reading, and each record
+is handed over once.
+
+Rejected: a lock. A handler that reads while its own thread does would wait for ever.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+from signal import SIGKILL, SIGSTOP
+from struct import Struct
+
+from sigcffi._arguments import index, signal_number
+from sigcffi._ffi import check, lib, new_records, view
+from sigcffi._handlers import kind_of
+from sigcffi._loops import Watches, checkpoint
+from sigcffi._names import name_of
+from sigcffi._siginfo import SigInfo
+from sigcffi._sleeping import sleep_until
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, SupportsIndex
+
+    from sigcffi._arguments import Number
+
+__all__ = ["Receiver", "open_signal_receiver"]
+
+_SIZE = lib.SIGCFFI_RECORD_SIZE
+_TAIL = 1  # behind the head
+_record = Struct("=8xi68s")
+_unpack, _unpack_all = _record.unpack_from, _record.iter_unpack
+_LEAST, _MOST = 16, 2**20  # records
+
+
+class _Closed:
+    """What a closed receiver gives instead."""
+
+
+_closed = _Closed()
+
+
+class Receiver:
+    """The deliveries of some signals, in order, as ``SigInfo`` objects.
+
+    Made by ``open_signal_receiver``; a context manager, an asynchronous one too, and an iterator of
+    both kinds. ``signums`` is a frozenset, ``capacity`` the number of records it has room for,
+    ``unread`` a list of those that nobody had read when it was closed.
+
+    Threads: any may call everything; each delivery is handed over once. A forked child's receivers
+    are closed, and its parent's are as before.
+    """
+
+    __slots__ = (
+        *("_dropped", "_handle", "_memory", "_records", "_ring", "_watches"),
+        *("capacity", "overflow", "signums", "unread"),
+    )
+
+    def __init__(self, signums: frozenset[int], capacity: int, overflow: str) -> None:
+        self._handle = 0
+        self._dropped = 0
+        self.signums = signums
+        self.capacity = capacity
+        self.overflow = overflow
+        self.unread: list[SigInfo] = []
+        self._watches = Watches(self._count)
+        self._records, self._memory = new_records(capacity)
+        word = 0
+        for signum in signums:
+            kind_of(signum)  # by this C learns to know the interpreter's handler
+            word |= 1 << (signum - 1)
+        handle = lib.sigcffi_open_receiver(self._records, capacity, word, overflow == "drop")
+        if handle == -errno.ENOSPC:
+            raise OSError(errno.ENOSPC, "too many receivers, or actions of one of the signals")
+        self._handle = check(handle)
+        self._ring = view(lib.sigcffi_receiver_ring(handle), 2, "Q")
+
+    # ---- Taking ----
+
+    def _count(self) -> int:
+        return lib.sigcffi_received(self._handle)
+
+    def _take(self) -> SigInfo | _Closed | None:
+        """The next; None if there is none."""
+        handle = self._handle
+        while True:
+            first = self._ring[_TAIL]
+            count = lib.sigcffi_received(handle)
+            if count <= 0:
+                return None if count == 0 else _closed
+            info = SigInfo(*_unpack(self._memory, (first & (self.capacity - 1)) * _SIZE))
+            if lib.sigcffi_give_back(handle, first, 1):
+                return info
+
+    def read(self) -> list[SigInfo]:
+        """All that has come, in the order of arrival; never waits. ValueError if it was closed."""
+        handle = self._handle
+        while True:
+            first = self._ring[_TAIL]
+            count = lib.sigcffi_received(handle)
+            if count < 0:
+                raise ValueError("the receiver is closed")
+            if count == 0:
+                return []
+            begin = (first & (self.capacity - 1)) * _SIZE
+            end = begin + count * _SIZE
+            whole = len(self._memory)
+            infos = [SigInfo(*each) for each in _unpack_all(self._memory[begin:end])]
+            if end > whole:
+                infos += [SigInfo(*each) for each in _unpack_all(self._memory[: end - whole])]
+            if lib.sigcffi_give_back(handle, first, count):
+                return infos
+
+    # ---- Waiting ----
+
+    def _stay_on_top(self) -> None:
+        """Somebody may have installed a handler without sigcffi."""
+        for signum in self.signums:
+            lib.sigcffi_interpose(signum)
+
+    def _wait(self, timeout: Number | None) -> SigInfo | _Closed | None:
+        found = self._take()
+        if found is not None:
+            return found
+        self._stay_on_top()
+
+        def sleep(arrivals: int, left: int) -> None:
+            lib.sigcffi_sleep_until_received(self._handle, arrivals, left)
+
+        return sleep_until(self._take, sleep, timeout)  # type: ignore[no-any-return]
+
+    def wait(self, timeout: Number | None = None) -> SigInfo | None:
+        """The next delivery: wait for it at most *timeout* seconds (int or float; None: for ever).
+        None when the time is over.
+
+        ValueError if the receiver is closed, before or meanwhile, and for a negative timeout or
+        NaN; OverflowError if it is too large; TypeError if it is not a number.
+
+        Threads: others run on. In the main thread Python handlers run meanwhile (Ctrl-C works), and
+        what they raise ends the wait; nothing is lost by that.
+        """
+        found = self._wait(timeout)
+        if isinstance(found, _Closed):
+            raise ValueError("the receiver is closed")
+        return found
+
+    def fileno(self) -> int:
+        """A descriptor that can be read while there is something to ``read()``: for select, poll
+        and event loops. Only this object reads from it. ValueError if it was closed.
+        """
+        self._stay_on_top()
+        fd = lib.sigcffi_receiver_fd(self._handle)
+        if fd < 0:
+            raise ValueError("the receiver is closed")
+        return fd
+
+    def __iter__(self) -> Receiver:
+        return self
+
+    def __next__(self) -> SigInfo:
+        found = self._wait(None)
+        if isinstance(found, _Closed):
+            raise StopIteration
+        assert found is not None
+        return found
+
+    def __aiter__(self) -> Receiver:
+        return self
+
+    async def __anext__(self) -> SigInfo:
+        found = self._take()
+        if found is None:
+            self._stay_on_top()
+            while found is None:
+                try:
+                    await self._watches.readable(self.fileno)
+                except ValueError:
+                    if self._count() >= 0:
+                        raise
+                found = self._take()
+        else:
+            await checkpoint()
+        if isinstance(found, _Closed):
+            raise StopAsyncIteration
+        return found
+
+    # ---- The end ----
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._count() < 0
+
+    @property
+    def dropped(self) -> int:
+        """How many deliveries it could not hold."""
+        return self._dropped or lib.sigcffi_receiver_dropped(self._handle)
+
+    def close(self) -> None:
+        """Receive nothing more; a second time changes nothing.
+
+        What nobody has read is in ``unread`` afterwards; loops over the receiver and waits for it
+        end. If nothing else is attached to a signal and Python does not handle it, exactly what was
+        there before is back. Any thread may call it.
+        """
+        if lib.sigcffi_stop_receiver(self._handle) < 0:
+            return
+        self.unread += self.read()
+        self._dropped = lib.sigcffi_receiver_dropped(self._handle)
+        lib.sigcffi_close_receiver(self._handle)
+        self._watches.close()
+
+    def __enter__(self) -> Receiver:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Receiver:
+        return self
+
+    async def __aexit__(self, kind: Any, error: Any, trace: Any, /) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if self._handle and not self.closed:
+            import warnings
+
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+            self.close()
+
+    def describe(self) -> str:
+        """One line for people: its signals, how much is waiting, and what it holds back."""
+        names = ", ".join(map(name_of, sorted(self.signums)))
+        count = self._count()
+        if count < 0:
+            return f"{names}: closed, {len(self.unread)} unread, {self.dropped} dropped"
+        line = f"{names}: {count} of {self.capacity} waiting, {self.dropped} dropped"
+        if lib.sigcffi_holds_back(self._handle):
+            line += "; it is full, and holds its signals back until it is read"
+        return line
+
+    def __repr__(self) -> str:
+        return f"<Receiver of {self.describe()}>"
+
+
+def open_signal_receiver(
+    *signums: SupportsIndex, capacity: SupportsIndex = 1024, overflow: str = "block"
+) -> Receiver:
+    """Receive the deliveries of some signals, beside whatever handles them.
+
+    Each delivery is written into a ring by the C handler, with who sent it and with which value,
+    and handed over once: by ``read()``, ``wait()``, ``for`` or ``async for``, in any thread or
+    event loop. Several receivers may have the same signal, and each gets all. While a signal has
+    receivers its default action is not taken.
+
+    *capacity* is how many deliveries may wait (it is rounded up to a power of two, 16 at least).
+    *overflow* says what happens when it is three quarters full. "block": threads that take these
+    signals have them blocked until the receiver has been read, and the kernel queues what comes.
+    Nothing is lost, but **a receiver that nobody reads holds its signals back**, for handlers, too;
+    ``describe()`` tells. "drop": nobody is held back, and what does not fit is counted in
+    ``dropped``.
+
+    Raises ValueError without signals, for a number that is not a signal's, a capacity out of range
+    (1 to 1,048,576) and an unknown overflow; TypeError for what is not an integer; OSError: EINVAL
+    for a signal that cannot be handled, ENOSPC if there are too many receivers (64) or actions of a
+    signal (8), EMFILE. Nothing is attached then.
+
+    Threads: any may call it.
+
+    Race conditions: a program that installs handlers without sigcffi, after this, takes the signal
+    away; the receiver notices when it waits next (``patch_stdlib`` avoids that).
+    """
+    numbers = frozenset(map(signal_number, signums))
+    if not numbers:
+        raise ValueError("a receiver needs signals")
+    if numbers & {SIGKILL, SIGSTOP}:
+        check(-errno.EINVAL)
+    wanted = index(capacity)
+    if not 0 < wanted <= _MOST:
+        raise ValueError(f"the capacity must be 1 to {_MOST}")
+    if overflow not in ("block", "drop"):
+        raise ValueError('overflow is "block" or "drop"')
+    size = _LEAST
+    while size < wanted:
+        size *= 2
+    return Receiver(numbers, size, overflow)
+
+
+# The memory of receivers goes with the interpreter, and C must not write to it then.
+atexit.register(lib.sigcffi_stop_receivers)
