@@ -46,7 +46,8 @@ RUNNING = lib.SIGCFFI_WORD_RUNNING
 HELD_BACK = lib.SIGCFFI_WORD_HELD_BACK
 PRESSURE = lib.SIGCFFI_WORD_PRESSURE
 TRIPS = lib.SIGCFFI_WORD_TRIPS
-ELSEWHERE = lib.SIGCFFI_WORD_ELSEWHERE
+BEGUN = lib.SIGCFFI_WORD_BEGUN
+MADE = lib.SIGCFFI_WORD_MADE
 CAPACITY = lib.SIGCFFI_CAPACITY
 LAST = CAPACITY - 1
 RECORDS = lib.SIGCFFI_WORDS * 8
@@ -77,7 +78,7 @@ else:
 
 # By signal, the news of the last of the interpreter's calls that was explained; see _Position.
 _seen = [0] * NSIG
-_elsewhere = [0] * NSIG  # and of those that were made on other threads, how many
+_elsewhere = [0] * NSIG  # and of those that other threads make, how many
 
 _held: list[SigInfo] = []  # read, but kept out, in order
 _raised: list[BaseException] = []  # while looking for calls that are due
@@ -178,6 +179,7 @@ def _drain(signum: int, frame: FrameType | None, first: BaseException | None) ->
         return
     at.busy = True
     at.expected = NEVER
+    words[TAIL] = at.tail
     former = at.running
     kept_out = words[RUNNING]  # less, if this call has come within one that took the short way
     left = LIMIT
@@ -215,8 +217,8 @@ def _drain(signum: int, frame: FrameType | None, first: BaseException | None) ->
                 at.busy = True
                 at.running = former
                 words[RUNNING] = kept_out
-            if words[HELD_BACK] or words[PRESSURE]:
-                _let_in()
+            if (words[HELD_BACK] or words[PRESSURE]) and _let_in() and left:
+                continue
         except BaseException as error:
             # Raised by a handler that the interpreter has run between two of ours.
             at.busy = True
@@ -272,8 +274,11 @@ def _is_news(signum: int, frame: FrameType | None, news: int, called: bool) -> b
     its handler was installed.
     """
     if not called:
-        if words[ELSEWHERE + signum] != _elsewhere[signum]:
-            _elsewhere[signum] = words[ELSEWHERE + signum]
+        begun = words[BEGUN + signum]
+        if begun != _elsewhere[signum]:
+            if words[MADE + signum] == begun:
+                _elsewhere[signum] = begun
+                _call_now()
         elif _settling.count(signum) == 1 and not _at.again and _at.news <= news:
             # Else another call has run since this one began, and seen to it.
             _held.append(SigInfo(signum, None))
@@ -282,12 +287,16 @@ def _is_news(signum: int, frame: FrameType | None, news: int, called: bool) -> b
         _seen[signum] = 0
         return False  # that call has not begun to look, and will see it all
     if news - _at.quiet > 1:
-        # For the last of several the interpreter may be about to call again: let it, now.
-        try:
-            run_due_handlers()
-        except BaseException as error:
-            _raised.append(error)
+        _call_now()
     return True
+
+
+def _call_now() -> None:
+    """For the last of several signals the interpreter may be about to call again: let it, now."""
+    try:
+        run_due_handlers()
+    except BaseException as error:
+        _raised.append(error)
 
 
 def _may_run() -> SigInfo | None:
@@ -300,13 +309,14 @@ def _may_run() -> SigInfo | None:
     return None
 
 
-def _let_in() -> None:
-    """Make the calls that the handlers which have run kept out; let in what the kernel keeps."""
+def _let_in() -> bool:
+    """Make the calls that the handlers which have run kept out; let in what the kernel keeps.
+    Whether there is more to read first.
+    """
     if words[HELD_BACK] & ~(words[DEFERRED] | _at.running):
         lib.sigcffi_settle_held()
     # While the rest of the ring waits here the kernel should not send more.
-    if words[PRESSURE] and len(_held) < CAPACITY:
-        lib.sigcffi_relieve()
+    return bool(words[PRESSURE] and len(_held) < CAPACITY and lib.sigcffi_relieve())
 
 
 def _nudge(signum: int) -> bool:
@@ -357,10 +367,11 @@ def take_back(signum: int) -> None:
         return
     nested, at.busy, at.expected = at.busy, True, NEVER
     try:
-        while True:
+        while at.tail != words[HEAD]:
             sequence, number, payload = unpack(memory, RECORDS + (at.tail & LAST) * SIZE)
             if sequence != at.tail + 1:
-                break
+                os.sched_yield()  # a thread is just writing it
+                continue
             words[TAIL] = at.tail = sequence
             _held.append(SigInfo(number, payload))
         waiting = [info for info in _held if info._signo == signum]
@@ -403,6 +414,7 @@ def _in_child() -> None:
     _at.tail = words[TAIL]
     _at.handed = _at.lost = 0
     _seen[:] = [words[TRIPS + signum] for signum in range(NSIG)]  # for what the child forgets
+    _elsewhere[:] = [words[BEGUN + signum] for signum in range(NSIG)]
     if _at.thread != words[MAIN_THREAD]:  # the handlers that ran have not come along
         _at.thread = words[MAIN_THREAD]
         _at.running = 0

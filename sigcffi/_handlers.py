@@ -88,6 +88,8 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
         if kind & _SLOTTED:
             return _beside_others(signum, action)
         kind = _recognised(signum)
+    if kind == _PYTHON and not callable(action):
+        lib.sigcffi_quiet(1 << (signum - 1), 1)
     try:
         former = _register(signum, action)
         if callable(action):
@@ -114,15 +116,17 @@ def _beside_others(signum: int, handler: Any) -> Handler:
 
 
 def _cover_if_installed(signum: int, handler: Handler) -> None:
-    """A handler that was due raised within ``signal``: perhaps after the interpreter had installed
-    *handler*, and before the trampoline was on top.
+    """``signal`` has failed, or a handler that was due raised within it: perhaps after the
+    interpreter had installed *handler*, and before the trampoline was on top.
     """
     try:
-        installed = callable(handler) and _lookup(signum) is handler
-    except ValueError:
+        installed = _lookup(signum)
+    except (TypeError, ValueError):
         return
-    if installed:
-        lib.sigcffi_cover(signum)
+    if callable(installed):
+        lib.sigcffi_quiet(1 << (signum - 1), 0)
+        if installed is handler:
+            lib.sigcffi_cover(signum)
 
 
 def getsignal(signalnum: Signals | int) -> Handler:

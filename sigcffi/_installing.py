@@ -48,6 +48,7 @@ _NODEFER, _RESETHAND = lib.SA_NODEFER, lib.SA_RESETHAND
 _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
 _SLOTTED = lib.SIGCFFI_WORD_SLOTTED
 _HELD_BACK = lib.SIGCFFI_WORD_HELD_BACK
+_PRESSURE = lib.SIGCFFI_WORD_PRESSURE
 _CHANGEABLE = lib.sigcffi_valid_signals() & ~(1 << SIGKILL - 1 | 1 << SIGSTOP - 1)
 _HANDLERS = {lib.SIGCFFI_DEFAULT: SIG_DFL, lib.SIGCFFI_IGNORED: SIG_IGN}
 _USUAL_ACTIONS = {
@@ -236,8 +237,13 @@ def _take_over(signum: int, action: Action) -> None:
     # where something in C stands on it, which would be without for an instant.
     if python and slotted:
         _register_beside_slots(signum, handler)
-    elif python or (handler is not None and not slotted):
-        _register(signum, handler if python else int(handler))
+    elif python:
+        _register(signum, handler)
+    elif handler is not None and not slotted:
+        lib.sigcffi_quiet(1 << (signum - 1), 1)
+        if words[_PRESSURE]:
+            lib.sigcffi_relieve()
+        _register(signum, int(handler))
     elif action._saved is None:
         check(lib.sigcffi_put_back(signum, _kernels(action), 0))
     _record(signum, 0)
@@ -249,6 +255,8 @@ def _take_over(signum: int, action: Action) -> None:
         take_back(signum)
         if words[_HELD_BACK]:
             lib.sigcffi_settle_held()
+    if words[_PRESSURE]:
+        lib.sigcffi_relieve()
 
 
 def subscribe(signum: int, callback: Callable[..., Any]) -> None:

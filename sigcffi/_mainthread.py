@@ -11,6 +11,8 @@ enforced by the interpreter: no other knows all its threads and interpreters.
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
+import atexit
+import errno
 import sys
 
 from sigcffi._ffi import check, lib
@@ -28,13 +30,24 @@ def run_due_handlers() -> None:
 
 
 def _announce() -> None:
-    if check(lib.sigcffi_start()) == 1:
+    known = lib.sigcffi_start()
+    if known == -errno.EALREADY:
         return
-    import threading  # rarely needed, and slow to import
+    atexit.register(_let_go)
+    if not check(known):
+        import threading  # rarely needed, and slow to import
 
-    main = threading.main_thread()
-    assert main.ident is not None
-    lib.sigcffi_set_main_thread(main.ident, main.native_id or 0)
+        main = threading.main_thread()
+        assert main.ident is not None
+        lib.sigcffi_set_main_thread(main.ident, main.native_id or 0)
+
+
+def _let_go() -> None:
+    """The interpreter is going to give signals their default action: nothing that threads or full
+    rings have held back may meet with that.
+    """
+    lib.sigcffi_quiet(2**64 - 1, 1)
+    lib.sigcffi_relieve()
 
 
 _announce()

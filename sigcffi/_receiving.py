@@ -268,7 +268,7 @@ def open_signal_receiver(
 
     Raises ValueError without signals, for a number that is not a signal's, a capacity out of range
     (1 to 1,048,576) and an unknown overflow; TypeError for what is not an integer; OSError: EINVAL
-    for a signal that cannot be handled, ENOSPC if there are too many receivers (64) or actions of a
+    for a signal that cannot be handled, ENOSPC if there are too many receivers (63) or actions of a
     signal (8), EMFILE. Nothing is attached then.
 
     Threads: any may call it.

@@ -315,8 +315,6 @@ static int64_t attach_receiver(int number)
     for (uint64_t set = atomic_load(&state.receivers[number].set); set != 0 && result >= 0;
          set &= set - 1)
         result = attach(__builtin_ctzll(set) + 1, &what);
-    /* By this threads that were blocked are told to go on. */
-    if (result >= 0 && !state.receivers[number].drops) result = sigcffi_interpose_locked(SIGURG);
     if (result < 0) detach_receiver(number);
     return result;
 }
@@ -353,7 +351,7 @@ static int64_t open_receiver(void *records, uint64_t capacity, uint64_t set, boo
     atomic_store(&receiver->ring.tail, atomic_load(&receiver->ring.head));
     atomic_store(&receiver->raised, false);
     atomic_store(&receiver->dropped, 0);
-    atomic_store(&receiver->pressing, 0);
+    atomic_store(&receiver->pressure, 0);
     atomic_store(&receiver->handle, new_handle(number));
     result = attach_receiver(number);
     if (result < 0) close_receiver(receiver);
@@ -371,24 +369,6 @@ int64_t sigcffi_open_receiver(void *records, uint64_t capacity, uint64_t set, bo
     return result;
 }
 
-/* This thread need not block what it has blocked because of receivers that have room again. */
-static void lift_here(void)
-{
-    sigset_t all, mask;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &mask);
-    mask = sigcffi_set_of(sigcffi_word_of(&mask) & ~sigcffi_lift_pressure());
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
-}
-
-static void release(struct receiver *receiver)
-{
-    if (atomic_load(&receiver->pressing) == 0) return;
-    sigcffi_interpose(SIGURG); /* somebody may have put something in its place */
-    sigcffi_release_pressed(receiver);
-    lift_here();
-}
-
 /* Nothing comes to it from now on; its descriptor stays, and what is in the ring. -EBADF if it was
  * closed. */
 int sigcffi_stop_receiver(int64_t handle)
@@ -398,7 +378,7 @@ int sigcffi_stop_receiver(int64_t handle)
     if (receiver != NULL) detach_receiver((int)(handle & 0xff));
     sigcffi_release_lock();
     if (receiver == NULL) return -EBADF;
-    release(receiver);
+    sigcffi_release((int)(handle & 0xff));
     return 0;
 }
 
@@ -481,7 +461,7 @@ bool sigcffi_give_back(int64_t handle, uint64_t first, uint64_t count)
         return false;
     uint64_t left = atomic_load(&receiver->ring.head) - (first + count);
     if (left == 0) lower_descriptor(handle);
-    if (left <= atomic_load(&receiver->capacity) / 2) release(receiver);
+    if (left <= atomic_load(&receiver->capacity) / 2) sigcffi_release((int)(handle & 0xff));
     if (atomic_load(&state.watched) & atomic_load(&receiver->set))
         sigcffi_seen(atomic_load(&receiver->set));
     return true;
@@ -498,7 +478,7 @@ uint64_t sigcffi_receiver_dropped(int64_t handle)
 uint64_t sigcffi_holds_back(int64_t handle)
 {
     const struct receiver *receiver = receiver_of(handle);
-    return receiver != NULL ? atomic_load(&receiver->pressing) : 0;
+    return receiver != NULL ? atomic_load(&receiver->pressure) : 0;
 }
 
 /* ---- Sleeping ---- */
@@ -551,14 +531,12 @@ int sigcffi_sleep_until_received(int64_t handle, unsigned arrivals, int64_t nano
 /* ---- The process ---- */
 
 /* Lock held, every signal blocked, in a forked child: no handler is running, nothing has been
- * delivered to it, and its parent's receivers are not its own. What this thread has blocked because
- * of them. */
-uint64_t sigcffi_slots_after_fork(void)
+ * delivered to it, and its parent's receivers are not its own. */
+void sigcffi_slots_after_fork(void)
 {
     atomic_store(&state.inside[0], 0);
     atomic_store(&state.inside[1], 0);
     atomic_store(&state.sleepers, 0);
-    uint64_t pressure = sigcffi_forget_pressure();
     for (int number = 0; number < SIGCFFI_RECEIVERS; number++)
         if (atomic_load(&state.receivers[number].handle) != 0) {
             detach_receiver(number);
@@ -570,5 +548,4 @@ uint64_t sigcffi_slots_after_fork(void)
             atomic_store(&state.slots[signum][index].count, 0);
             atomic_store(&state.slots[signum][index].missed, 0);
         }
-    return pressure;
 }

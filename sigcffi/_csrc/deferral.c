@@ -89,7 +89,7 @@ static void settle_all(uint64_t set)
             memset(&nothing, 0, sizeof nothing);
             nothing.si_signo = signum;
             if (sigcffi_on_main_thread() || sigcffi_main_thread_blocks(signum) ||
-                !sigcffi_send_note(0, signum))
+                !sigcffi_note_main(signum))
                 sigcffi_settle(signum, &nothing, NULL);
         }
     }
@@ -126,15 +126,6 @@ void sigcffi_owe_again(int signum, unsigned deliveries)
     atomic_fetch_add(&channel.news, 1);
 }
 
-/* What the calling thread has blocked without having been asked to, before it was `wanted` blocked.
- */
-uint64_t sigcffi_pressure(uint64_t wanted)
-{
-    uint64_t pressure = sigcffi_receivers_pressure(wanted);
-    if (sigcffi_on_main_thread()) pressure |= atomic_fetch_and(&channel.pressure, ~wanted);
-    return pressure;
-}
-
 /* So many deliveries have been taken back out of the main channel. For those that were kept out
  * before the interpreter was called, calls are owed already. */
 void sigcffi_owe_at_least(int signum, unsigned deliveries)
@@ -155,18 +146,6 @@ unsigned sigcffi_disown(int signum)
     return sigcffi_is_signal(signum) ? atomic_exchange(&state.owed[signum], 0) : 0;
 }
 
-/* The main thread has read the ring: what the kernel kept meanwhile may come. */
-void sigcffi_relieve(void)
-{
-    sigset_t all, mask;
-    sigfillset(&all);
-    /* In between every signal is blocked: others do not take that for this thread's own will. */
-    pthread_sigmask(SIG_SETMASK, &all, &mask);
-    uint64_t lifted = atomic_exchange(&channel.pressure, 0) & ~atomic_load(&state.main_pressed);
-    mask = sigcffi_set_of(sigcffi_word_of(&mask) & ~lifted);
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
-}
-
 /* Called on a Python thread of its own by a dispatcher that leaves although records are left: soon
  * after it has left, it is called again. It cannot see to that itself, since what it wakes would
  * run inside of it. The call is made here where the main thread has blocked the signal because the
@@ -180,7 +159,7 @@ void sigcffi_nudge(int signum)
     memset(&nothing, 0, sizeof nothing);
     nothing.si_signo = signum;
     atomic_fetch_add(&state.owed[signum], 1);
-    if (atomic_load(&channel.pressure) & sigcffi_bit(signum))
+    if (atomic_load(&state.main_pressed) & sigcffi_bit(signum))
         sigcffi_settle(signum, &nothing, NULL);
     else
         settle_all(atomic_load(&channel.held_back) | sigcffi_bit(signum));

@@ -87,9 +87,10 @@ struct kernel_sigaction {
 };
 #endif
 
-/* Lock held. Give the kernel exactly this. */
+/* Lock held. Give the kernel exactly this, without the trampoline. */
 static int install_exactly(int signum, const struct sigaction *action)
 {
+    sigcffi_quiet(sigcffi_bit(signum), 1);
     if (sigaction(signum, action, NULL) != 0) return -errno;
 #if SIGCFFI_HAS_RESTORER
     struct sigaction now;
@@ -123,7 +124,9 @@ static int put_on_top(int signum, const struct sigaction *under, int flags, stru
     /* The base first: the trampoline may run before sigaction() returns. release: so that it
      * then sees what `interpreter` was when the base was stored. */
     set_base(signum, under);
-    return sigaction(signum, &ours, found) == 0 ? 0 : -errno;
+    if (sigaction(signum, &ours, found) != 0) return -errno;
+    sigcffi_quiet(sigcffi_bit(signum), 0);
+    return 0;
 }
 
 /* Lock held. The same where the kernel is believed to have `under` now. */
@@ -421,10 +424,10 @@ static void after_fork_in_child(void)
         atomic_store(&state.owed[signum], 0);
         atomic_store(&state.deliveries[signum], 0);
         atomic_store(&state.dropped[signum], 0);
+        atomic_store(&channel.made[signum], atomic_load(&channel.begun[signum]));
     }
-    atomic_store(&state.passed_on, 0);
-    atomic_store(&state.merging, 0);
     atomic_store(&state.main_mask_promised, 0);
+    atomic_store(&state.noting, 0);
     if (!sigcffi_on_main_thread()) atomic_store(&state.main_inside, false);
     atomic_store(&channel.held_back, 0);
     /* The records are the parent's, also those that a thread was just writing. */
@@ -433,12 +436,10 @@ static void after_fork_in_child(void)
     for (uint64_t n = atomic_exchange(&channel.ring.tail, head); n != head; n++)
         atomic_store(&channel.records[n % SIGCFFI_CAPACITY].sequence, 0);
     atomic_fetch_add(&channel.news, 2); /* one would be a record's */
-    /* What full rings have blocked in this thread. */
-    uint64_t pressure = atomic_exchange(&channel.pressure, 0);
-    if (!sigcffi_on_main_thread()) pressure = 0;
-    pressure |= sigcffi_slots_after_fork();
+    sigcffi_slots_after_fork();
     sigcffi_deadman_after_fork();
-    mask_before_fork = sigcffi_set_of(sigcffi_word_of(&mask_before_fork) & ~pressure);
+    mask_before_fork =
+        sigcffi_set_of(sigcffi_word_of(&mask_before_fork) & ~sigcffi_pressure_after_fork());
     if (!sigcffi_on_main_thread()) {
         /* The handlers that ran, and the mask that has been added to, were another thread's. */
         atomic_store(&channel.running, 0);
@@ -475,15 +476,16 @@ static bool is_first_thread(void)
 #endif
 }
 
-/* Once, before anything else; a second call, from another interpreter of the same process,
- * changes nothing. 1 if the main thread is known after it, 0 if the caller has to name it: the
- * thread a program starts with is the main thread, unless it embeds an interpreter elsewhere. */
+/* Once, before anything else: 1 if the main thread is known after it, 0 if the caller has to name
+ * it. The thread a program starts with is the main thread, unless it embeds an interpreter
+ * elsewhere. -EALREADY for a second call, from another interpreter of the same process, which
+ * changes nothing.
+ */
 int sigcffi_start(void)
 {
     static atomic_flag started = ATOMIC_FLAG_INIT;
-    if (atomic_flag_test_and_set(&started)) return 1;
+    if (atomic_flag_test_and_set(&started)) return -EALREADY;
     static const int left_out[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
-    state.first_queued = SIGRTMIN;
     state.trampoline_mask = sigcffi_valid_signals();
     for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
         state.trampoline_mask &= ~sigcffi_bit(left_out[i]);

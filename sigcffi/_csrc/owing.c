@@ -25,11 +25,11 @@ bool sigcffi_on_main_thread(void)
 }
 
 #if SIGCFFI_HAS_PROC_STATUS
-/* handler context. What /proc says of the main thread behind `label`, up to the end of the line, as
- * far as it fits; empty if it cannot be told. */
-static void main_status(const char *label, char *value, size_t size)
+/* handler context. The mask of the main thread: the kernel offers no other way to read another
+ * thread's mask. 0 if it cannot be told. */
+static uint64_t main_mask(void)
 {
-    static const char head[] = "/proc/self/task/", tail[] = "/status";
+    static const char head[] = "/proc/self/task/", tail[] = "/status", label[] = "\nSigBlk:\t";
     char path[sizeof head + 10 + sizeof tail], digits[10];
     char *end = path + sizeof head - 1;
     int tid = atomic_load_explicit(&state.main_tid, memory_order_relaxed), count = 0;
@@ -39,47 +39,26 @@ static void main_status(const char *label, char *value, size_t size)
     while (count > 0) *end++ = digits[--count];
     memcpy(end, tail, sizeof tail);
 
-    size_t length = 0;
+    uint64_t mask = 0;
     /* Bare system calls: open(), read() and close() are cancellation points, and a thread
      * that is cancelled here leaves a call owed that nobody makes. */
     long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        char chunk[512];
-        const char *next = label; /* what the text must go on with */
-        bool done = false;
-        for (ssize_t got; !done && (got = syscall(SYS_read, fd, chunk, sizeof chunk)) > 0;)
-            for (ssize_t i = 0; i < got && !done; i++) {
-                char c = chunk[i];
-                if (*next != 0) {
-                    next = c == *next ? next + 1 : c == *label ? label + 1 : label;
-                } else {
-                    done = c == '\n' || length == size - 1;
-                    if (!done) value[length++] = c;
-                }
+    if (fd < 0) return 0;
+    char chunk[512];
+    const char *next = label; /* what the text must go on with */
+    bool done = false;
+    for (ssize_t got; !done && (got = syscall(SYS_read, fd, chunk, sizeof chunk)) > 0;)
+        for (ssize_t i = 0; i < got && !done; i++) {
+            char c = chunk[i];
+            if (*next != 0) {
+                next = c == *next ? next + 1 : c == *label ? label + 1 : label;
+            } else {
+                done = c == '\n';
+                if (!done) mask = mask << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
             }
-        syscall(SYS_close, fd);
-    }
-    value[length] = 0;
-}
-
-/* handler context. The mask of the main thread: the kernel offers no other way to read another
- * thread's mask. */
-static uint64_t main_mask(void)
-{
-    char digits[17];
-    main_status("\nSigBlk:\t", digits, sizeof digits);
-    uint64_t mask = 0;
-    for (const char *c = digits; *c != 0; c++)
-        mask = mask << 4 | (uint64_t)(*c <= '9' ? *c - '0' : *c - 'a' + 10);
+        }
+    syscall(SYS_close, fd);
     return mask;
-}
-
-/* handler context. Whether the main thread has a processor, or waits for nothing else. */
-bool sigcffi_main_thread_runs(void)
-{
-    char letter[2];
-    main_status("\nState:\t", letter, sizeof letter);
-    return letter[0] == 'R';
 }
 
 /* handler context. Whether the main thread has blocked `signum`, and not for an instant only.
@@ -107,54 +86,22 @@ bool sigcffi_main_thread_blocks(int signum)
     (void)signum;
     return false;
 }
-
-bool sigcffi_main_thread_runs(void)
-{
-    return false;
-}
 #endif
 
-/* handler context. What the main thread has blocked because a ring is full. */
-static uint64_t held_in_main(void)
-{
-    return atomic_load(&channel.pressure) | atomic_load(&state.main_pressed);
-}
-
-/* handler context. Whether the main thread has blocked `signum` of its own accord, not because the
- * ring is full: what is passed on to it would wait for as long as it likes. */
-bool sigcffi_main_thread_refuses(int signum)
+/* handler context. The same, and not because a ring is full, of which it will be told. */
+static bool main_thread_refuses(int signum)
 {
     uint64_t bit = sigcffi_bit(signum);
-    /* Asked again: the ring may have become full meanwhile, and that be why. */
-    return !(held_in_main() & bit) && sigcffi_main_thread_blocks(signum) && !(held_in_main() & bit);
+    /* Asked again: a ring may have become full meanwhile. */
+    return !(atomic_load(&state.main_pressed) & bit) && sigcffi_main_thread_blocks(signum) &&
+           !(atomic_load(&state.main_pressed) & bit);
 }
 
 /* ---- Notes ---- */
 
+#if SIGCFFI_HAS_TGSIGQUEUE
 /* A note carries the address of this variable, which no other program can know. */
 static const char note_mark;
-
-#if SIGCFFI_HAS_TGSIGQUEUE
-/* A note is a siginfo with this in a place that the kernel copies and does not look at, behind
- * all that a siginfo with a sender, a child, a timer or a descriptor means something in. */
-struct mark {
-    const char *note;
-    int code; /* of a signal that is passed on whole, or nothing_more */
-};
-
-enum { MARK_OFFSET = sizeof(void *) == 8 ? 32 : 24, nothing_more = INT_MAX };
-
-/* handler context. Queue `info` to a thread with the mark; whether the kernel took it. */
-static bool send_marked(int tid, siginfo_t *info, int code)
-{
-    struct mark mark = {.note = &note_mark, .code = code};
-    memcpy((char *)info + MARK_OFFSET, &mark, sizeof mark);
-    /* The one code that the kernel lets a process send to its other threads as it likes. */
-    info->si_code = SI_QUEUE;
-    /* getpid() is asked, not remembered: a raw fork that ran no atfork handler must not
-     * send to its parent. There the call fails and the caller settles on the spot. */
-    return syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, info->si_signo, info) == 0;
-}
 #endif
 
 /* handler context, or outside handlers. Interrupt a thread, as a rule the main thread (`tid` 0),
@@ -165,9 +112,15 @@ bool sigcffi_send_note(int tid, int signum)
     siginfo_t note;
     memset(&note, 0, sizeof note);
     note.si_signo = signum;
+    /* The one code that the kernel lets a process send to its other threads as it likes. */
+    note.si_code = SI_QUEUE;
+    /* getpid() is asked, not remembered: a raw fork that ran no atfork handler must not
+     * send to its parent. There the call fails and the caller settles on the spot. */
     note.si_pid = getpid();
     note.si_uid = getuid();
-    return send_marked(tid != 0 ? tid : atomic_load(&state.main_tid), &note, nothing_more);
+    note.si_value.sival_ptr = (void *)(uintptr_t)&note_mark;
+    return syscall(SYS_rt_tgsigqueueinfo, note.si_pid,
+                   tid != 0 ? tid : atomic_load(&state.main_tid), signum, &note) == 0;
 #else
     (void)tid;
     return pthread_kill((pthread_t)atomic_load_explicit(&channel.main_thread, memory_order_relaxed),
@@ -175,76 +128,48 @@ bool sigcffi_send_note(int tid, int signum)
 #endif
 }
 
-/* handler context. A signal that another thread has taken goes on to the main thread with all that
- * it carries; false if it cannot. The main thread has blocked it, so it waits there, in order. */
-bool sigcffi_pass_on(int signum, const siginfo_t *info)
+/* handler context. Whether this arrival is a note, and no delivery. */
+bool sigcffi_is_note(int signum, const siginfo_t *info)
 {
 #if SIGCFFI_HAS_TGSIGQUEUE
-    siginfo_t whole = *info;
-    /* Noted before it can arrive. */
-    bool queued = signum >= state.first_queued;
-    if (queued)
-        atomic_fetch_add(&state.passed_on, 1);
-    else
-        atomic_fetch_or(&state.merging, sigcffi_bit(signum));
-    if (send_marked(atomic_load(&state.main_tid), &whole, info->si_code)) return true;
-    if (queued)
-        atomic_fetch_sub(&state.passed_on, 1);
-    else
-        atomic_fetch_and(&state.merging, ~sigcffi_bit(signum));
-#else
-    (void)signum;
-    (void)info;
-#endif
-    return false;
-}
-
-/* handler context */
-void sigcffi_passed_on_has_arrived(int signum)
-{
-    if (signum >= state.first_queued) atomic_fetch_sub(&state.passed_on, 1);
-}
-
-#if SIGCFFI_HAS_TGSIGQUEUE
-/* handler context. Whether a standard signal that was passed on arrives by this. Of several with
- * its number the kernel keeps the first, which may have been a note or anybody's, and without
- * memory none of what they carry: whatever comes next on the main thread stands for it. */
-static bool brings_merged(int signum)
-{
-    uint64_t bit = sigcffi_bit(signum);
-    return (atomic_load(&state.merging) & bit) && sigcffi_on_main_thread() &&
-           (atomic_fetch_and(&state.merging, ~bit) & bit);
-}
-#endif
-
-/* handler context. What this arrival is. One that was passed on gets its own code back. */
-enum sigcffi_arrival sigcffi_arrival_of(int signum, siginfo_t *info)
-{
-#if SIGCFFI_HAS_TGSIGQUEUE
-    bool merged = brings_merged(signum);
-    if (info->si_code == SI_QUEUE) {
-        struct mark mark;
-        memcpy(&mark, (char *)info + MARK_OFFSET, sizeof mark);
-        if (mark.note != &note_mark) return SIGCFFI_DELIVERY;
-        /* One for which something else has stood is no more than a note. */
-        if (!merged && (mark.code == nothing_more || signum < state.first_queued))
-            return SIGCFFI_NOTE;
-        if (mark.code == nothing_more) info->si_pid = 0; /* nobody knows any more who sent it */
-        info->si_code = mark.code == nothing_more ? SI_USER : mark.code;
-        return SIGCFFI_PASSED_ON;
-    }
+    if (info->si_code == SI_QUEUE) return info->si_value.sival_ptr == &note_mark;
     /* When RLIMIT_SIGPENDING is used up the kernel still delivers a standard signal, but
-     * bare of its siginfo: SI_USER, process 0. If something is owed it is our note; else
-     * somebody else's signal. */
+     * bare of its siginfo: SI_USER, process 0. If something is owed, or this thread waits to be
+     * told that it may go on, it is our note; else somebody else's signal. */
     bool bare = info->si_code == SI_USER && info->si_pid == 0;
-    if (bare && merged) return SIGCFFI_PASSED_ON;
 #else
     (void)info;
     bool bare = true;
 #endif
-    return bare && sigcffi_on_main_thread() && atomic_load(&state.owed[signum]) != 0
-               ? SIGCFFI_NOTE
-               : SIGCFFI_DELIVERY;
+    if (!bare) return false;
+    return (sigcffi_on_main_thread() && atomic_load(&state.owed[signum]) != 0) ||
+           (signum == SIGURG && sigcffi_is_pressed());
+}
+
+/* handler context, or outside handlers. Interrupt the main thread, so that it makes the calls that
+ * are owed for `signum`; false if it cannot be told, or is about to give the signal its default
+ * action, with which a note would meet.
+ *
+ * Sequentially consistent: this counts itself and then looks at `quiet`, while sigcffi_quiet sets
+ * that and then waits for those that have counted themselves. */
+bool sigcffi_note_main(int signum)
+{
+    atomic_fetch_add(&state.noting, 1);
+    bool sent = !(atomic_load(&state.quiet) & sigcffi_bit(signum)) && sigcffi_send_note(0, signum);
+    atomic_fetch_sub(&state.noting, 1);
+    return sent;
+}
+
+/* Outside handlers. When this returns, no thread sends the main thread notes for the signals in
+ * `set`, until they are handled again; with `on` 0, they do again. */
+void sigcffi_quiet(uint64_t set, int on)
+{
+    if (!on) {
+        atomic_fetch_and(&state.quiet, ~set);
+        return;
+    }
+    atomic_fetch_or(&state.quiet, set);
+    while (atomic_load(&state.noting) != 0) sched_yield();
 }
 
 /* ---- Owing and settling ---- */
@@ -276,13 +201,14 @@ static void trip(int signum, siginfo_t *info, void *context)
         uint64_t number = atomic_fetch_add_explicit(&channel.news, 1, memory_order_relaxed) + 1;
         atomic_store_explicit(&channel.trips[signum], number, memory_order_relaxed);
     } else {
-        /* The main thread might find the news before the call is made, and take what the call then
-         * leads to for something else. */
-        atomic_fetch_add(&channel.elsewhere[signum], 1);
+        /* Told before and after: the main thread may run at any point in between, and must not take
+         * what the call leads to for something else. */
+        atomic_fetch_add(&channel.begun[signum], 1);
     }
     atomic_store_explicit(&state.called, true, memory_order_relaxed);
     sigcffi_call(atomic_load_explicit(&state.interpreter, memory_order_relaxed), signum, info,
                  context);
+    if (!sigcffi_on_main_thread()) atomic_fetch_add(&channel.made[signum], 1);
     if (atomic_load(&state.watched) & sigcffi_bit(signum))
         sigcffi_ask_for_notice(signum, info, context);
 }
@@ -314,29 +240,21 @@ void sigcffi_owe(int signum, siginfo_t *info, void *context)
      * settle, and a handler that has run then may give the signal back to its default action.
      * Where the main thread has blocked the signal because the ring is full, it will let it in. */
     uint64_t bit = sigcffi_bit(signum);
-    bool here =
-        sigcffi_on_main_thread() || (!((atomic_load(&channel.deferred) | held_in_main()) & bit) &&
-                                     sigcffi_main_thread_blocks(signum));
+    bool here = sigcffi_on_main_thread() ||
+                (!(atomic_load(&channel.deferred) & bit) && main_thread_refuses(signum));
     atomic_fetch_add(&state.owed[signum], 1);
     if ((atomic_load(&channel.deferred) & bit) && hold_back(signum)) return;
     /* A note for each: one that a sigwait() in the main thread swallowed must not be the last.
      * Where none can be sent, because the main thread has blocked the signal or the queue is
      * used up, settle here: what the interpreter alone would have done. */
-    if (here || !sigcffi_send_note(0, signum)) sigcffi_settle(signum, info, context);
+    if (here || !sigcffi_note_main(signum)) sigcffi_settle(signum, info, context);
 }
 
 /* Outside handlers. A wait has accepted a signal without a handler. If that was a note, it is none
- * of the caller's: settle, and true. One that was passed on whole gets its own code back. */
+ * of the caller's: settle, and true. */
 bool sigcffi_was_note(int signum, siginfo_t *info)
 {
-    switch (sigcffi_arrival_of(signum, info)) {
-    case SIGCFFI_NOTE: sigcffi_settle(signum, info, NULL); return true;
-    case SIGCFFI_PASSED_ON:
-        sigcffi_passed_on_has_arrived(signum);
-        /* It may have swallowed a note. */
-        if (atomic_load(&state.owed[signum]) != 0) sigcffi_settle(signum, info, NULL);
-        return false;
-    case SIGCFFI_DELIVERY: break;
-    }
-    return false;
+    if (!sigcffi_is_note(signum, info)) return false;
+    sigcffi_settle(signum, info, NULL);
+    return true;
 }

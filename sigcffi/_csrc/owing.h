@@ -4,20 +4,11 @@
 
 #include "state.h"
 
-enum sigcffi_arrival {
-    SIGCFFI_DELIVERY,  /* a signal, as the kernel brings it */
-    SIGCFFI_NOTE,      /* another thread's reminder that calls are owed */
-    SIGCFFI_PASSED_ON, /* a signal that another thread took and could not record */
-};
-
 SIGCFFI_HIDDEN bool sigcffi_on_main_thread(void);
 SIGCFFI_HIDDEN bool sigcffi_main_thread_blocks(int signum);
-SIGCFFI_HIDDEN bool sigcffi_main_thread_refuses(int signum);
-SIGCFFI_HIDDEN bool sigcffi_main_thread_runs(void);
 SIGCFFI_HIDDEN bool sigcffi_send_note(int tid, int signum);
-SIGCFFI_HIDDEN bool sigcffi_pass_on(int signum, const siginfo_t *info);
-SIGCFFI_HIDDEN void sigcffi_passed_on_has_arrived(int signum);
-SIGCFFI_HIDDEN enum sigcffi_arrival sigcffi_arrival_of(int signum, siginfo_t *info);
+SIGCFFI_HIDDEN bool sigcffi_note_main(int signum);
+SIGCFFI_HIDDEN bool sigcffi_is_note(int signum, const siginfo_t *info);
 SIGCFFI_HIDDEN bool sigcffi_is_held(int signum);
 SIGCFFI_HIDDEN void sigcffi_settle(int signum, siginfo_t *info, void *context);
 SIGCFFI_HIDDEN void sigcffi_owe(int signum, siginfo_t *info, void *context);

@@ -39,11 +39,11 @@
 #endif
 
 /* Actions that can be attached to one signal at the same time; flags and receivers in all; threads
- * that can be blocked by receivers that are full. */
+ * that can have signals blocked because rings are full. */
 enum {
     SIGCFFI_SLOTS = 8,
     SIGCFFI_CELLS = 1024,
-    SIGCFFI_RECEIVERS = 64,
+    SIGCFFI_RECEIVERS = 63,
     SIGCFFI_PRESSED = 256,
 };
 
@@ -140,20 +140,25 @@ uint64_t sigcffi_deliveries(int signum);
 uint64_t sigcffi_dropped(int signum);
 uint64_t sigcffi_offered(void);
 
+/* --- owing.c --- */
+void sigcffi_quiet(uint64_t set, int on);
+
 /* --- trampoline.c, owing.c: for waits --- */
 unsigned sigcffi_arrivals(void);
 bool sigcffi_was_note(int signum, siginfo_t *info);
 
+/* --- pressure.c --- */
+uint64_t sigcffi_pressure(uint64_t wanted);
+int sigcffi_relieve(void);
+
 /* --- deferral.c --- */
 void sigcffi_promise_mask(const sigset_t *former);
-uint64_t sigcffi_pressure(uint64_t wanted);
 bool sigcffi_defer(uint64_t set);
 int sigcffi_lift(uint64_t set);
 void sigcffi_settle_held(void);
 void sigcffi_owe_again(int signum, unsigned deliveries);
 void sigcffi_owe_at_least(int signum, unsigned deliveries);
 unsigned sigcffi_disown(int signum);
-void sigcffi_relieve(void);
 void sigcffi_nudge(int signum);
 void *sigcffi_memory(void);
 uint64_t sigcffi_sequence(size_t offset);

@@ -8,16 +8,10 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <ucontext.h>
 
 #if SIGCFFI_HAS_FUTEX
 #include <linux/futex.h>
 #endif
-
-/* What this thread has blocked because receivers are full, and its place in state.pressed plus one.
- * Atomic, since handlers of this thread change it between any two steps of its ordinary calls. */
-static SIGCFFI_THREAD_LOCAL _Atomic uint64_t pressure;
-static SIGCFFI_THREAD_LOCAL _Atomic int place;
 
 /* ---- Seeing slots ---- */
 
@@ -244,110 +238,6 @@ void sigcffi_raise_descriptor(struct receiver *receiver)
 #endif
 }
 
-/* handler context. What the thread has blocked because of receivers, as others may see it. */
-static void note_pressure(uint64_t word)
-{
-    atomic_store(&pressure, word);
-    if (sigcffi_on_main_thread()) atomic_store(&state.main_pressed, word);
-}
-
-/* handler context. Have this thread in the table of those that are told when they may go on; false
- * if there are too many. */
-static bool is_listed(void)
-{
-#if SIGCFFI_HAS_TGSIGQUEUE
-    if (atomic_load(&place) != 0) return true;
-    int tid = (int)syscall(SYS_gettid);
-    for (int index = 0; index < SIGCFFI_PRESSED; index++) {
-        int nobody = 0;
-        if (atomic_compare_exchange_strong(&state.pressed[index], &nobody, tid)) {
-            atomic_store(&place, index + 1);
-            return true;
-        }
-    }
-#endif
-    return false;
-}
-
-/* handler context, or outside handlers. A receiver has room again: tell the threads that have
- * blocked its signals, but for this one. */
-void sigcffi_release_pressed(struct receiver *receiver)
-{
-    if (atomic_exchange(&receiver->pressing, 0) == 0) return;
-    for (int index = 0; index < SIGCFFI_PRESSED; index++) {
-        int tid = atomic_load(&state.pressed[index]);
-        if (tid == 0 || index + 1 == atomic_load(&place)) continue;
-        /* One that has ended leaves its place. */
-        if (!sigcffi_send_note(tid, SIGURG) && errno == ESRCH)
-            atomic_compare_exchange_strong(&state.pressed[index], &tid, 0);
-    }
-}
-
-/* handler context, or outside handlers with every signal blocked. What this thread need not block
- * any longer. */
-uint64_t sigcffi_lift_pressure(void)
-{
-    uint64_t mine = atomic_load(&pressure), still = 0;
-    if (mine == 0) return 0;
-    for (int index = 0; index < SIGCFFI_RECEIVERS; index++)
-        still |= atomic_load(&state.receivers[index].pressing);
-    note_pressure(mine & still);
-    if ((mine & still) == 0) atomic_store(&state.pressed[atomic_exchange(&place, 0) - 1], 0);
-    if (sigcffi_on_main_thread()) still |= atomic_load(&channel.pressure);
-    return mine & ~still;
-}
-
-/* handler context. On return from the handler this thread goes on with what it need not block any
- * longer. */
-void sigcffi_relax(void *context)
-{
-    if (context == NULL || atomic_load_explicit(&pressure, memory_order_relaxed) == 0) return;
-    sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
-    sigcffi_mask_set(mask, sigcffi_word_of(mask) & ~sigcffi_lift_pressure());
-}
-
-/* handler context, or outside handlers. What this thread blocks because of receivers, before it
- * wanted to have some of that blocked by itself. */
-uint64_t sigcffi_receivers_pressure(uint64_t wanted)
-{
-    uint64_t former = atomic_fetch_and(&pressure, ~wanted);
-    if ((former & wanted) && sigcffi_on_main_thread())
-        atomic_fetch_and(&state.main_pressed, ~wanted);
-    return former;
-}
-
-/* Outside handlers, in a forked child: nobody's receivers. What this thread has blocked. */
-uint64_t sigcffi_forget_pressure(void)
-{
-    atomic_store(&place, 0);
-    for (int index = 0; index < SIGCFFI_PRESSED; index++) atomic_store(&state.pressed[index], 0);
-    for (int index = 0; index < SIGCFFI_RECEIVERS; index++)
-        atomic_store(&state.receivers[index].pressing, 0);
-    atomic_store(&state.main_pressed, 0);
-    return atomic_exchange(&pressure, 0);
-}
-
-/* handler context. A receiver is filling up: on return from the handler this thread has blocked its
- * signals, and the kernel keeps them, in order, until its reader has read.
- *
- * Sequentially consistent: the thread is in the table and the receiver marked before the ring is
- * looked at once more, while the reader gives back and then looks at the mark. One of the two sees
- * the other. */
-static void press_for(struct receiver *receiver, void *context)
-{
-    if (context == NULL || !is_listed()) return;
-    sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
-    uint64_t blocked = sigcffi_word_of(mask), ours = atomic_load(&pressure);
-    if (sigcffi_on_main_thread()) ours |= atomic_load(&channel.pressure);
-    uint64_t set = atomic_load(&receiver->set), added = set & ~(blocked & ~ours);
-    note_pressure(atomic_load(&pressure) | added);
-    sigcffi_mask_set(mask, blocked | added);
-    atomic_fetch_or(&receiver->pressing, set);
-    if (atomic_load(&receiver->ring.head) - atomic_load(&receiver->ring.tail) <
-        SIGCFFI_HIGH_WATER_OF(atomic_load(&receiver->capacity)))
-        sigcffi_release_pressed(receiver); /* this thread: see sigcffi_relax() */
-}
-
 /* handler context. Put a signal into its receivers. */
 void sigcffi_receive(int signum, const siginfo_t *info, void *context)
 {
@@ -365,7 +255,7 @@ void sigcffi_receive(int signum, const siginfo_t *info, void *context)
         else
             sigcffi_raise_descriptor(receiver);
         if (!receiver->drops && (level == 0 || level >= SIGCFFI_HIGH_WATER_OF(capacity)))
-            press_for(receiver, context);
+            sigcffi_press(slot->number, context);
     }
     leave(phase);
 }

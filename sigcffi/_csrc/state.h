@@ -22,13 +22,14 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2,
 /* Records that the main channel holds; a power of two. */
 #define SIGCFFI_CAPACITY 1024
 
-/* From so many records of a ring on, the kernel is asked to hold the rest. What is above takes in
- * what other threads are just bringing, but for a last part of the main channel: however many they
- * have brought, the main thread has room for the one signal that it takes before it has blocked
- * them all. */
+/* From so many records of a ring on, the kernel is asked to hold the rest. What is above has room
+ * for the one signal that each thread takes before it has blocked them all. */
 #define SIGCFFI_HIGH_WATER_OF(capacity) ((capacity) - (capacity) / 4)
 #define SIGCFFI_HIGH_WATER SIGCFFI_HIGH_WATER_OF(SIGCFFI_CAPACITY)
-#define SIGCFFI_BRIM (SIGCFFI_CAPACITY - SIGCFFI_CAPACITY / 16)
+
+/* The main channel among the rings, behind the receivers'. */
+#define SIGCFFI_MAIN_CHANNEL SIGCFFI_RECEIVERS
+_Static_assert(SIGCFFI_MAIN_CHANNEL < 64, "a set of rings must fit in one 64-bit word");
 
 /* The main channel. Python reads it as an array of 64-bit words, then records; it writes `running`
  * and, from time to time, `tail`, in the main thread. */
@@ -38,12 +39,13 @@ struct channel {
     _Atomic uint64_t deferred;    /* no handler of these is called: critical sections, any thread */
     _Atomic uint64_t running;     /* the same while handlers run; matters to the main thread only */
     _Atomic uint64_t held_back;   /* calls are owed that one of the two words above forbade */
-    _Atomic uint64_t pressure;    /* what the main thread has blocked because the ring is full */
+    _Atomic uint64_t pressure;    /* what threads may have blocked because the ring is full */
     _Atomic uint64_t attached;    /* the signals that are recorded */
     _Atomic uint64_t slotted;     /* the signals that have slots */
     _Atomic uint64_t main_thread; /* pthread_t: comparing it costs nothing */
     _Atomic uint64_t trips[NSIG]; /* the news of the last call to the interpreter's handler */
-    _Atomic uint64_t elsewhere[NSIG]; /* how many were made on other threads, these without news */
+    _Atomic uint64_t begun[NSIG]; /* calls on other threads, these without news */
+    _Atomic uint64_t made[NSIG];  /* of them, those that have been made */
     struct sigcffi_record records[SIGCFFI_CAPACITY];
 };
 
@@ -62,7 +64,8 @@ enum {
     SIGCFFI_WORD_SLOTTED = SIGCFFI_WORD(slotted),
     SIGCFFI_WORD_MAIN_THREAD = SIGCFFI_WORD(main_thread),
     SIGCFFI_WORD_TRIPS = SIGCFFI_WORD(trips),
-    SIGCFFI_WORD_ELSEWHERE = SIGCFFI_WORD(elsewhere),
+    SIGCFFI_WORD_BEGUN = SIGCFFI_WORD(begun),
+    SIGCFFI_WORD_MADE = SIGCFFI_WORD(made),
     SIGCFFI_WORDS = SIGCFFI_WORD(records),
 };
 
@@ -91,7 +94,13 @@ struct receiver {
     int fd, wake_fd;        /* the two ends of a pipe, or one eventfd */
     _Atomic bool raised;    /* the descriptor can be read */
     _Atomic uint64_t dropped;
-    _Atomic uint64_t pressing; /* the signals that threads have blocked because of it */
+    _Atomic uint64_t pressure; /* what threads may have blocked because of it */
+};
+
+/* A thread that has blocked signals because rings are full, as the kernel knows it; 0: none. */
+struct pressed {
+    _Atomic int tid;
+    _Atomic uint64_t by; /* which rings */
 };
 
 struct state {
@@ -114,9 +123,8 @@ struct state {
     _Atomic unsigned phase;
     _Atomic unsigned inside[2];
 
-    /* Threads that have blocked signals because a receiver is full, as the kernel knows them. */
-    _Atomic int pressed[SIGCFFI_PRESSED];
-    _Atomic uint64_t main_pressed; /* what the main thread has blocked so */
+    struct pressed pressed[SIGCFFI_PRESSED];
+    _Atomic uint64_t main_pressed; /* what the main thread has blocked because rings are full */
 
     /* Threads that sleep until something has happened, and what changes when something has. */
     _Atomic unsigned sleepers;
@@ -126,11 +134,11 @@ struct state {
     _Atomic uint64_t dropped[NSIG]; /* neither the ring nor the kernel could hold them */
     _Atomic uint64_t began;         /* the head of the main channel when the process began */
     _Atomic uint32_t owed[NSIG];
-    _Atomic bool called;        /* the interpreter's handler, since somebody looked */
-    _Atomic uint32_t passed_on; /* whole signals under way to the main thread */
-    _Atomic uint64_t merging;   /* standard signals under way, which may merge with a note */
+    _Atomic bool called; /* the interpreter's handler, since somebody looked */
 
-    _Atomic int main_tid; /* the main thread as the kernel knows it */
+    _Atomic int main_tid;    /* the main thread as the kernel knows it */
+    _Atomic uint64_t quiet;  /* signals for which it is sent no notes */
+    _Atomic unsigned noting; /* threads that are at sending it one */
 
     _Atomic bool
         main_inside; /* the main thread is in the trampoline, and has blocked all signals */
@@ -141,7 +149,6 @@ struct state {
 
     /* Set once, at the start. */
     uint64_t trampoline_mask; /* what a handler of ours blocks */
-    int first_queued;         /* SIGRTMIN, which is a function call */
 };
 
 extern SIGCFFI_HIDDEN struct state state;
@@ -151,18 +158,22 @@ SIGCFFI_HIDDEN void sigcffi_trampoline(int signum, siginfo_t *info, void *contex
 /* slots.c, handler context */
 SIGCFFI_HIDDEN void sigcffi_act(int signum, const siginfo_t *info);
 SIGCFFI_HIDDEN void sigcffi_receive(int signum, const siginfo_t *info, void *context);
-SIGCFFI_HIDDEN void sigcffi_relax(void *context);
-SIGCFFI_HIDDEN uint64_t sigcffi_lift_pressure(void);
-SIGCFFI_HIDDEN uint64_t sigcffi_receivers_pressure(uint64_t wanted);
-SIGCFFI_HIDDEN uint64_t sigcffi_forget_pressure(void);
-SIGCFFI_HIDDEN void sigcffi_release_pressed(struct receiver *receiver);
 SIGCFFI_HIDDEN void sigcffi_raise_descriptor(struct receiver *receiver);
 SIGCFFI_HIDDEN void sigcffi_something_happened(void);
 SIGCFFI_HIDDEN void sigcffi_ask_for_notice(int signum, siginfo_t *info, void *context);
 SIGCFFI_HIDDEN void sigcffi_take_default(int signum);
 
+/* pressure.c, handler context */
+SIGCFFI_HIDDEN bool sigcffi_is_pressed(void);
+SIGCFFI_HIDDEN void sigcffi_press(int number, void *context);
+SIGCFFI_HIDDEN void sigcffi_relax(void *context);
+
+/* pressure.c, outside handlers */
+SIGCFFI_HIDDEN void sigcffi_release(int number);
+SIGCFFI_HIDDEN uint64_t sigcffi_pressure_after_fork(void);
+
 /* attaching.c, outside handlers */
-SIGCFFI_HIDDEN uint64_t sigcffi_slots_after_fork(void);
+SIGCFFI_HIDDEN void sigcffi_slots_after_fork(void);
 
 /* deadman.c, outside handlers */
 SIGCFFI_HIDDEN void sigcffi_deadman_after_fork(void);

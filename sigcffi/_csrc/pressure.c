@@ -1,0 +1,210 @@
+/* Pressure: a ring that is filling up leaves its signals with the kernel, which keeps them in
+ * order.
+ *
+ * Law: a thread can block signals for itself alone, in the context that its handler returns to, and
+ * it alone can let them in again. So one that has is listed, with the rings because of which, and
+ * told by a note when there is room: SIGURG, which is ignored unless somebody handles it. What is
+ * blocked so is not part of the mask that the thread has chosen, and calls that tell or restore a
+ * mask leave it out.
+ *
+ * Rejected: passing a signal on to the thread that reads, with all that it carries. Where the
+ * kernel's queue is full that cannot be done, and waiting for it, in a handler, keeps the
+ * interrupted code from letting go of what the reader waits for.
+ */
+#include "owing.h"
+
+#include <ucontext.h>
+
+/* What this thread has blocked because of rings, and its place in the list plus one. Atomic, since
+ * handlers of this thread change it between any two steps of its ordinary calls. */
+static SIGCFFI_THREAD_LOCAL _Atomic uint64_t pressed;
+static SIGCFFI_THREAD_LOCAL _Atomic int place;
+
+/* ---- Rings, by number: a receiver's, or SIGCFFI_MAIN_CHANNEL ---- */
+
+/* handler context. Whether it is filling up. */
+static bool is_high(int number)
+{
+    bool main = number == SIGCFFI_MAIN_CHANNEL;
+    const struct sigcffi_ring *ring = main ? &channel.ring : &state.receivers[number].ring;
+    uint64_t capacity = main ? SIGCFFI_CAPACITY : atomic_load(&state.receivers[number].capacity);
+    return atomic_load(&ring->head) - atomic_load(&ring->tail) >= SIGCFFI_HIGH_WATER_OF(capacity);
+}
+
+/* handler context. What is put into it. */
+static uint64_t signals_of(int number)
+{
+    return number == SIGCFFI_MAIN_CHANNEL ? atomic_load(&channel.attached)
+                                          : atomic_load(&state.receivers[number].set);
+}
+
+/* handler context. The word by which its reader knows that threads may have to be told. */
+static _Atomic uint64_t *pressure_of(int number)
+{
+    return number == SIGCFFI_MAIN_CHANNEL ? &channel.pressure : &state.receivers[number].pressure;
+}
+
+/* ---- In handlers ---- */
+
+/* handler context. What the thread has blocked, as others may see it. */
+static void note_pressed(uint64_t word)
+{
+    atomic_store(&pressed, word);
+    if (sigcffi_on_main_thread()) atomic_store(&state.main_pressed, word);
+}
+
+/* handler context. Whether this thread waits to be told that it may go on. */
+bool sigcffi_is_pressed(void)
+{
+    return atomic_load(&pressed) != 0;
+}
+
+/* handler context. This thread in the list; null if there are too many, or it could not be told. */
+static struct pressed *listed(void)
+{
+    int index = atomic_load(&place) - 1;
+    if (index >= 0) return &state.pressed[index];
+#if SIGCFFI_HAS_TGSIGQUEUE
+    int tid = (int)syscall(SYS_gettid);
+#else
+    int tid = 1;
+    if (!sigcffi_on_main_thread()) return NULL;
+#endif
+    for (index = 0; index < SIGCFFI_PRESSED; index++) {
+        int nobody = 0;
+        if (atomic_compare_exchange_strong(&state.pressed[index].tid, &nobody, tid)) {
+            atomic_store(&place, index + 1);
+            return &state.pressed[index];
+        }
+    }
+    return NULL;
+}
+
+/* handler context. A ring is filling up: on return from the handler this thread has blocked its
+ * signals, until it has been read.
+ *
+ * Sequentially consistent: the thread says so and then looks at the ring once more, while the
+ * reader gives back and then looks who has said so. One of the two sees the other. Python's reader
+ * of the main channel may look too early; but it is called once more for what is in the ring now.
+ */
+void sigcffi_press(int number, void *context)
+{
+    if (context == NULL) return; /* the trampoline was called by somebody else's handler */
+    struct pressed *thread = listed();
+    if (thread == NULL) return;
+    uint64_t ring = UINT64_C(1) << number, set = signals_of(number);
+    atomic_fetch_or(&thread->by, ring);
+    atomic_fetch_or(pressure_of(number), set);
+    if (!is_high(number)) {
+        atomic_fetch_and(&thread->by, ~ring);
+        return;
+    }
+    sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
+    uint64_t ours = atomic_load(&pressed), blocked = sigcffi_word_of(mask);
+    note_pressed(ours | (set & ~(blocked & ~ours)));
+    sigcffi_mask_set(mask, blocked | set);
+}
+
+/* handler context, or outside handlers with every signal blocked. What this thread need not block
+ * any longer. */
+static uint64_t lift(void)
+{
+    uint64_t mine = atomic_load(&pressed), still = 0;
+    if (mine == 0) return 0;
+    struct pressed *thread = &state.pressed[atomic_load(&place) - 1];
+    for (uint64_t by = atomic_load(&thread->by); by != 0; by &= by - 1)
+        still |= signals_of(__builtin_ctzll(by));
+    note_pressed(mine & still);
+    if ((mine & still) == 0) {
+        atomic_store(&thread->by, 0);
+        atomic_store(&place, 0);
+        atomic_store(&thread->tid, 0);
+    }
+    return mine & ~still;
+}
+
+/* handler context. On return from the handler this thread goes on with what it need not block any
+ * longer. */
+void sigcffi_relax(void *context)
+{
+    if (context == NULL || atomic_load_explicit(&pressed, memory_order_relaxed) == 0) return;
+    sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
+    sigcffi_mask_set(mask, sigcffi_word_of(mask) & ~lift());
+}
+
+/* ---- Outside handlers ---- */
+
+/* This thread lets in what it need not block any longer. */
+static void lift_here(void)
+{
+    sigset_t all, mask;
+    if (atomic_load(&pressed) == 0) return;
+    sigfillset(&all);
+    /* In between every signal is blocked: others do not take that for this thread's own will. */
+    pthread_sigmask(SIG_SETMASK, &all, &mask);
+    mask = sigcffi_set_of(sigcffi_word_of(&mask) & ~lift());
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
+/* A ring has room again: the threads that have blocked its signals may go on. */
+void sigcffi_release(int number)
+{
+    uint64_t ring = UINT64_C(1) << number;
+    bool can_tell = false;
+    if (atomic_exchange(pressure_of(number), 0) == 0) return;
+    for (int index = 0; index < SIGCFFI_PRESSED; index++) {
+        struct pressed *thread = &state.pressed[index];
+        if (!(atomic_fetch_and(&thread->by, ~ring) & ring) || index + 1 == atomic_load(&place))
+            continue;
+        /* Not before it is needed; and somebody may have put something in its place. */
+        if (!can_tell) sigcffi_interpose(SIGURG);
+        can_tell = true;
+        int tid = atomic_load(&thread->tid);
+        /* One that has ended leaves its place. */
+        if (tid != 0 && !sigcffi_send_note(tid, SIGURG) && errno == ESRCH)
+            atomic_compare_exchange_strong(&thread->tid, &tid, 0);
+    }
+    lift_here();
+}
+
+/* The dispatcher has read the main channel. 1 if it has not read enough, and can go on: behind a
+ * record that a thread had reserved and not filled in. That is waited for: the thread is in a
+ * handler, and the note by which it tells of the record may be blocked here. */
+int sigcffi_relieve(void)
+{
+    if (!is_high(SIGCFFI_MAIN_CHANNEL)) {
+        sigcffi_release(SIGCFFI_MAIN_CHANNEL);
+        return 0;
+    }
+    uint64_t tail = atomic_load(&channel.ring.tail);
+    struct sigcffi_record *next = &channel.records[tail % SIGCFFI_CAPACITY];
+    const struct timespec instant = {.tv_nsec = 50000};
+    /* acquire: pairs with the release in sigcffi_push() */
+    while (atomic_load_explicit(&next->sequence, memory_order_acquire) != tail + 1)
+        nanosleep(&instant, NULL);
+    return 1;
+}
+
+/* What the calling thread has blocked without having been asked to, before it was `wanted` blocked.
+ */
+uint64_t sigcffi_pressure(uint64_t wanted)
+{
+    uint64_t former = atomic_fetch_and(&pressed, ~wanted);
+    if ((former & wanted) && sigcffi_on_main_thread())
+        atomic_fetch_and(&state.main_pressed, ~wanted);
+    return former;
+}
+
+/* In a forked child: nobody's rings are full. What this thread has blocked. */
+uint64_t sigcffi_pressure_after_fork(void)
+{
+    for (int index = 0; index < SIGCFFI_PRESSED; index++) {
+        atomic_store(&state.pressed[index].by, 0);
+        atomic_store(&state.pressed[index].tid, 0);
+    }
+    for (int number = 0; number <= SIGCFFI_RECEIVERS; number++)
+        atomic_store(pressure_of(number), 0);
+    atomic_store(&state.main_pressed, 0);
+    atomic_store(&place, 0);
+    return atomic_exchange(&pressed, 0);
+}
