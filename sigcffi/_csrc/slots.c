@@ -80,12 +80,28 @@ int sigcffi_default_action(int signum)
     }
 }
 
+/* handler context. Whether this thread is to stop the process by `signum`; others then see that the
+ * default action stands there for the moment, and a second thread leaves it to this one, or it
+ * would put back the default action for the handler. */
+static bool begin_stop(int signum)
+{
+    uint32_t none = atomic_load(&state.stops) & ~SIGCFFI_STOPPING;
+    return atomic_compare_exchange_strong(&state.stops, &none, none | (uint32_t)signum);
+}
+
+/* handler context */
+static void end_stop(void)
+{
+    atomic_store(&state.stops, (atomic_load(&state.stops) | SIGCFFI_STOPPING) + 1);
+}
+
 /* handler context. The kernel does what it would have done without a handler, so that the parent
  * sees the true wait status. From a stop the process comes back with its handler in place. */
 void sigcffi_take_default(int signum)
 {
     int usual = sigcffi_default_action(signum);
     if (usual == SIGCFFI_IS_IGNORED || usual == SIGCFFI_CONTINUES) return; /* that has happened */
+    if (usual == SIGCFFI_STOPS && !begin_stop(signum)) return;
     struct sigaction action, handler;
     memset(&action, 0, sizeof action);
     action.sa_handler = SIG_DFL;
@@ -99,6 +115,7 @@ void sigcffi_take_default(int signum)
     if (usual == SIGCFFI_STOPS) {
         pthread_sigmask(SIG_SETMASK, &former, NULL);
         sigaction(signum, &handler, NULL);
+        end_stop();
         return;
     }
 #if defined(SYS_nanosleep)
@@ -124,7 +141,6 @@ static bool forward(const struct slot *slot, int signum, const siginfo_t *info)
 {
     int self = getpid();
     if (was_sent(info) && info->si_pid == (slot->number > 0 ? slot->number : self)) return true;
-    if (slot->number == self) return true; /* a forked child */
 #if SIGCFFI_HAS_PIDFD
     if (slot->fd >= 0) {
         siginfo_t whole = *info;
@@ -230,10 +246,10 @@ void sigcffi_ask_for_notice(int signum, siginfo_t *info, void *context)
 
 /* ---- Receivers ---- */
 
-/* handler context. The descriptor can be read from now on. */
+/* handler context, or outside handlers. The descriptor can be read from now on. */
 void sigcffi_raise_descriptor(struct receiver *receiver)
 {
-    /* Sequentially consistent: see sigcffi_give_back(). */
+    /* A store even where it changes nothing: see lower_descriptor(). */
     if (atomic_exchange(&receiver->raised, true)) return;
     const uint64_t one = 1;
 #if defined(SYS_write)
@@ -242,6 +258,14 @@ void sigcffi_raise_descriptor(struct receiver *receiver)
     ssize_t written = write(receiver->wake_fd, &one, sizeof one);
     (void)written;
 #endif
+}
+
+/* handler context. Whether a signal can be held back. Not those that our handlers do not block:
+ * they may interrupt a handler that is just doing what follows, and a real fault that is blocked
+ * ends the process unseen. Nor the one by which threads are told to go on. */
+static uint64_t can_be_held_back(void)
+{
+    return state.trampoline_mask & ~sigcffi_bit(SIGURG);
 }
 
 /* handler context. What the thread has blocked because of receivers, as others may see it. */
@@ -287,8 +311,8 @@ void sigcffi_release_pressed(struct receiver *receiver)
  * any longer. */
 uint64_t sigcffi_lift_pressure(void)
 {
+    if (atomic_load(&place) == 0) return 0;
     uint64_t mine = atomic_load(&pressure), still = 0;
-    if (mine == 0) return 0;
     for (int index = 0; index < SIGCFFI_RECEIVERS; index++)
         still |= atomic_load(&state.receivers[index].pressing);
     note_pressure(mine & still);
@@ -299,9 +323,10 @@ uint64_t sigcffi_lift_pressure(void)
 
 /* handler context. On return from the handler this thread goes on with what it need not block any
  * longer. */
-void sigcffi_relax(void *context)
+void sigcffi_relax(int signum, void *context)
 {
-    if (context == NULL || atomic_load_explicit(&pressure, memory_order_relaxed) == 0) return;
+    if (context == NULL || atomic_load_explicit(&place, memory_order_relaxed) == 0) return;
+    if (!(state.trampoline_mask & sigcffi_bit(signum))) return; /* the handler it interrupts will */
     sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
     sigcffi_mask_set(mask, sigcffi_word_of(mask) & ~sigcffi_lift_pressure());
 }
@@ -335,11 +360,13 @@ uint64_t sigcffi_forget_pressure(void)
  * the other. */
 static void press_for(struct receiver *receiver, void *context)
 {
-    if (context == NULL || !is_listed()) return;
+    if (context == NULL) return;
     sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
     uint64_t blocked = sigcffi_word_of(mask), ours = atomic_load(&pressure);
     if (sigcffi_on_main_thread()) ours |= atomic_load(&channel.pressure);
-    uint64_t set = atomic_load(&receiver->set), added = set & ~(blocked & ~ours);
+    uint64_t set = atomic_load(&receiver->set) & can_be_held_back(),
+             added = set & ~(blocked & ~ours);
+    if (added == 0 || !is_listed()) return;
     note_pressure(atomic_load(&pressure) | added);
     sigcffi_mask_set(mask, blocked | added);
     atomic_fetch_or(&receiver->pressing, set);
@@ -358,13 +385,17 @@ void sigcffi_receive(int signum, const siginfo_t *info, void *context)
         if (slot->kind != SIGCFFI_SLOT_RECEIVER) continue;
         struct receiver *receiver = &state.receivers[slot->number];
         uint64_t capacity = atomic_load(&receiver->capacity);
-        uint64_t level =
-            sigcffi_push(&receiver->ring, atomic_load(&receiver->records), capacity, signum, info);
-        if (level == 0)
+        uint64_t number, level = sigcffi_reserve(&receiver->ring, capacity, &number);
+        if (level == 0) {
             atomic_fetch_add(&receiver->dropped, 1);
-        else
+        } else {
+            struct sigcffi_record *records = atomic_load(&receiver->records);
+            /* Before it can be read: see lower_descriptor(). */
             sigcffi_raise_descriptor(receiver);
-        if (!receiver->drops && (level == 0 || level >= SIGCFFI_HIGH_WATER_OF(capacity)))
+            sigcffi_publish(&records[number & (capacity - 1)], number, signum, info);
+        }
+        if (!receiver->drops && (level == 0 || level >= SIGCFFI_HIGH_WATER_OF(capacity)) &&
+            (can_be_held_back() & sigcffi_bit(signum)))
             press_for(receiver, context);
     }
     leave(phase);
@@ -374,11 +405,13 @@ void sigcffi_receive(int signum, const siginfo_t *info, void *context)
 
 /* handler context, or outside handlers. Wake the threads that sleep until something has happened.
  *
- * Sequentially consistent: what has happened was stored before, and who sleeps counts itself first
- * and looks then. */
+ * What has happened was stored before; who sleeps counts itself first and looks then. Here the
+ * count is stored too, unchanged: of the two stores one comes first, and who makes the other sees
+ * it, and all that came before it. A load could miss the sleeper, and the sleeper what has
+ * happened. */
 void sigcffi_something_happened(void)
 {
-    if (atomic_load(&state.sleepers) == 0) return;
+    if (atomic_fetch_add(&state.sleepers, 0) == 0) return;
     atomic_fetch_add(&state.events, 1);
 #if SIGCFFI_HAS_FUTEX
     syscall(SYS_futex, &state.events, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);

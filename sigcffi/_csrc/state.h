@@ -79,6 +79,9 @@ struct slot {
     _Atomic uint64_t missed; /* of them, those that came to nothing */
 };
 
+/* In state.stops. */
+#define SIGCFFI_STOPPING UINT32_C(0xff)
+
 /* A ring whose reader is a thread or an event loop. What is not atomic is for handlers, and for who
  * has the lock. */
 struct receiver {
@@ -89,7 +92,8 @@ struct receiver {
     _Atomic int64_t handle; /* by which its owner knows it; 0 if it is closed */
     bool drops;             /* what the ring cannot hold; else it holds back */
     int fd, wake_fd;        /* the two ends of a pipe, or one eventfd */
-    _Atomic bool raised;    /* the descriptor can be read */
+    _Atomic bool raised;    /* the descriptor can be read, or is just about to be */
+    uint64_t published;     /* under the lock: up to here it is known that no record lacks */
     _Atomic uint64_t dropped;
     _Atomic uint64_t pressing; /* the signals that threads have blocked because of it */
 };
@@ -113,6 +117,10 @@ struct state {
      */
     _Atomic unsigned phase;
     _Atomic unsigned inside[2];
+
+    /* The signal by which a handler is just stopping the process, in the lowest byte: its default
+     * action stands in the kernel for the moment. Above, how often that was done. */
+    _Atomic uint32_t stops;
 
     /* Threads that have blocked signals because a receiver is full, as the kernel knows them. */
     _Atomic int pressed[SIGCFFI_PRESSED];
@@ -151,7 +159,7 @@ SIGCFFI_HIDDEN void sigcffi_trampoline(int signum, siginfo_t *info, void *contex
 /* slots.c, handler context */
 SIGCFFI_HIDDEN void sigcffi_act(int signum, const siginfo_t *info);
 SIGCFFI_HIDDEN void sigcffi_receive(int signum, const siginfo_t *info, void *context);
-SIGCFFI_HIDDEN void sigcffi_relax(void *context);
+SIGCFFI_HIDDEN void sigcffi_relax(int signum, void *context);
 SIGCFFI_HIDDEN uint64_t sigcffi_lift_pressure(void);
 SIGCFFI_HIDDEN uint64_t sigcffi_receivers_pressure(uint64_t wanted);
 SIGCFFI_HIDDEN uint64_t sigcffi_forget_pressure(void);

@@ -175,7 +175,7 @@ static void deliver(int signum, siginfo_t *info, void *context)
 static void run(int signum, siginfo_t *info, void *context)
 {
     deliver(signum, info, context);
-    sigcffi_relax(context);
+    sigcffi_relax(signum, context);
     sigcffi_something_happened();
 }
 
