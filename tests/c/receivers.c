@@ -212,9 +212,21 @@ static void what_a_receiver_cannot_hold_is_counted(void)
         EQUAL(read_some(&large, signals, see_value, &next_of_large), signals);
         EQUAL((long long)sigcffi_receiver_dropped(large.handle), 0);
     }
-    stop_takers();
+    /* One that is opened in the place of another knows nothing of what that had. */
+    for (int i = 0; i < 3; i++) {
+        queue_to(takers[0], QUEUED, i);
+        UNTIL(sigcffi_received(large.handle) == i + 1);
+    }
     close_reader(&small);
     close_reader(&large);
+    small = open_reader((uint64_t)capacity, sigcffi_bit(QUEUED), true);
+    EQUAL(sigcffi_received(small.handle), 0);
+    EQUAL((long long)sigcffi_receiver_dropped(small.handle), 0);
+    CHECK(!is_readable(&small));
+    queue_to(takers[0], QUEUED, next = 4711);
+    UNTIL(read_some(&small, 1, see_value, &next) == 1);
+    stop_takers();
+    close_reader(&small);
     figures("%d signals, %d dropped", 3 * signals, 3 * (signals - capacity));
 }
 
