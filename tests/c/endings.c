@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 static void attach(int signum, int kind, int from)
@@ -88,14 +89,17 @@ static void stop_and_go_on(void)
     register_signal(SIGTSTP);
     attach(SIGTSTP, SIGCFFI_SLOT_DEFAULT, 0);
     start_takers(2);
+    UNTIL(atomic_load(&taker_tids[0]) != 0 && atomic_load(&taker_tids[1]) != 0);
     for (int i = 0; i < stops; i++) {
         uint64_t before = sigcffi_deliveries(SIGTSTP);
-        for (int taker = 0; taker < 2; taker++) {
-            UNTIL(atomic_load(&taker_tids[taker]) != 0);
-            MUST(syscall(SYS_tgkill, getpid(), atomic_load(&taker_tids[taker]), SIGTSTP));
+        /* Again if need be: to continue a process discards the stop signals that it has not taken.
+         */
+        while (sigcffi_deliveries(SIGTSTP) == before) {
+            for (int taker = 0; taker < 2; taker++)
+                MUST(syscall(SYS_tgkill, getpid(), atomic_load(&taker_tids[taker]), SIGTSTP));
+            /* Nobody takes the default action that stands there meanwhile for somebody else's. */
+            EQUAL(sigcffi_query(SIGTSTP), SIGCFFI_PYTHON);
         }
-        /* Nobody takes the default action that stands there meanwhile for somebody else's. */
-        while (sigcffi_deliveries(SIGTSTP) == before) EQUAL(sigcffi_query(SIGTSTP), SIGCFFI_PYTHON);
         EQUAL(sigcffi_interpose(SIGTSTP), 0);
         EQUAL(sigcffi_query(SIGTSTP), SIGCFFI_PYTHON);
     }
@@ -111,7 +115,8 @@ static void a_process_that_stopped_goes_on_with_its_handler(void)
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
-        MUST(setpgid(0, 0)); /* not orphaned: its parent is in another group */
+        MUST(setpgid(0, 0));                    /* not orphaned: its parent is in another group */
+        MUST(prctl(PR_SET_PDEATHSIG, SIGKILL)); /* so not killed with that */
         stop_and_go_on();
     }
     int status, count = 0;
