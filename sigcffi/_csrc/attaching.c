@@ -20,24 +20,51 @@
 /* Under the lock */
 static bool cell_taken[SIGCFFI_CELLS];
 
+/* Take the lock, with every signal blocked: a foreign handler that came in between could fork, and
+ * the child, which takes its parent's receivers apart, would find an order that is just changing.
+ */
+static sigset_t begin_change(void)
+{
+    sigset_t all, former;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &former);
+    sigcffi_take_lock();
+    return former;
+}
+
+static void end_change(const sigset_t *former)
+{
+    sigcffi_release_lock();
+    pthread_sigmask(SIG_SETMASK, former, NULL);
+}
+
 /* ---- Orders ---- */
+
+/* For a handler in another thread to go on. Asleep after a while: sched_yield() does not let a
+ * thread of lower priority run. */
+static void wait_a_little(int tries)
+{
+    const struct timespec instant = {.tv_nsec = 50000};
+    if (tries < 64)
+        sched_yield();
+    else
+        nanosleep(&instant, NULL);
+}
 
 /* Lock held. */
 static void wait_until_left(unsigned phase)
 {
-    const struct timespec instant = {.tv_nsec = 50000};
     /* acquire: pairs with the release in leave() */
-    for (int tries = 0; atomic_load(&state.inside[phase]) != 0; tries++)
-        if (tries < 64)
-            sched_yield();
-        else
-            nanosleep(&instant, NULL);
+    for (int tries = 0; atomic_load(&state.inside[phase]) != 0; tries++) wait_a_little(tries);
 }
 
 /* Lock held. Wait until every handler has left that may have seen an order as it was before this
- * call. There are two counts because one might never be 0 under a flood: new handlers enter the
- * one while the other runs empty. Both are waited for, since a handler may have read the phase
- * long before it enters. */
+ * call.
+ *
+ * Such a handler was in one of the two counts when the order changed, and each count is seen to be
+ * 0 after that: so it has left, whichever it was in, and if it had read the phase long before it
+ * entered. There are two because one might never be 0 under a flood: new handlers enter the one
+ * while the other runs empty. */
 static void wait_for_handlers(void)
 {
     unsigned phase = atomic_load(&state.phase) & 1;
@@ -175,9 +202,9 @@ int64_t sigcffi_attach(int signum, int kind, int number, int cell, int from)
     if (kind == SIGCFFI_SLOT_WRITE) result = prepare_write(&what, number);
     if (kind == SIGCFFI_SLOT_FORWARD) result = prepare_forward(&what, number);
     if (result < 0) return result;
-    sigcffi_take_lock();
+    sigset_t former = begin_change();
     result = attach(signum, &what);
-    sigcffi_release_lock();
+    end_change(&former);
     if (result < 0 && what.fd >= 0) close(what.fd);
     return result;
 }
@@ -191,18 +218,11 @@ static struct slot *slot_of(int signum, int64_t handle)
     return slot->kind != SIGCFFI_SLOT_EMPTY && slot->handle == handle ? slot : NULL;
 }
 
-static sigcffi_tally tally(int signum, int64_t handle, bool last)
+/* Lock held. */
+static sigcffi_tally tally(const struct slot *slot)
 {
-    sigcffi_tally result = {-1, -1};
-    sigcffi_take_lock();
-    struct slot *slot = slot_of(signum, handle);
-    if (slot != NULL) {
-        if (last) detach(signum, (int)(slot - state.slots[signum]));
-        result.count = (int64_t)atomic_load(&slot->count);
-        result.missed = (int64_t)atomic_load(&slot->missed);
-    }
-    sigcffi_release_lock();
-    return result;
+    if (slot == NULL) return (sigcffi_tally){-1, -1};
+    return (sigcffi_tally){(int64_t)atomic_load(&slot->count), (int64_t)atomic_load(&slot->missed)};
 }
 
 /* Detach it: when this returns it is not taken any more, on any thread. Where nothing else needs
@@ -210,7 +230,11 @@ static sigcffi_tally tally(int signum, int64_t handle, bool last)
  * before. */
 sigcffi_tally sigcffi_detach(int signum, int64_t handle)
 {
-    sigcffi_tally result = tally(signum, handle, true);
+    sigset_t former = begin_change();
+    struct slot *slot = slot_of(signum, handle);
+    if (slot != NULL) detach(signum, (int)(slot - state.slots[signum]));
+    sigcffi_tally result = tally(slot);
+    end_change(&former);
     sigcffi_something_happened(); /* for those that wait for a flag */
     return result;
 }
@@ -218,7 +242,10 @@ sigcffi_tally sigcffi_detach(int signum, int64_t handle)
 /* What it has come to so far. */
 sigcffi_tally sigcffi_tally_of(int signum, int64_t handle)
 {
-    return tally(signum, handle, false);
+    sigcffi_take_lock();
+    sigcffi_tally result = tally(slot_of(signum, handle));
+    sigcffi_release_lock();
+    return result;
 }
 
 /* Python has seen the signals in `set`. */
@@ -267,9 +294,12 @@ int *sigcffi_cell(int cell)
 
 /* ---- Receivers ---- */
 
+/* The receiver with this handle, or null. */
 static struct receiver *receiver_of(int64_t handle)
 {
-    struct receiver *receiver = &state.receivers[handle & 0xff];
+    int number = (int)(handle & 0xff);
+    if (handle <= 0 || number >= SIGCFFI_RECEIVERS) return NULL;
+    struct receiver *receiver = &state.receivers[number];
     return atomic_load(&receiver->handle) == handle ? receiver : NULL;
 }
 
@@ -350,6 +380,7 @@ static int64_t open_receiver(void *records, uint64_t capacity, uint64_t set, boo
     /* The numbers go on: who is late with giving back to a former one changes nothing here. */
     atomic_store(&receiver->ring.tail, atomic_load(&receiver->ring.head));
     atomic_store(&receiver->raised, false);
+    receiver->published = atomic_load(&receiver->ring.tail);
     atomic_store(&receiver->dropped, 0);
     atomic_store(&receiver->pressure, 0);
     atomic_store(&receiver->handle, new_handle(number));
@@ -363,9 +394,12 @@ static int64_t open_receiver(void *records, uint64_t capacity, uint64_t set, boo
  * errno: -ENOSPC if there are too many, in all or for one of the signals. */
 int64_t sigcffi_open_receiver(void *records, uint64_t capacity, uint64_t set, bool drops)
 {
-    sigcffi_take_lock();
+    sigset_t former = begin_change();
     int64_t result = open_receiver(records, capacity, set, drops);
-    sigcffi_release_lock();
+    end_change(&former);
+    /* One for which some slot was lacking may have held back others of its signals already. */
+    for (int number = 0; number < SIGCFFI_RECEIVERS && result < 0; number++)
+        if (atomic_load(&state.receivers[number].handle) == 0) sigcffi_release(number);
     return result;
 }
 
@@ -373,10 +407,10 @@ int64_t sigcffi_open_receiver(void *records, uint64_t capacity, uint64_t set, bo
  * closed. */
 int sigcffi_stop_receiver(int64_t handle)
 {
-    sigcffi_take_lock();
+    sigset_t former = begin_change();
     struct receiver *receiver = receiver_of(handle);
     if (receiver != NULL) detach_receiver((int)(handle & 0xff));
-    sigcffi_release_lock();
+    end_change(&former);
     if (receiver == NULL) return -EBADF;
     sigcffi_release((int)(handle & 0xff));
     return 0;
@@ -422,14 +456,23 @@ uint64_t *sigcffi_receiver_ring(int64_t handle)
 /* How many records can be read, from the tail on. -EBADF if it was closed. */
 int64_t sigcffi_received(int64_t handle)
 {
+    int64_t count = -EBADF;
+    /* So that nobody closes it meanwhile: its memory may go then. */
+    sigcffi_take_lock();
     struct receiver *receiver = receiver_of(handle);
-    if (receiver == NULL) return -EBADF;
-    uint64_t tail = atomic_load(&receiver->ring.tail), mask = receiver->capacity - 1, count = 0;
-    /* acquire: pairs with the release in sigcffi_push() */
-    while (count <= mask && atomic_load_explicit(&receiver->records[(tail + count) & mask].sequence,
-                                                 memory_order_acquire) == tail + count + 1)
-        count++;
-    return (int64_t)count;
+    if (receiver != NULL) {
+        const struct sigcffi_record *records = atomic_load(&receiver->records);
+        uint64_t mask = atomic_load(&receiver->capacity) - 1, next = receiver->published;
+        /* acquire: pairs with the release in sigcffi_push() */
+        while (atomic_load_explicit(&records[next & mask].sequence, memory_order_acquire) ==
+               next + 1)
+            next++;
+        /* Not counted again: or reading one by one what has piled up would take its square. */
+        receiver->published = next;
+        count = (int64_t)(next - atomic_load(&receiver->ring.tail));
+    }
+    sigcffi_release_lock();
+    return count;
 }
 
 /* All has been read: so says the descriptor, unless something has come meanwhile. */
@@ -438,9 +481,11 @@ static void lower_descriptor(int64_t handle)
     sigcffi_take_lock(); /* so that nobody closes it meanwhile, and its number means another file */
     struct receiver *receiver = receiver_of(handle);
     if (receiver != NULL) {
-        /* Who pushes a record does so first and raises the descriptor then, unless it is raised;
-         * here it is lowered first, and then looked for records. One of the two sees the other,
-         * since both exchange `raised`. */
+        /* Who adds a record reserves its place first and raises the descriptor then, unless it is
+         * raised; here it is lowered first, and then looked for records. One of the two sees the
+         * other, since both store to `raised`, and who finds the other's store there sees what came
+         * before it. Nor is anybody still about to raise it for a record that has been read:
+         * before that is done no record can be read. */
         char bytes[64];
         ssize_t got = read(receiver->fd, bytes, sizeof bytes);
         (void)got;

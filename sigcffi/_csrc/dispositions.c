@@ -141,6 +141,19 @@ static int put_on_top_of(int signum, const struct sigaction *under, int flags)
     return result;
 }
 
+/* What the kernel does with `signum`, but for the moment in which a handler stops the process by
+ * it.
+ */
+static int look(int signum, struct sigaction *now)
+{
+    uint32_t stops;
+    do {
+        stops = atomic_load(&state.stops);
+        if (sigaction(signum, NULL, now) != 0) return -errno;
+    } while ((stops & SIGCFFI_STOPPING) == (uint32_t)signum || atomic_load(&state.stops) != stops);
+    return 0;
+}
+
 static int classify(uintptr_t handler)
 {
     if (handler == (uintptr_t)SIG_DFL) return SIGCFFI_DEFAULT;
@@ -152,7 +165,8 @@ static int classify(uintptr_t handler)
 int sigcffi_query(int signum)
 {
     struct sigaction now;
-    if (sigaction(signum, NULL, &now) != 0) return -errno;
+    int result = look(signum, &now);
+    if (result != 0) return result;
     return classify(is_trampoline(&now) ? atomic_load(&state.base[signum])
                                         : sigcffi_handler_of(&now));
 }
@@ -181,7 +195,8 @@ static bool is_interpreters(uintptr_t handler)
 int sigcffi_recognise(int signum)
 {
     struct sigaction now;
-    if (sigaction(signum, NULL, &now) != 0) return -errno;
+    int result = look(signum, &now);
+    if (result != 0) return result;
     uintptr_t handler = sigcffi_handler_of(&now);
     /* The interpreter's handler takes one argument. faulthandler's, which comes from the same
      * object file, does too, but it nests in order to chain. */
@@ -265,7 +280,8 @@ static bool is_usual(const struct sigaction *action)
 int sigcffi_save(int signum, struct sigaction *saved)
 {
     struct sigaction now;
-    if (sigaction(signum, NULL, &now) != 0) return -errno;
+    int result = look(signum, &now);
+    if (result != 0) return result;
     int more = 0;
     sigcffi_take_lock();
     if (is_trampoline(&now)) {
@@ -316,7 +332,8 @@ void sigcffi_ignore(struct sigaction *base)
 static int interpose_unless_there(int signum, bool only_interpreter)
 {
     struct sigaction now;
-    if (sigaction(signum, NULL, &now) != 0) return -errno;
+    int result = look(signum, &now);
+    if (result != 0) return result;
     if (is_trampoline(&now)) return 0;
     if (only_interpreter && classify(sigcffi_handler_of(&now)) != SIGCFFI_PYTHON) return 0;
     /* It replaced the trampoline, and may call what it replaced. */
@@ -352,7 +369,8 @@ int sigcffi_interpose(int signum)
 static int withdraw(int signum)
 {
     struct sigaction now;
-    if (sigaction(signum, NULL, &now) != 0) return -errno;
+    int result = look(signum, &now);
+    if (result != 0) return result;
     if (!is_trampoline(&now)) return 0;
     now = base_under(signum, &now);
     return install_exactly(signum, &now);
@@ -416,6 +434,16 @@ static void after_fork_in_parent(void)
     pthread_sigmask(SIG_SETMASK, &former, NULL);
 }
 
+/* In a forked child: the thread that was stopping the process, and would have put the handler back,
+ * has not come along. */
+static void finish_stop(void)
+{
+    int signum = (int)(atomic_exchange(&state.stops, 0) & SIGCFFI_STOPPING);
+    if (signum == 0) return;
+    struct sigaction base = base_whole[signum], found;
+    put_on_top(signum, &base, 0, &found);
+}
+
 /* The child is a new process: it owes nothing for what its parent received, and the thread
  * that forked is its main thread. What was installed, attached and deferred stays. */
 static void after_fork_in_child(void)
@@ -436,6 +464,7 @@ static void after_fork_in_child(void)
     for (uint64_t n = atomic_exchange(&channel.ring.tail, head); n != head; n++)
         atomic_store(&channel.records[n % SIGCFFI_CAPACITY].sequence, 0);
     atomic_fetch_add(&channel.news, 2); /* one would be a record's */
+    finish_stop();
     sigcffi_slots_after_fork();
     sigcffi_deadman_after_fork();
     mask_before_fork =

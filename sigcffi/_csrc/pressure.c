@@ -31,11 +31,20 @@ static bool is_high(int number)
     return atomic_load(&ring->head) - atomic_load(&ring->tail) >= SIGCFFI_HIGH_WATER_OF(capacity);
 }
 
-/* handler context. What is put into it. */
+/* handler context. Which signals can be left with the kernel. Not those that our handlers do not
+ * block: they may interrupt a handler that is just doing what follows, and a real fault that is
+ * blocked ends the process unseen. Nor the one by which threads are told to go on. */
+static uint64_t can_be_held_back(void)
+{
+    return state.trampoline_mask & ~sigcffi_bit(SIGURG);
+}
+
+/* handler context. What is put into it, and can be left with the kernel. */
 static uint64_t signals_of(int number)
 {
-    return number == SIGCFFI_MAIN_CHANNEL ? atomic_load(&channel.attached)
-                                          : atomic_load(&state.receivers[number].set);
+    uint64_t set = number == SIGCFFI_MAIN_CHANNEL ? atomic_load(&channel.attached)
+                                                  : atomic_load(&state.receivers[number].set);
+    return set & can_be_held_back();
 }
 
 /* handler context. The word by which its reader knows that threads may have to be told. */
@@ -56,7 +65,7 @@ static void note_pressed(uint64_t word)
 /* handler context. Whether this thread waits to be told that it may go on. */
 bool sigcffi_is_pressed(void)
 {
-    return atomic_load(&pressed) != 0;
+    return atomic_load(&place) != 0;
 }
 
 /* handler context. This thread in the list; null if there are too many, or it could not be told. */
@@ -80,38 +89,40 @@ static struct pressed *listed(void)
     return NULL;
 }
 
-/* handler context. A ring is filling up: on return from the handler this thread has blocked its
- * signals, until it has been read.
+/* handler context. A ring is filling up by a signal: on return from the handler this thread has
+ * blocked the ring's signals, until it has been read.
  *
  * Sequentially consistent: the thread says so and then looks at the ring once more, while the
  * reader gives back and then looks who has said so. One of the two sees the other. Python's reader
  * of the main channel may look too early; but it is called once more for what is in the ring now.
  */
-void sigcffi_press(int number, void *context)
+void sigcffi_press(int number, int signum, void *context)
 {
-    if (context == NULL) return; /* the trampoline was called by somebody else's handler */
-    struct pressed *thread = listed();
+    /* Without a context the trampoline was called by somebody else's handler. */
+    if (context == NULL || !(can_be_held_back() & sigcffi_bit(signum))) return;
+    sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
+    uint64_t ring = UINT64_C(1) << number, set = signals_of(number), ours = atomic_load(&pressed);
+    uint64_t blocked = sigcffi_word_of(mask), added = set & ~(blocked & ~ours);
+    struct pressed *thread = added != 0 ? listed() : NULL;
     if (thread == NULL) return;
-    uint64_t ring = UINT64_C(1) << number, set = signals_of(number);
     atomic_fetch_or(&thread->by, ring);
     atomic_fetch_or(pressure_of(number), set);
     if (!is_high(number)) {
         atomic_fetch_and(&thread->by, ~ring);
         return;
     }
-    sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
-    uint64_t ours = atomic_load(&pressed), blocked = sigcffi_word_of(mask);
-    note_pressed(ours | (set & ~(blocked & ~ours)));
-    sigcffi_mask_set(mask, blocked | set);
+    note_pressed(ours | added);
+    sigcffi_mask_set(mask, blocked | added);
 }
 
 /* handler context, or outside handlers with every signal blocked. What this thread need not block
  * any longer. */
 static uint64_t lift(void)
 {
+    int index = atomic_load(&place) - 1;
+    if (index < 0) return 0;
+    struct pressed *thread = &state.pressed[index];
     uint64_t mine = atomic_load(&pressed), still = 0;
-    if (mine == 0) return 0;
-    struct pressed *thread = &state.pressed[atomic_load(&place) - 1];
     for (uint64_t by = atomic_load(&thread->by); by != 0; by &= by - 1)
         still |= signals_of(__builtin_ctzll(by));
     note_pressed(mine & still);
@@ -125,9 +136,10 @@ static uint64_t lift(void)
 
 /* handler context. On return from the handler this thread goes on with what it need not block any
  * longer. */
-void sigcffi_relax(void *context)
+void sigcffi_relax(int signum, void *context)
 {
-    if (context == NULL || atomic_load_explicit(&pressed, memory_order_relaxed) == 0) return;
+    if (context == NULL || atomic_load_explicit(&place, memory_order_relaxed) == 0) return;
+    if (!(state.trampoline_mask & sigcffi_bit(signum))) return; /* the handler it interrupts will */
     sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
     sigcffi_mask_set(mask, sigcffi_word_of(mask) & ~lift());
 }
@@ -138,7 +150,7 @@ void sigcffi_relax(void *context)
 static void lift_here(void)
 {
     sigset_t all, mask;
-    if (atomic_load(&pressed) == 0) return;
+    if (atomic_load(&place) == 0) return;
     sigfillset(&all);
     /* In between every signal is blocked: others do not take that for this thread's own will. */
     pthread_sigmask(SIG_SETMASK, &all, &mask);

@@ -60,8 +60,7 @@ void sigcffi_describe(struct sigcffi_record *record, int signum, const siginfo_t
 }
 
 /* handler context */
-uint64_t sigcffi_push(struct sigcffi_ring *ring, struct sigcffi_record *records, uint64_t capacity,
-                      int signum, const siginfo_t *info)
+uint64_t sigcffi_reserve(struct sigcffi_ring *ring, uint64_t capacity, uint64_t *reserved)
 {
     uint64_t number = atomic_load_explicit(&ring->head, memory_order_relaxed), tail;
     do {
@@ -74,9 +73,24 @@ uint64_t sigcffi_push(struct sigcffi_ring *ring, struct sigcffi_record *records,
          * sequence. */
     } while (!atomic_compare_exchange_weak_explicit(&ring->head, &number, number + 1,
                                                     memory_order_relaxed, memory_order_relaxed));
-    struct sigcffi_record *record = &records[number & (capacity - 1)];
+    *reserved = number;
+    return number + 1 - tail;
+}
+
+/* handler context */
+void sigcffi_publish(struct sigcffi_record *record, uint64_t number, int signum,
+                     const siginfo_t *info)
+{
     sigcffi_describe(record, signum, info);
     /* release: who sees the sequence sees the record. */
     atomic_store_explicit(&record->sequence, number + 1, memory_order_release);
-    return number + 1 - tail;
+}
+
+/* handler context */
+uint64_t sigcffi_push(struct sigcffi_ring *ring, struct sigcffi_record *records, uint64_t capacity,
+                      int signum, const siginfo_t *info)
+{
+    uint64_t number, level = sigcffi_reserve(ring, capacity, &number);
+    if (level != 0) sigcffi_publish(&records[number & (capacity - 1)], number, signum, info);
+    return level;
 }

@@ -76,8 +76,16 @@ struct sigcffi_ring {
 /* handler context. Fill in all but the sequence. */
 void sigcffi_describe(struct sigcffi_record *record, int signum, const siginfo_t *info);
 
-/* handler context. Add a record; how full the ring is then, or 0 if it was full before. `capacity`
- * is a power of two. */
+/* handler context. Reserve the place of a record; how full the ring is then, or 0 if it was full
+ * before. `capacity` is a power of two. The place is ours until it is published. */
+uint64_t sigcffi_reserve(struct sigcffi_ring *ring, uint64_t capacity, uint64_t *reserved);
+
+/* handler context. Fill in the record with this number, and let it be read. */
+void sigcffi_publish(struct sigcffi_record *record, uint64_t number, int signum,
+                     const siginfo_t *info);
+
+/* handler context. Both: add a record; how full the ring is then, or 0 if it was full before.
+ * `capacity` is a power of two. */
 uint64_t sigcffi_push(struct sigcffi_ring *ring, struct sigcffi_record *records, uint64_t capacity,
                       int signum, const siginfo_t *info);
 

@@ -74,12 +74,28 @@ int sigcffi_default_action(int signum)
     }
 }
 
+/* handler context. Whether this thread is to stop the process by `signum`; others then see that the
+ * default action stands there for the moment, and a second thread leaves it to this one, or it
+ * would put back the default action for the handler. */
+static bool begin_stop(int signum)
+{
+    uint32_t none = atomic_load(&state.stops) & ~SIGCFFI_STOPPING;
+    return atomic_compare_exchange_strong(&state.stops, &none, none | (uint32_t)signum);
+}
+
+/* handler context */
+static void end_stop(void)
+{
+    atomic_store(&state.stops, (atomic_load(&state.stops) | SIGCFFI_STOPPING) + 1);
+}
+
 /* handler context. The kernel does what it would have done without a handler, so that the parent
  * sees the true wait status. From a stop the process comes back with its handler in place. */
 void sigcffi_take_default(int signum)
 {
     int usual = sigcffi_default_action(signum);
     if (usual == SIGCFFI_IS_IGNORED || usual == SIGCFFI_CONTINUES) return; /* that has happened */
+    if (usual == SIGCFFI_STOPS && !begin_stop(signum)) return;
     struct sigaction action, handler;
     memset(&action, 0, sizeof action);
     action.sa_handler = SIG_DFL;
@@ -93,6 +109,7 @@ void sigcffi_take_default(int signum)
     if (usual == SIGCFFI_STOPS) {
         pthread_sigmask(SIG_SETMASK, &former, NULL);
         sigaction(signum, &handler, NULL);
+        end_stop();
         return;
     }
 #if defined(SYS_nanosleep)
@@ -118,7 +135,6 @@ static bool forward(const struct slot *slot, int signum, const siginfo_t *info)
 {
     int self = getpid();
     if (was_sent(info) && info->si_pid == (slot->number > 0 ? slot->number : self)) return true;
-    if (slot->number == self) return true; /* a forked child */
 #if SIGCFFI_HAS_PIDFD
     if (slot->fd >= 0) {
         siginfo_t whole = *info;
@@ -224,10 +240,10 @@ void sigcffi_ask_for_notice(int signum, siginfo_t *info, void *context)
 
 /* ---- Receivers ---- */
 
-/* handler context. The descriptor can be read from now on. */
+/* handler context, or outside handlers. The descriptor can be read from now on. */
 void sigcffi_raise_descriptor(struct receiver *receiver)
 {
-    /* Sequentially consistent: see sigcffi_give_back(). */
+    /* A store even where it changes nothing: see lower_descriptor(). */
     if (atomic_exchange(&receiver->raised, true)) return;
     const uint64_t one = 1;
 #if defined(SYS_write)
@@ -248,14 +264,17 @@ void sigcffi_receive(int signum, const siginfo_t *info, void *context)
         if (slot->kind != SIGCFFI_SLOT_RECEIVER) continue;
         struct receiver *receiver = &state.receivers[slot->number];
         uint64_t capacity = atomic_load(&receiver->capacity);
-        uint64_t level =
-            sigcffi_push(&receiver->ring, atomic_load(&receiver->records), capacity, signum, info);
-        if (level == 0)
+        uint64_t number, level = sigcffi_reserve(&receiver->ring, capacity, &number);
+        if (level == 0) {
             atomic_fetch_add(&receiver->dropped, 1);
-        else
+        } else {
+            struct sigcffi_record *records = atomic_load(&receiver->records);
+            /* Before it can be read: see lower_descriptor(). */
             sigcffi_raise_descriptor(receiver);
+            sigcffi_publish(&records[number & (capacity - 1)], number, signum, info);
+        }
         if (!receiver->drops && (level == 0 || level >= SIGCFFI_HIGH_WATER_OF(capacity)))
-            sigcffi_press(slot->number, context);
+            sigcffi_press(slot->number, signum, context);
     }
     leave(phase);
 }
@@ -264,11 +283,13 @@ void sigcffi_receive(int signum, const siginfo_t *info, void *context)
 
 /* handler context, or outside handlers. Wake the threads that sleep until something has happened.
  *
- * Sequentially consistent: what has happened was stored before, and who sleeps counts itself first
- * and looks then. */
+ * What has happened was stored before; who sleeps counts itself first and looks then. Here the
+ * count is stored too, unchanged: of the two stores one comes first, and who makes the other sees
+ * it, and all that came before it. A load could miss the sleeper, and the sleeper what has
+ * happened. */
 void sigcffi_something_happened(void)
 {
-    if (atomic_load(&state.sleepers) == 0) return;
+    if (atomic_fetch_add(&state.sleepers, 0) == 0) return;
     atomic_fetch_add(&state.events, 1);
 #if SIGCFFI_HAS_FUTEX
     syscall(SYS_futex, &state.events, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);

@@ -82,6 +82,9 @@ struct slot {
     _Atomic uint64_t missed; /* of them, those that came to nothing */
 };
 
+/* In state.stops. */
+#define SIGCFFI_STOPPING UINT32_C(0xff)
+
 /* A ring whose reader is a thread or an event loop. What is not atomic is for handlers, and for who
  * has the lock. */
 struct receiver {
@@ -92,7 +95,8 @@ struct receiver {
     _Atomic int64_t handle; /* by which its owner knows it; 0 if it is closed */
     bool drops;             /* what the ring cannot hold; else it holds back */
     int fd, wake_fd;        /* the two ends of a pipe, or one eventfd */
-    _Atomic bool raised;    /* the descriptor can be read */
+    _Atomic bool raised;    /* the descriptor can be read, or is just about to be */
+    uint64_t published;     /* under the lock: up to here it is known that no record lacks */
     _Atomic uint64_t dropped;
     _Atomic uint64_t pressure; /* what threads may have blocked because of it */
 };
@@ -122,6 +126,10 @@ struct state {
      */
     _Atomic unsigned phase;
     _Atomic unsigned inside[2];
+
+    /* The signal by which a handler is just stopping the process, in the lowest byte: its default
+     * action stands in the kernel for the moment. Above, how often that was done. */
+    _Atomic uint32_t stops;
 
     struct pressed pressed[SIGCFFI_PRESSED];
     _Atomic uint64_t main_pressed; /* what the main thread has blocked because rings are full */
@@ -165,8 +173,8 @@ SIGCFFI_HIDDEN void sigcffi_take_default(int signum);
 
 /* pressure.c, handler context */
 SIGCFFI_HIDDEN bool sigcffi_is_pressed(void);
-SIGCFFI_HIDDEN void sigcffi_press(int number, void *context);
-SIGCFFI_HIDDEN void sigcffi_relax(void *context);
+SIGCFFI_HIDDEN void sigcffi_press(int number, int signum, void *context);
+SIGCFFI_HIDDEN void sigcffi_relax(int signum, void *context);
 
 /* pressure.c, outside handlers */
 SIGCFFI_HIDDEN void sigcffi_release(int number);

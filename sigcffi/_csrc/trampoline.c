@@ -55,7 +55,7 @@ static void record(int signum, const siginfo_t *info, void *context)
     uint64_t level = sigcffi_push(&channel.ring, channel.records, SIGCFFI_CAPACITY, signum, info);
     if (level == 0) atomic_fetch_add_explicit(&state.dropped[signum], 1, memory_order_relaxed);
     if (level != 0 && level < SIGCFFI_HIGH_WATER) return;
-    sigcffi_press(SIGCFFI_MAIN_CHANNEL, context);
+    sigcffi_press(SIGCFFI_MAIN_CHANNEL, signum, context);
     /* The dispatcher looks around. */
     atomic_fetch_add(&channel.news, 1);
 }
@@ -108,7 +108,7 @@ static void deliver(int signum, siginfo_t *info, void *context)
 static void run(int signum, siginfo_t *info, void *context)
 {
     deliver(signum, info, context);
-    sigcffi_relax(context);
+    sigcffi_relax(signum, context);
     sigcffi_something_happened();
 }
 

@@ -1,6 +1,7 @@
 /* The harness of the stress program: see harness.h for its law. */
 #include "harness.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -143,6 +144,13 @@ void limit_queue(rlim_t limit)
     MUST(setrlimit(RLIMIT_SIGPENDING, &now));
 }
 
+void send_to_self(int signum)
+{
+    uint64_t before = sigcffi_deliveries(signum);
+    MUST(raise(signum));
+    UNTIL(sigcffi_deliveries(signum) > before);
+}
+
 /* ---- Waiting ---- */
 
 void breathe(void)
@@ -271,6 +279,21 @@ sigset_t block(int signum)
 void restore(const sigset_t *mask)
 {
     MUST(pthread_sigmask(SIG_SETMASK, mask, NULL));
+}
+
+uint64_t kernel_mask(void)
+{
+    sigset_t mask;
+    MUST(pthread_sigmask(SIG_BLOCK, NULL, &mask));
+    return sigcffi_word_of(&mask);
+}
+
+/* ---- Files ---- */
+
+void open_pipe(int ends[2])
+{
+    MUST(pipe(ends));
+    for (int end = 0; end < 2; end++) MUST(fcntl(ends[end], F_SETFL, O_NONBLOCK));
 }
 
 /* ---- The interpreter ---- */

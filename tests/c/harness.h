@@ -76,7 +76,8 @@ struct test_case {
 };
 
 /* Of the other files; the last has no name. */
-extern const struct test_case record_cases[], section_cases[];
+extern const struct test_case section_cases[], record_cases[], action_cases[], ending_cases[],
+    receiver_cases[], pressure_cases[];
 
 /* All cases, or those named on the command line; the exit status. */
 int run_cases(const struct test_case *cases, int argc, char **argv);
@@ -92,6 +93,9 @@ extern void (*_Atomic inside_fork)(void);
 #define QUEUED_TOO (SIGRTMIN + 2)
 #define STANDARD SIGUSR1
 #define STANDARD_TOO SIGUSR2
+
+/* To this thread; returns when it has been delivered. */
+void send_to_self(int signum);
 
 /* How many signals the kernel keeps for this user: it refuses what is beyond, or RLIM_INFINITY. */
 void limit_queue(rlim_t limit);
@@ -136,6 +140,12 @@ void queue_to(pthread_t thread, int signum, int value);
 
 sigset_t block(int signum); /* the former mask */
 void restore(const sigset_t *mask);
+uint64_t kernel_mask(void); /* of this thread */
+
+/* ---- Files ---- */
+
+/* A pipe neither end of which blocks. */
+void open_pipe(int ends[2]);
 
 /* ---- The interpreter ---- */
 

@@ -61,13 +61,6 @@ static int fill_the_ring(int signum)
     return count;
 }
 
-static uint64_t kernel_mask(void)
-{
-    sigset_t mask;
-    MUST(pthread_sigmask(SIG_BLOCK, NULL, &mask));
-    return sigcffi_word_of(&mask);
-}
-
 #define NOTHING_IS_BLOCKED_UNDER_TSAN() \
     if (TSAN) skip("ThreadSanitizer lends handlers a copy of the context: they cannot block")
 

@@ -1279,6 +1279,10 @@ static const struct test_case cases[] = {
 
 int main(int argc, char **argv)
 {
-    return run_cases(cases, argc, argv) | run_cases(section_cases, argc, argv) |
-           run_cases(record_cases, argc, argv);
+    const struct test_case *const all[] = {cases,         section_cases, record_cases,
+                                           action_cases,  ending_cases,  receiver_cases,
+                                           pressure_cases};
+    int failed = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) failed |= run_cases(all[i], argc, argv);
+    return failed;
 }

@@ -1,0 +1,352 @@
+/* Back-pressure: what a receiver has no room for the kernel keeps, in every thread, and gives it
+ * out again when the receiver has been read. No thread is left with signals blocked.
+ *
+ * Law: threads that take signals here have nothing blocked by themselves.
+ */
+#include "receiving.h"
+#include "state.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#define NOTHING_IS_BLOCKED_UNDER_TSAN() \
+    if (TSAN) skip("ThreadSanitizer lends handlers a copy of the context: they cannot block")
+
+/* ---- Threads that are open to signals ---- */
+
+enum { OPEN_THREADS = 4 };
+
+static pthread_t open_threads[OPEN_THREADS];
+static int hold[2]; /* a pipe: they sleep until it is closed */
+static _Atomic int open_count;
+
+/* Closed before, during and after each sleep only by what sigcffi does. */
+static void *be_open(void *nothing)
+{
+    char byte;
+    atomic_fetch_add(&open_count, 1);
+    while (read(hold[0], &byte, 1) < 0) EQUAL(errno, EINTR);
+    /* What was sent to it has come: it is through a system call. */
+    EQUAL((long long)kernel_mask(), 0);
+    return nothing;
+}
+
+static void start_open_threads(void)
+{
+    MUST(pipe(hold));
+    for (int i = 0; i < OPEN_THREADS; i++) open_threads[i] = start_thread(be_open, NULL);
+    UNTIL(atomic_load(&open_count) == OPEN_THREADS);
+}
+
+static void stop_open_threads(void)
+{
+    MUST(close(hold[1]));
+    for (int i = 0; i < OPEN_THREADS; i++) join(open_threads[i]);
+}
+
+static int threads_listed(void)
+{
+    int count = 0;
+    for (int i = 0; i < SIGCFFI_PRESSED; i++) count += atomic_load(&state.pressed[i]) != 0;
+    return count;
+}
+
+/* ---- A flood ---- */
+
+enum { PROCESSES = 2, SENDER_SHIFT = 24 };
+
+static const int each = 4000 * SCALE;
+
+static void send_to_parent(int sender, int signum)
+{
+    for (int i = 0; i < each; i++) {
+        int error;
+        while ((error = sigcffi_sigqueue(getppid(), signum, sender << SENDER_SHIFT | i)) != 0) {
+            EQUAL(error, -EAGAIN);
+            sched_yield();
+        }
+    }
+}
+
+struct account {
+    char seen[PROCESSES + OPEN_THREADS][16000];
+    long long count;
+};
+
+static void see_once(const struct sigcffi_record *record, void *argument)
+{
+    struct account *account = argument;
+    int sender = record->value >> SENDER_SHIFT, number = record->value & ((1 << SENDER_SHIFT) - 1);
+    CHECK(sender >= 0 && sender < PROCESSES + OPEN_THREADS && number < each);
+    EQUAL(account->seen[sender][number]++, 0);
+    account->count++;
+}
+
+struct reading {
+    struct reader reader;
+    struct account account;
+    long long all;
+};
+
+static void *read_all_of_it(void *argument)
+{
+    struct reading *reading = argument;
+    sigset_t all;
+    sigfillset(&all);
+    MUST(pthread_sigmask(SIG_SETMASK, &all, NULL));
+    UNTIL(sigcffi_holds_back(reading->reader.handle) != 0); /* nobody reads, and it fills up */
+    while (reading->account.count < reading->all) {
+        struct pollfd file = {.fd = sigcffi_receiver_fd(reading->reader.handle), .events = POLLIN};
+        EQUAL(poll(&file, 1, -1), 1);
+        read_some(&reading->reader, LLONG_MAX, see_once, &reading->account);
+    }
+    return argument;
+}
+
+/* To the process, for any thread to take, and to each thread alone. Two receivers have one of the
+ * signals, and each of them one of its own. */
+static void a_full_receiver_loses_nothing_and_blocks_nobody_for_good(void)
+{
+    NOTHING_IS_BLOCKED_UNDER_TSAN();
+    static struct reading first, second;
+    const uint64_t one = sigcffi_bit(QUEUED), other = sigcffi_bit(QUEUED_TOO);
+    first.reader = open_reader(64, one, false);
+    second.reader = open_reader(128, one | other, false);
+    first.all = (long long)each * (PROCESSES + OPEN_THREADS);
+    second.all = first.all;
+    CHECK(first.reader.handle > 0 && second.reader.handle > 0);
+    start_open_threads();
+    pid_t pids[PROCESSES];
+    for (int i = 0; i < PROCESSES; i++) {
+        CHECK((pids[i] = fork()) >= 0);
+        if (pids[i] == 0) {
+            send_to_parent(i, QUEUED);
+            _exit(0);
+        }
+    }
+    const uint64_t former = sigcffi_sigmask(SIG_SETMASK, UINT64_MAX);
+    EQUAL((long long)former, 0);
+    pthread_t threads[] = {start_thread(read_all_of_it, &first),
+                           start_thread(read_all_of_it, &second)};
+    for (int i = 0; i < each; i++)
+        for (int to = 0; to < OPEN_THREADS; to++)
+            queue_to(open_threads[to], QUEUED, (PROCESSES + to) << SENDER_SHIFT | i);
+    sigcffi_sigmask(SIG_SETMASK, former);
+    for (int i = 0; i < PROCESSES; i++) {
+        int status;
+        while (waitpid(pids[i], &status, 0) < 0) EQUAL(errno, EINTR);
+        EQUAL(status, 0);
+    }
+    join(threads[0]);
+    join(threads[1]);
+    breathe();
+    EQUAL((long long)kernel_mask(), 0);
+    EQUAL(sigcffi_holds_back(first.reader.handle) | sigcffi_holds_back(second.reader.handle), 0);
+    stop_open_threads();
+    EQUAL(threads_listed(), 0);
+    EQUAL((long long)sigcffi_deliveries(QUEUED), first.all);
+    EQUAL((long long)sigcffi_receiver_dropped(first.reader.handle), 0);
+    EQUAL((long long)sigcffi_receiver_dropped(second.reader.handle), 0);
+    close_reader(&first.reader);
+    close_reader(&second.reader);
+    figures("%lld signals, %d threads, 2 receivers", first.all, OPEN_THREADS + 1);
+}
+
+/* ---- What is blocked, and what is not ---- */
+
+static void see_nothing(const struct sigcffi_record *record, void *argument)
+{
+    (void)record;
+    (void)argument;
+}
+
+/* Signals to this thread, until it has blocked them; how many. */
+static int fill(const struct reader *reader, int signum)
+{
+    int count = 0;
+    for (; sigcffi_holds_back(reader->handle) == 0; count++)
+        queue_to(pthread_self(), signum, count);
+    return count;
+}
+
+static void what_a_thread_has_blocked_itself_stays_blocked(void)
+{
+    NOTHING_IS_BLOCKED_UNDER_TSAN();
+    const uint64_t one = sigcffi_bit(QUEUED), other = sigcffi_bit(QUEUED_TOO);
+    struct reader reader = open_reader(16, one | other, false);
+    sigset_t former = block(QUEUED_TOO);
+    fill(&reader, QUEUED);
+    EQUAL((long long)kernel_mask(), (long long)(one | other));
+    EQUAL((long long)sigcffi_sigmask(SIG_BLOCK, 0), (long long)other); /* what its owner knows of */
+    while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
+    EQUAL((long long)kernel_mask(), (long long)other);
+    restore(&former);
+
+    /* What it blocks afterwards stays so too. */
+    fill(&reader, QUEUED);
+    EQUAL((long long)kernel_mask(), (long long)(one | other));
+    EQUAL((long long)sigcffi_sigmask(SIG_BLOCK, one | other), 0);
+    while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
+    EQUAL((long long)kernel_mask(), (long long)(one | other));
+    EQUAL((long long)sigcffi_sigmask(SIG_UNBLOCK, one | other), (long long)(one | other));
+    EQUAL((long long)kernel_mask(), 0);
+    EQUAL(threads_listed(), 0);
+    close_reader(&reader);
+
+    /* Not by what tells threads to go on, nor by what may interrupt a handler. */
+    const uint64_t never = sigcffi_bit(SIGURG) | sigcffi_bit(SIGSEGV);
+    reader = open_reader(16, one | never, false);
+    fill(&reader, QUEUED);
+    EQUAL((long long)kernel_mask(), (long long)one);
+    for (int i = 0; i < 16; i++) {
+        MUST(raise(SIGSEGV));
+        MUST(raise(SIGURG));
+    }
+    EQUAL((long long)kernel_mask(), (long long)one);
+    EQUAL(sigcffi_received(reader.handle), 16);
+    CHECK(sigcffi_receiver_dropped(reader.handle) > 0);
+    close_reader(&reader);
+    EQUAL((long long)kernel_mask(), 0);
+    figures("before, after, never");
+}
+
+/* It comes when both have room. */
+static void what_two_receivers_hold_back_comes_when_both_have_been_read(void)
+{
+    NOTHING_IS_BLOCKED_UNDER_TSAN();
+    const uint64_t one = sigcffi_bit(QUEUED), other = sigcffi_bit(QUEUED_TOO);
+    struct reader first = open_reader(16, one | other, false);
+    struct reader second = open_reader(16, one, false);
+    fill(&first, QUEUED);
+    EQUAL(sigcffi_holds_back(first.handle), (long long)(one | other));
+    EQUAL(sigcffi_holds_back(second.handle), (long long)one);
+    EQUAL((long long)kernel_mask(), (long long)(one | other));
+    /* By half of it, and not before. */
+    EQUAL(read_some(&first, 3, see_nothing, NULL), 3);
+    EQUAL(sigcffi_holds_back(first.handle), (long long)(one | other));
+    EQUAL(read_some(&first, 1, see_nothing, NULL), 1);
+    EQUAL(sigcffi_holds_back(first.handle), 0);
+    EQUAL((long long)kernel_mask(), (long long)one);
+    close_reader(&second); /* or when it is closed */
+    EQUAL((long long)kernel_mask(), 0);
+    EQUAL(threads_listed(), 0);
+    close_reader(&first);
+    figures("2 receivers");
+}
+
+/* ---- Too many threads ---- */
+
+static pthread_t ended;
+static _Atomic int ended_tid;
+
+static void *tell_tid(void *nothing)
+{
+    atomic_store(&ended_tid, (int)syscall(SYS_gettid));
+    return nothing;
+}
+
+/* The place of a thread that ended in the table is used again; while there is none, what does not
+ * fit is counted. */
+static void threads_that_ended_leave_their_places(void)
+{
+    NOTHING_IS_BLOCKED_UNDER_TSAN();
+    struct reader reader = open_reader(16, sigcffi_bit(QUEUED), false);
+    ended = start_thread(tell_tid, NULL);
+    join(ended);
+    const int places = SIGCFFI_PRESSED;
+    for (int i = 0; i < places; i++) atomic_store(&state.pressed[i], atomic_load(&ended_tid));
+    for (int i = 0; i < 20; i++) send_to_self(QUEUED);
+    EQUAL((long long)kernel_mask(), 0);
+    EQUAL(sigcffi_received(reader.handle), 16);
+    EQUAL((long long)sigcffi_receiver_dropped(reader.handle), 4);
+    atomic_store(&state.pressed[places / 2], 0);
+    send_to_self(QUEUED);
+    EQUAL((long long)kernel_mask(), (long long)sigcffi_bit(QUEUED));
+    EQUAL(atomic_load(&state.pressed[places / 2]), (int)syscall(SYS_gettid));
+    while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
+    EQUAL((long long)kernel_mask(), 0);
+    EQUAL(threads_listed(), 0);
+    close_reader(&reader);
+    figures("%d places", places);
+}
+
+/* ---- fork ---- */
+
+static struct reader parents;
+
+static void check_child(void)
+{
+    EQUAL((long long)kernel_mask(), 0);
+    EQUAL((long long)sigcffi_sigmask(SIG_BLOCK, 0), 0);
+    EQUAL(sigcffi_received(parents.handle), -EBADF);
+    EQUAL(sigcffi_receiver_fd(parents.handle), -EBADF);
+    EQUAL(sigcffi_stop_receiver(parents.handle), -EBADF);
+    EQUAL(sigcffi_query_slotted(QUEUED), SIGCFFI_DEFAULT);
+    struct reader own = open_reader(16, sigcffi_bit(QUEUED), false);
+    int next = fill(&own, QUEUED);
+    EQUAL((long long)kernel_mask(), (long long)sigcffi_bit(QUEUED));
+    EQUAL(read_some(&own, LLONG_MAX, see_nothing, NULL), next);
+    EQUAL((long long)kernel_mask(), 0);
+    close_reader(&own);
+    _exit(0);
+}
+
+static void *fork_from_here(void *nothing)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    restore(&none); /* threads inherit what is blocked */
+    EQUAL(status_of_child(check_child), 0);
+    return nothing;
+}
+
+static void see_in_order(const struct sigcffi_record *record, void *next)
+{
+    EQUAL(record->value, (*(int *)next)++);
+}
+
+static void a_forked_child_has_no_receivers_and_nothing_blocked(void)
+{
+    NOTHING_IS_BLOCKED_UNDER_TSAN();
+    const int rounds = 30 * SCALE;
+    parents = open_reader(32, sigcffi_bit(QUEUED), false);
+    int next = 0, fd = sigcffi_receiver_fd(parents.handle), all = 0;
+    start_takers(1);
+    for (int i = 0; i < rounds; i++) {
+        /* While another thread is taking some; then while this one has them blocked. */
+        for (int value = 0; value < 4; value++) queue_to(takers[0], QUEUED, all++);
+        EQUAL(status_of_child(check_child), 0);
+        UNTIL(sigcffi_received(parents.handle) == 4);
+        for (; sigcffi_holds_back(parents.handle) == 0; all++)
+            queue_to(pthread_self(), QUEUED, all);
+        for (int more = 0; more < 3; more++) queue_to(pthread_self(), QUEUED, all++);
+        uint64_t blocked = kernel_mask();
+        EQUAL((long long)blocked, (long long)sigcffi_bit(QUEUED));
+        EQUAL(status_of_child(check_child), 0);
+        join(start_thread(fork_from_here, NULL));
+        EQUAL((long long)kernel_mask(), (long long)blocked);
+        EQUAL(sigcffi_receiver_fd(parents.handle), fd);
+        CHECK(is_readable(&parents));
+        while (next < all) read_some(&parents, LLONG_MAX, see_in_order, &next);
+        EQUAL((long long)kernel_mask(), 0);
+    }
+    stop_takers();
+    CHECK(!is_readable(&parents));
+    EQUAL((long long)sigcffi_receiver_dropped(parents.handle), 0);
+    close_reader(&parents);
+    figures("%d forks, %d signals", 3 * rounds, all);
+}
+
+#define CASE(name) {#name, name}
+
+const struct test_case pressure_cases[] = {
+    CASE(a_full_receiver_loses_nothing_and_blocks_nobody_for_good),
+    CASE(what_a_thread_has_blocked_itself_stays_blocked),
+    CASE(what_two_receivers_hold_back_comes_when_both_have_been_read),
+    CASE(threads_that_ended_leave_their_places),
+    CASE(a_forked_child_has_no_receivers_and_nothing_blocked),
+    {NULL, NULL},
+};
