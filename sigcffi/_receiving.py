@@ -19,6 +19,7 @@ from struct import Struct
 from sigcffi._arguments import index, signal_number
 from sigcffi._ffi import check, lib, new_records, view
 from sigcffi._handlers import kind_of
+from sigcffi._installing import notice
 from sigcffi._loops import Watches, trio_here
 from sigcffi._names import name_of
 from sigcffi._siginfo import SigInfo
@@ -64,8 +65,9 @@ class Receiver:
     Asynchronous iteration works in tasks of asyncio and trio (RuntimeError elsewhere), any number
     of which may wait at once. A task that is cancelled takes no delivery with it.
 
-    Threads: any may call everything; each delivery is handed over once. A forked child's receivers
-    are closed, and its parent's are as before.
+    Threads: any may call everything; each delivery is handed over once. Of several that close it at
+    once, one may return before ``unread`` is complete. A forked child's receivers are closed, and
+    its parent's are as before.
 
     Race conditions: an exception that a Python handler raises (KeyboardInterrupt) in the very
     instant in which the main thread is handed a delivery takes it along, as it would the result of
@@ -88,6 +90,7 @@ class Receiver:
         word = 0
         for signum in signums:
             kind_of(signum)  # by this C learns to know the interpreter's handler
+            notice(signum)
             word |= 1 << (signum - 1)
         handle = lib.sigcffi_open_receiver(self._records, capacity, word, overflow == "drop")
         if handle == -errno.ENOSPC:
@@ -136,12 +139,18 @@ class Receiver:
 
     # ---- Waiting ----
 
-    def _wait(self, timeout: Number | None) -> SigInfo | _Closed | None:
-        handle = self._handle
+    def _fd(self) -> int:
+        """The descriptor, a negative errno if it was closed. Who asks is going to wait: a handler
+        that somebody has installed without sigcffi must not take the signals away.
+        """
+        for signum in self.signums:
+            notice(signum)
+        return lib.sigcffi_receiver_fd(self._handle, False)
 
+    def _wait(self, timeout: Number | None) -> SigInfo | _Closed | None:
         def sleep(arrivals: int, left: int) -> None:
-            lib.sigcffi_receiver_fd(handle, False)  # which sees to it that the signals come
-            lib.sigcffi_sleep_until_received(handle, arrivals, left)
+            self._fd()
+            lib.sigcffi_sleep_until_received(self._handle, arrivals, left)
 
         return sleep_until(self._take, sleep, timeout)  # type: ignore[no-any-return]
 
@@ -164,7 +173,7 @@ class Receiver:
         """A descriptor that can be read while there is something to ``read()``: for select, poll
         and event loops. Only this object reads from it, and closes it. ValueError if it was closed.
         """
-        fd = lib.sigcffi_receiver_fd(self._handle, False)
+        fd = self._fd()
         if fd == -errno.EBADF:
             raise ValueError(_IS_CLOSED)
         return check(fd)
@@ -191,7 +200,7 @@ class Receiver:
         if found is not None and trio is not None:
             await trio.cancel_shielded_checkpoint()
         while found is None:
-            lib.sigcffi_receiver_fd(self._handle, False)  # which sees to it that the signals come
+            self._fd()
             await self._watches.readable(trio)
             found = self._take()
         if isinstance(found, _Closed):
