@@ -72,15 +72,14 @@ class _Watch:
 
     def _wake(self) -> None:
         """Called by the loop while the descriptor can be read."""
-        count = self._count()
-        if count == 0:
+        if self._count() == 0:
             return  # somebody was quicker, and has lowered it
         # All of them: one that is cancelled now would not pass it on.
         waiters, self._waiters = self._waiters, {}
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        if count < 0 or not waiters:
+        if not waiters:
             self._loop.remove_reader(self._fd)  # or this would be called all the time
             self._reading = False
 

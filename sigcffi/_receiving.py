@@ -148,9 +148,12 @@ class Receiver:
         return lib.sigcffi_receiver_fd(self._handle, False)
 
     def _wait(self, timeout: Number | None) -> SigInfo | _Closed | None:
-        def sleep(arrivals: int, left: int) -> None:
+        handle = self._handle
+        if lib.sigcffi_received(handle) == 0:
             self._fd()
-            lib.sigcffi_sleep_until_received(self._handle, arrivals, left)
+
+        def sleep(arrivals: int, left: int) -> None:
+            lib.sigcffi_sleep_until_received(handle, arrivals, left)
 
         return sleep_until(self._take, sleep, timeout)  # type: ignore[no-any-return]
 
@@ -232,7 +235,8 @@ class Receiver:
         found = self._take_all()  # another thread may be closing it, too
         if not isinstance(found, _Closed):
             self.unread += found
-        self._dropped = self.dropped
+        if dropped := lib.sigcffi_receiver_dropped(handle):  # 0 if another thread has closed it
+            self._dropped = dropped
         lib.sigcffi_close_receiver(handle)
         self._watches.close()
 

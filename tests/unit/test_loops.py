@@ -13,10 +13,10 @@ from typing import Any
 import anyio
 import pytest
 import trio
-from support import disposition, join, python_says
+from support import disposition, join, python_says, queue
 
 import sigcffi as signal
-from sigcffi import Receiver, open_signal_receiver
+from sigcffi import Receiver, _loops, open_signal_receiver
 
 S, T, R = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN
 HERE = os.getpid()
@@ -41,8 +41,7 @@ run_in_each = pytest.mark.parametrize(
 
 
 def send(*values: int) -> None:
-    for value in values:
-        signal.sigqueue(HERE, R, value)
+    queue(R, *values)
 
 
 def open_descriptors() -> int:
@@ -208,23 +207,31 @@ def test_one_receiver_serves_loop_after_loop(run: Any) -> None:
     assert open_descriptors() == before
 
 
-@run_in_each
-def test_a_body_that_lets_others_run_leaves_the_loop_asleep(run: Any) -> None:
-    """While nobody waits a descriptor that can be read must not keep the loop busy."""
+def test_a_descriptor_that_nobody_waits_for_does_not_keep_asyncios_loop_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+    wake = _loops._Watch._wake
+    monkeypatch.setattr(_loops._Watch, "_wake", lambda watch: (calls.append(1), wake(watch)))
 
     async def main() -> None:
         with open_signal_receiver(R) as receiver:
-            send(1)
-            assert await take(receiver, 1) == [1]
-            send(2)
+            waiting = asyncio.ensure_future(receiver.__anext__())
             await until_waiting()
-            before = os.times()
-            await anyio.sleep(0.3)
-            after = os.times()
-            assert after.user + after.system - before.user - before.system < 0.2
+            send(1)
+            assert (await waiting).si_value == 1
+            send(2)
+            calls.clear()
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert len(calls) <= 1
             assert await take(receiver, 1) == [2]
+            waiting = asyncio.ensure_future(receiver.__anext__())
+            await until_waiting()
+            send(3)
+            assert (await waiting).si_value == 3
 
-    run(main)
+    asyncio.run(main())
 
 
 def test_loops_in_several_threads_share_one_receiver() -> None:
@@ -330,9 +337,10 @@ def test_asyncios_own_handler_that_comes_later_is_noticed_by_the_next_wait() -> 
             await called.get()
             await each_gets_all(receiver, called)
             loop.remove_signal_handler(S)
-            assert receiver.fileno() >= 0  # which is the beginning of a wait, too
+            waiting = asyncio.ensure_future(receiver.__anext__())
+            await until_waiting()
             os.kill(HERE, S)
-            assert (await receiver.__anext__()).si_pid == HERE
+            assert (await waiting).si_pid == HERE
 
     asyncio.run(main())
 

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from support import asleep, disposition, join, until
+from support import asleep, disposition, join, queue, until
 
 import sigcffi as signal
 from sigcffi import SigInfo, open_signal_receiver
@@ -21,8 +21,7 @@ HERE = os.getpid()
 
 
 def send(*values: int) -> None:
-    for value in values:
-        signal.sigqueue(HERE, R, value)
+    queue(R, *values)
 
 
 def values(infos: list[SigInfo]) -> list[int | None]:
@@ -236,7 +235,7 @@ def test_what_replaces_a_handler_behind_its_back_is_noticed_by_who_waits(former:
         called.append(signum)
 
     with open_signal_receiver(R) as receiver:
-        for wait in (receiver.fileno, lambda: receiver.wait(0.001)):
+        for wait in (receiver.fileno, lambda: receiver.wait(0)):
             if former == "handler":
                 signal.sigaction(R, lambda info, frame: lost.append(info))
             else:

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from support import asleep, disposition, join, until
+from support import asleep, disposition, join, queue, until
 
 import sigcffi as signal
 from sigcffi import Receiver, SigInfo, _sleeping, open_signal_receiver
@@ -26,9 +26,8 @@ S, T, R = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN
 HERE = os.getpid()
 
 
-def send(*values: int, signum: int = R) -> None:
-    for value in values:
-        signal.sigqueue(HERE, signum, value)
+def send(*values: int) -> None:
+    queue(R, *values)
 
 
 def values(infos: list[SigInfo]) -> list[int | None]:
