@@ -11,6 +11,7 @@ import errno
 from sigcffi._arguments import signal_number
 from sigcffi._ffi import check, lib
 from sigcffi._handlers import kind_of
+from sigcffi._installing import notice
 from sigcffi._names import name_of
 
 TYPE_CHECKING = False
@@ -39,6 +40,7 @@ class Attachment:
         self._handle = 0
         self.signum = signal_number(signum)
         kind_of(self.signum)  # by this C learns to know the interpreter's handler
+        notice(self.signum)
         handle = lib.sigcffi_attach(self.signum, kind, number, cell, nth)
         if handle == -errno.ENOSPC:
             raise OSError(

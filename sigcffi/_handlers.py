@@ -18,7 +18,7 @@ from sigcffi._action import Action, disposition
 from sigcffi._arguments import index, signal_number
 from sigcffi._dispatch import dispatch, entries
 from sigcffi._ffi import check, lib
-from sigcffi._installing import entry_of, install, installed, require_main_thread
+from sigcffi._installing import entry_of, install, installed, notice, require_main_thread
 from sigcffi._mainthread import run_due_handlers
 from sigcffi._registry import DEFAULT, FOREIGN, IGNORED, PYTHON, in_force
 
@@ -184,4 +184,5 @@ def cover_all() -> None:
     """
     for signum in range(1, NSIG):
         if callable(_lookup(signum)) and kind_of(signum) is PYTHON:
+            notice(signum)
             lib.sigcffi_cover(signum)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
 __all__ = [
-    *("entry_of", "install", "installed", "register_aside", "registered", "require_main_thread"),
-    *("subscribe", "unsubscribe"),
+    *("entry_of", "install", "installed", "notice", "register_aside", "registered"),
+    *("require_main_thread", "subscribe", "unsubscribe"),
 ]
 
 _register = _signal.signal
@@ -100,6 +100,16 @@ def entry_of(signum: int) -> Entry | None:
         take_back(signum)
         return None
     return entry
+
+
+def notice(signum: int) -> None:
+    """The trampoline is going to be put on top of what is there, which somebody may have installed
+    without sigcffi: then the dispatcher is not called, and gets no records. Any thread may call it.
+    """
+    if signum in entries and _lookup(signum) is not dispatch:
+        _record(signum, 0)
+        if _lookup(signum) is dispatch:  # the main thread was just installing it
+            _record(signum, 1)
 
 
 def registered(signum: int) -> Any:

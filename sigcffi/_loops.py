@@ -2,6 +2,9 @@
 
 Law: imports neither. Which of the two is running is known from what the program has imported.
 
+A descriptor that a loop watches is a copy of its own, and belongs to whoever watches it: closed in
+another thread, the number could come to mean another file while the loop still watches it.
+
 Rejected: one more task or thread that reads and hands over. It would have to be started, ended and
 cancelled by somebody, and be a way for signals to get lost.
 """
@@ -15,11 +18,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-__all__ = ["Watches", "checkpoint"]
+__all__ = ["Watches", "trio_here"]
 
 
-def _in_trio() -> Any:
-    """The module ``trio.lowlevel`` within one of its tasks, else None."""
+def trio_here() -> Any:
+    """The module ``trio.lowlevel`` within one of trio's tasks, else None.
+
+    Trio comes first: as a guest it runs inside of a callback of asyncio.
+    """
     trio = sys.modules.get("trio")
     if trio is not None:
         try:
@@ -31,16 +37,12 @@ def _in_trio() -> Any:
 
 
 def _asyncio_loop() -> Any:
-    """The running loop of asyncio, else None."""
+    """The running loop of asyncio; RuntimeError if there is none."""
     events = sys.modules.get("asyncio.events")
-    return None if events is None else events._get_running_loop()
-
-
-async def checkpoint() -> None:
-    """What every asynchronous call has to do under trio, also where it need not wait."""
-    lowlevel = _in_trio()
-    if lowlevel is not None:
-        await lowlevel.checkpoint()
+    loop = None if events is None else events._get_running_loop()
+    if loop is None:
+        raise RuntimeError("no event loop of asyncio or trio is running")
+    return loop
 
 
 class _Watch:
@@ -48,88 +50,85 @@ class _Watch:
     wait to the next: taking it out each time would cost more than all the rest.
     """
 
+    __slots__ = ("_count", "_fd", "_loop", "_reading", "_waiters")
+
     def __init__(self, loop: Any, fd: int, count: Callable[[], int]) -> None:
-        self.loop = loop
-        self.fd = os.dup(fd)  # to be closed when the loop has let go of it, and not before
-        self.count = count
-        self.waiters: list[Any] = []
-        self.reading = False
+        self._fd = fd
+        self._loop = loop
+        self._count = count
+        self._waiters: dict[Any, None] = {}  # in the order in which they came
+        self._reading = False
 
     async def readable(self) -> None:
-        if not self.reading:
-            self.loop.add_reader(self.fd, self.wake)
-            self.reading = True
-        waiter = self.loop.create_future()
-        self.waiters.append(waiter)
+        waiter = self._loop.create_future()
+        self._waiters[waiter] = None
         try:
+            if not self._reading:
+                self._loop.add_reader(self._fd, self._wake)
+                self._reading = True
             await waiter
         finally:
-            if waiter in self.waiters:
-                self.waiters.remove(waiter)
+            self._waiters.pop(waiter, None)
 
-    def wake(self) -> None:
-        """Called by the loop."""
-        count = self.count()
-        if count == 0:
+    def _wake(self) -> None:
+        """Called by the loop while the descriptor can be read."""
+        if self._count() == 0:
             return  # somebody was quicker, and has lowered it
-        waiters, self.waiters = self.waiters, []
+        # All of them: one that is cancelled now would not pass it on.
+        waiters, self._waiters = self._waiters, {}
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        if self.reading and (count < 0 or not waiters):
-            self.loop.remove_reader(self.fd)  # or this would be called all the time
-            self.reading = False
-        if count < 0:
-            self.close()
+        if not waiters:
+            self._loop.remove_reader(self._fd)  # or this would be called all the time
+            self._reading = False
 
-    def close(self) -> None:
-        fd, self.fd = self.fd, -1
-        if fd >= 0:
-            os.close(fd)
+    def __del__(self) -> None:
+        # The loop, too, has let go of it, or was closed.
+        os.close(self._fd)
 
 
 class Watches:
-    """Who waits in which loop for a descriptor that can be read while there is something.
+    """Who waits in which loop for a descriptor that can be read while there is something, and once
+    it is closed for ever.
 
-    *count* tells how much there is, less than 0 if it was closed.
+    *count* tells how much there is, less than 0 if it was closed; *copy* makes one more descriptor
+    for the same, less than 0 if it was closed.
     """
 
-    __slots__ = ("_count", "_watches")
+    __slots__ = ("_copy", "_count", "_watches")
 
-    def __init__(self, count: Callable[[], int]) -> None:
+    def __init__(self, count: Callable[[], int], copy: Callable[[], int]) -> None:
         self._count = count
+        self._copy = copy
         self._watches: dict[Any, _Watch] = {}  # by loop
 
-    async def readable(self, fileno: Callable[[], int]) -> None:
-        """Wait in the running loop until there may be something, or it was closed."""
-        lowlevel = _in_trio()
-        if lowlevel is not None:
-            fd = os.dup(fileno())
-            try:
-                await lowlevel.wait_readable(fd)
-            finally:
-                os.close(fd)
+    async def readable(self, trio: Any) -> None:
+        """Wait until there may be something, or it was closed: under *trio* (what ``trio_here``
+        has returned), or in the running loop of asyncio. RuntimeError if there is none.
+        """
+        if trio is not None:
+            fd = self._copy()
+            if fd >= 0:
+                try:
+                    await trio.wait_readable(fd)
+                finally:
+                    os.close(fd)
             return
         loop = _asyncio_loop()
-        if loop is None:
-            raise RuntimeError("no event loop of asyncio or trio is running")
         watch = self._watches.get(loop)
         if watch is None:
-            self.forget_closed_loops()
-            watch = self._watches[loop] = _Watch(loop, fileno(), self._count)
+            for other in list(self._watches):
+                if other.is_closed():
+                    self._watches.pop(other, None)
+            fd = self._copy()
+            if fd < 0:
+                return
+            watch = self._watches[loop] = _Watch(loop, fd, self._count)
         await watch.readable()
 
-    def forget_closed_loops(self) -> None:
-        """Close the descriptors of loops that are no more."""
-        for loop in list(self._watches):
-            if loop.is_closed():
-                self._watches.pop(loop).close()
-
     def close(self) -> None:
-        """There is nothing to wait for any more: wake everybody. Any thread may call it."""
-        self.forget_closed_loops()
-        for loop, watch in list(self._watches.items()):
-            try:
-                loop.call_soon_threadsafe(watch.wake)
-            except RuntimeError:  # it was closed meanwhile
-                watch.close()
+        """There is nothing to wait for any more. Who waits has been woken by the descriptor. Any
+        thread may call it.
+        """
+        self._watches.clear()

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import atexit
 import errno
+from itertools import starmap
 from signal import SIGKILL, SIGSTOP
 from struct import Struct
 
 from sigcffi._arguments import index, signal_number
 from sigcffi._ffi import check, lib, new_records, view
 from sigcffi._handlers import kind_of
-from sigcffi._loops import Watches, checkpoint
+from sigcffi._installing import notice
+from sigcffi._loops import Watches, trio_here
 from sigcffi._names import name_of
 from sigcffi._siginfo import SigInfo
 from sigcffi._sleeping import sleep_until
@@ -36,6 +38,13 @@ _TAIL = 1  # behind the head
 _record = Struct("=8xi68s")
 _unpack, _unpack_all = _record.unpack_from, _record.iter_unpack
 _LEAST, _MOST = 16, 2**20  # records
+_IS_CLOSED = "the receiver is closed"
+
+
+def _copy(handle: int) -> int:
+    """One more descriptor; less than 0 if the receiver was closed."""
+    fd = lib.sigcffi_receiver_fd(handle, True)
+    return fd if fd == -errno.EBADF else check(fd)
 
 
 class _Closed:
@@ -49,11 +58,20 @@ class Receiver:
     """The deliveries of some signals, in order, as ``SigInfo`` objects.
 
     Made by ``open_signal_receiver``; a context manager, an asynchronous one too, and an iterator of
-    both kinds. ``signums`` is a frozenset, ``capacity`` the number of records it has room for,
-    ``unread`` a list of those that nobody had read when it was closed.
+    both kinds, which ends when the receiver is closed. ``signums`` is a frozenset, ``capacity`` the
+    number of records it has room for, ``overflow`` "block" or "drop", ``unread`` a list of those
+    that nobody had read when it was closed.
 
-    Threads: any may call everything; each delivery is handed over once. A forked child's receivers
-    are closed, and its parent's are as before.
+    Asynchronous iteration works in tasks of asyncio and trio (RuntimeError elsewhere), any number
+    of which may wait at once. A task that is cancelled takes no delivery with it.
+
+    Threads: any may call everything; each delivery is handed over once. Of several that close it at
+    once, one may return before ``unread`` is complete. A forked child's receivers are closed, and
+    its parent's are as before.
+
+    Race conditions: an exception that a Python handler raises (KeyboardInterrupt) in the very
+    instant in which the main thread is handed a delivery takes it along, as it would the result of
+    any call. Within ``deferred()`` it cannot.
     """
 
     __slots__ = (
@@ -68,22 +86,21 @@ class Receiver:
         self.capacity = capacity
         self.overflow = overflow
         self.unread: list[SigInfo] = []
-        self._watches = Watches(self._count)
         self._records, self._memory = new_records(capacity)
         word = 0
         for signum in signums:
             kind_of(signum)  # by this C learns to know the interpreter's handler
+            notice(signum)
             word |= 1 << (signum - 1)
         handle = lib.sigcffi_open_receiver(self._records, capacity, word, overflow == "drop")
         if handle == -errno.ENOSPC:
             raise OSError(errno.ENOSPC, "too many receivers, or actions of one of the signals")
         self._handle = check(handle)
         self._ring = view(lib.sigcffi_receiver_ring(handle), 2, "Q")
+        # By the handle: a loop that watches it does not keep a receiver that everybody else forgot.
+        self._watches = Watches(lambda: lib.sigcffi_received(handle), lambda: _copy(handle))
 
     # ---- Taking ----
-
-    def _count(self) -> int:
-        return lib.sigcffi_received(self._handle)
 
     def _take(self) -> SigInfo | _Closed | None:
         """The next; None if there is none."""
@@ -97,40 +114,46 @@ class Receiver:
             if lib.sigcffi_give_back(handle, first, 1):
                 return info
 
-    def read(self) -> list[SigInfo]:
-        """All that has come, in the order of arrival; never waits. ValueError if it was closed."""
+    def _take_all(self) -> list[SigInfo] | _Closed:
         handle = self._handle
+        whole = len(self._memory)
         while True:
             first = self._ring[_TAIL]
             count = lib.sigcffi_received(handle)
-            if count < 0:
-                raise ValueError("the receiver is closed")
-            if count == 0:
-                return []
+            if count <= 0:
+                return [] if count == 0 else _closed
             begin = (first & (self.capacity - 1)) * _SIZE
             end = begin + count * _SIZE
-            whole = len(self._memory)
-            infos = [SigInfo(*each) for each in _unpack_all(self._memory[begin:end])]
+            infos = [*starmap(SigInfo, _unpack_all(self._memory[begin:end]))]
             if end > whole:
-                infos += [SigInfo(*each) for each in _unpack_all(self._memory[: end - whole])]
+                infos += starmap(SigInfo, _unpack_all(self._memory[: end - whole]))
             if lib.sigcffi_give_back(handle, first, count):
                 return infos
 
+    def read(self) -> list[SigInfo]:
+        """All that has come, in the order of arrival; never waits. ValueError if it was closed."""
+        found = self._take_all()
+        if isinstance(found, _Closed):
+            raise ValueError(_IS_CLOSED)
+        return found
+
     # ---- Waiting ----
 
-    def _stay_on_top(self) -> None:
-        """Somebody may have installed a handler without sigcffi."""
+    def _fd(self) -> int:
+        """The descriptor, a negative errno if it was closed. Who asks is going to wait: a handler
+        that somebody has installed without sigcffi must not take the signals away.
+        """
         for signum in self.signums:
-            lib.sigcffi_interpose(signum)
+            notice(signum)
+        return lib.sigcffi_receiver_fd(self._handle, False)
 
     def _wait(self, timeout: Number | None) -> SigInfo | _Closed | None:
-        found = self._take()
-        if found is not None:
-            return found
-        self._stay_on_top()
+        handle = self._handle
+        if lib.sigcffi_received(handle) == 0:
+            self._fd()
 
         def sleep(arrivals: int, left: int) -> None:
-            lib.sigcffi_sleep_until_received(self._handle, arrivals, left)
+            lib.sigcffi_sleep_until_received(handle, arrivals, left)
 
         return sleep_until(self._take, sleep, timeout)  # type: ignore[no-any-return]
 
@@ -142,22 +165,21 @@ class Receiver:
         NaN; OverflowError if it is too large; TypeError if it is not a number.
 
         Threads: others run on. In the main thread Python handlers run meanwhile (Ctrl-C works), and
-        what they raise ends the wait; nothing is lost by that.
+        what they raise ends the wait.
         """
         found = self._wait(timeout)
         if isinstance(found, _Closed):
-            raise ValueError("the receiver is closed")
+            raise ValueError(_IS_CLOSED)
         return found
 
     def fileno(self) -> int:
         """A descriptor that can be read while there is something to ``read()``: for select, poll
-        and event loops. Only this object reads from it. ValueError if it was closed.
+        and event loops. Only this object reads from it, and closes it. ValueError if it was closed.
         """
-        self._stay_on_top()
-        fd = lib.sigcffi_receiver_fd(self._handle)
-        if fd < 0:
-            raise ValueError("the receiver is closed")
-        return fd
+        fd = self._fd()
+        if fd == -errno.EBADF:
+            raise ValueError(_IS_CLOSED)
+        return check(fd)
 
     def __iter__(self) -> Receiver:
         return self
@@ -173,18 +195,17 @@ class Receiver:
         return self
 
     async def __anext__(self) -> SigInfo:
+        # Trio's rule: every call lets others run, and one that is cancelled has done nothing.
+        trio = trio_here()
+        if trio is not None:
+            await trio.checkpoint_if_cancelled()
         found = self._take()
-        if found is None:
-            self._stay_on_top()
-            while found is None:
-                try:
-                    await self._watches.readable(self.fileno)
-                except ValueError:
-                    if self._count() >= 0:
-                        raise
-                found = self._take()
-        else:
-            await checkpoint()
+        if found is not None and trio is not None:
+            await trio.cancel_shielded_checkpoint()
+        while found is None:
+            self._fd()
+            await self._watches.readable(trio)
+            found = self._take()
         if isinstance(found, _Closed):
             raise StopAsyncIteration
         return found
@@ -194,7 +215,7 @@ class Receiver:
     @property
     def closed(self) -> bool:
         """Whether it was closed."""
-        return self._count() < 0
+        return lib.sigcffi_received(self._handle) < 0
 
     @property
     def dropped(self) -> int:
@@ -208,11 +229,15 @@ class Receiver:
         end. If nothing else is attached to a signal and Python does not handle it, exactly what was
         there before is back. Any thread may call it.
         """
-        if lib.sigcffi_stop_receiver(self._handle) < 0:
+        handle = self._handle
+        if lib.sigcffi_stop_receiver(handle) < 0:
             return
-        self.unread += self.read()
-        self._dropped = lib.sigcffi_receiver_dropped(self._handle)
-        lib.sigcffi_close_receiver(self._handle)
+        found = self._take_all()  # another thread may be closing it, too
+        if not isinstance(found, _Closed):
+            self.unread += found
+        if dropped := lib.sigcffi_receiver_dropped(handle):  # 0 if another thread has closed it
+            self._dropped = dropped
+        lib.sigcffi_close_receiver(handle)
         self._watches.close()
 
     def __enter__(self) -> Receiver:
@@ -231,13 +256,14 @@ class Receiver:
         if self._handle and not self.closed:
             import warnings
 
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            self.close()
+            text = f"unclosed {self!r}"
+            self.close()  # first: the warning may be an error, and C writes to what goes now
+            warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
 
     def describe(self) -> str:
         """One line for people: its signals, how much is waiting, and what it holds back."""
         names = ", ".join(map(name_of, sorted(self.signums)))
-        count = self._count()
+        count = lib.sigcffi_received(self._handle)
         if count < 0:
             return f"{names}: closed, {len(self.unread)} unread, {self.dropped} dropped"
         line = f"{names}: {count} of {self.capacity} waiting, {self.dropped} dropped"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,3 +35,12 @@ def foreign_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def foreign(foreign_path: Path) -> ctypes.CDLL:
     return ctypes.CDLL(str(foreign_path))
+
+
+@pytest.fixture(scope="session")
+def flooder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A program that sends many values."""
+    program = tmp_path_factory.mktemp("flooder") / "flooder"
+    source = Path(__file__).with_name("flooder.c")
+    subprocess.run([os.environ.get("CC", "cc"), "-O2", "-o", program, source], check=True)
+    return str(program)

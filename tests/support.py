@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
+import sigcffi
 from sigcffi._sigcffi import ffi, lib
 
 PYPY = sys.implementation.name == "pypy"
@@ -141,6 +142,19 @@ def in_system_call(tid: int, number: int) -> bool:
 
 def readable(fd: int, timeout: float = DEADLINE) -> bool:
     return bool(select.select([fd], [], [], timeout)[0])
+
+
+def queue(signum: int, *values: int) -> None:
+    """Queue values to this process. All processes of a user share one queue, which others may have
+    filled for the moment.
+    """
+    for value in values:
+        while True:
+            try:
+                sigcffi.sigqueue(os.getpid(), signum, value)
+                break
+            except BlockingIOError:
+                os.sched_yield()
 
 
 def run_python(

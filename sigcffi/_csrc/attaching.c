@@ -440,11 +440,23 @@ void sigcffi_stop_receivers(void)
     }
 }
 
-/* The descriptor that can be read while there are records. */
-int sigcffi_receiver_fd(int64_t handle)
+/* The descriptor that can be read while there are records, or a `copy` of it, which is the caller's
+ * to close; -EBADF if the receiver was closed. Who asks is going to wait: somebody may have
+ * installed a handler that takes the signals away. */
+int sigcffi_receiver_fd(int64_t handle, bool copy)
 {
+    int fd = -EBADF;
+    sigcffi_take_lock(); /* so that nobody closes it meanwhile, and its number means another file */
     const struct receiver *receiver = receiver_of(handle);
-    return receiver != NULL ? receiver->fd : -EBADF;
+    if (receiver != NULL) {
+        /* Not those of one that was stopped and is about to be closed. */
+        uint64_t set = atomic_load(&receiver->set) & atomic_load(&channel.slotted);
+        for (; set != 0; set &= set - 1) sigcffi_interpose_locked(__builtin_ctzll(set) + 1);
+        fd = copy ? fcntl(receiver->fd, F_DUPFD_CLOEXEC, 3) : receiver->fd;
+        if (fd < 0) fd = -errno;
+    }
+    sigcffi_release_lock();
+    return fd;
 }
 
 /* Head and tail of its ring, two 64-bit words; they stay where they are. */

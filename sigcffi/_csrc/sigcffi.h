@@ -123,7 +123,7 @@ int64_t sigcffi_open_receiver(void *records, uint64_t capacity, uint64_t set, bo
 int sigcffi_stop_receiver(int64_t handle);
 void sigcffi_close_receiver(int64_t handle);
 void sigcffi_stop_receivers(void);
-int sigcffi_receiver_fd(int64_t handle);
+int sigcffi_receiver_fd(int64_t handle, bool copy);
 uint64_t *sigcffi_receiver_ring(int64_t handle);
 int64_t sigcffi_received(int64_t handle);
 bool sigcffi_give_back(int64_t handle, uint64_t first, uint64_t count);

@@ -41,7 +41,8 @@ def check_contents(wheel: Path) -> None:
 
 def try_out(python: Path, wheel: Path, folder: Path) -> None:
     """Install the wheel alone, and run the tests from a copy that has no source tree beside it."""
-    run(python, "-m", "pip", "install", "--quiet", wheel, "pytest", "hypothesis")
+    needs = ("pytest", "hypothesis", "anyio", "trio")
+    run(python, "-m", "pip", "install", "--quiet", wheel, *needs)
     run(python.with_name("pytest"), "-q", "-p", "no:cacheprovider", cwd=folder)
 
 

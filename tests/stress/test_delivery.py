@@ -5,10 +5,6 @@ Each test floods a process of its own; what it prints are its figures.
 
 from __future__ import annotations
 
-import os
-import subprocess
-from pathlib import Path
-
 import pytest
 from support import python_says
 
@@ -76,14 +72,6 @@ def result(senders, lost=0):
     assert unknown <= received // 1000, unknown
     return full
 """
-
-
-@pytest.fixture(scope="session")
-def flooder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    program = tmp_path_factory.mktemp("flooder") / "flooder"
-    source = Path(__file__).parents[1] / "flooder.c"
-    subprocess.run([os.environ.get("CC", "cc"), "-O2", "-o", program, source], check=True)
-    return str(program)
 
 
 def run(code: str, flooder: str, total: int) -> str:

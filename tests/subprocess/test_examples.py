@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -37,4 +40,35 @@ def test_an_example_ends_by_itself_and_says_what_happened(name: str, expected: s
 
 def test_every_example_is_run() -> None:
     [mark] = test_an_example_ends_by_itself_and_says_what_happened.pytestmark  # type: ignore[attr-defined]
-    assert {row[0] for row in mark.args[1]} == {path.name for path in EXAMPLES.glob("*.py")}
+    run = {row[0] for row in mark.args[1]} | {"graceful_server.py"}
+    assert run == {path.name for path in EXAMPLES.glob("*.py")}
+
+
+@pytest.mark.parametrize("impatient", [False, True])
+def test_a_server_lets_its_clients_finish_unless_it_is_asked_twice(impatient: bool) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", EXAMPLES / "graceful_server.py", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        port = int(server.stdout.readline().rpartition(" ")[2])
+        with socket.create_connection(("127.0.0.1", port), DEADLINE) as client:
+            client.sendall(b"hello\n")
+            assert client.recv(100) == b"hello\n"
+            server.terminate()
+            name = Path("/proc/self/comm").read_text().rstrip()
+            who = f"process {os.getpid()} of user {os.getuid()} ({name})"
+            assert server.stdout.readline() == f"Asked to end by {who}\n"
+            assert server.stdout.readline() == "Waiting for 1 to finish\n"
+            if impatient:
+                server.terminate()
+                assert client.recv(100) == b""
+            else:
+                client.sendall(b"goodbye\n")
+                assert client.recv(100) == b"goodbye\n"
+        said, complained = server.communicate(timeout=DEADLINE)
+    assert complained == ""
+    assert said == ("" if impatient else "Everybody has finished\n")
+    assert server.returncode == (-signal.SIGTERM if impatient else 0)
