@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from signal import SIG_DFL, SIG_IGN, SIGINT, SIGURG
 
-from sigcffi._arguments import index
+from sigcffi._arguments import index, signal_number
 from sigcffi._attaching import Attachment
 from sigcffi._ffi import lib
 from sigcffi._installing import installed, register_aside, registered
@@ -35,10 +35,11 @@ class ForceQuit(Attachment):
     """
 
     __slots__ = ("after",)
+    _kind = lib.SIGCFFI_SLOT_FORCE_QUIT
 
-    def __init__(self, signum: SupportsIndex, after: int) -> None:
+    def __init__(self, signum: int, after: int) -> None:
         self.after = after
-        super().__init__(signum, lib.SIGCFFI_SLOT_FORCE_QUIT, nth=after)
+        super().__init__(signum, nth=after)
 
     @property
     def unseen(self) -> int:
@@ -71,11 +72,11 @@ def force_quit(signum: SupportsIndex = SIGINT, *, after: SupportsIndex = 2) -> F
     the end of the count may still count with it. If somebody installs a handler for SIGURG
     afterwards, every signal is taken for seen.
     """
-    times = index(after)
+    number, times = signal_number(signum), index(after)
     if not 0 < times < 2**31:
         raise ValueError("after must be at least 1")
     if registered(SIGURG) is not _seen:
         if installed(SIGURG).handler not in (SIG_DFL, SIG_IGN):
             raise RuntimeError("SIGURG has a handler already")
         register_aside(SIGURG, _seen)
-    return ForceQuit(signum, times)
+    return ForceQuit(number, times)

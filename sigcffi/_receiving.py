@@ -121,7 +121,7 @@ class Receiver:
     def _stay_on_top(self) -> None:
         """Somebody may have installed a handler without sigcffi."""
         for signum in self.signums:
-            lib.sigcffi_interpose(signum)
+            lib.sigcffi_stay_on_top(signum)
 
     def _wait(self, timeout: Number | None) -> SigInfo | _Closed | None:
         found = self._take()
