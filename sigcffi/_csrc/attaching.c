@@ -117,6 +117,7 @@ static int64_t attach(int signum, const struct slot *what)
     slot->cell = what->cell;
     slot->from = what->from;
     slot->is_socket = what->is_socket;
+    atomic_store(&slot->echoes, false);
     slot->handle = new_handle(index);
     atomic_store(&slot->count, 0);
     atomic_store(&slot->missed, 0);
@@ -579,6 +580,7 @@ uint64_t sigcffi_slots_after_fork(void)
         for (int index = 0; index < SIGCFFI_SLOTS; index++) {
             atomic_store(&state.slots[signum][index].count, 0);
             atomic_store(&state.slots[signum][index].missed, 0);
+            atomic_store(&state.slots[signum][index].echoes, false);
         }
     return pressure;
 }

@@ -332,7 +332,7 @@ def test_a_signal_goes_on_to_a_process_with_what_it_carries() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signums)
         for _ in range(3):
             info = receiver.wait()
-            print(info.si_signo, info.si_code == signal.SI_QUEUE, info.si_value,
+            print(int(info.si_signo), info.si_code == signal.SI_QUEUE, info.si_value,
                   info.si_pid == os.getppid(), flush=True)
         receiver.close()
     """
