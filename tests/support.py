@@ -187,7 +187,7 @@ def says(child: subprocess.Popen[bytes], what: bytes) -> None:
         if not piece:
             break
         said += piece
-    assert said == what
+    assert said == what, said
 
 
 def tell(child: subprocess.Popen[bytes], what: bytes = b".") -> None:
