@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
 __all__ = [
-    *("entry_of", "install", "installed", "register_aside", "registered", "require_main_thread"),
-    *("subscribe", "unsubscribe"),
+    *("aside", "entry_of", "install", "installed", "register_aside", "registered"),
+    *("require_main_thread", "subscribe", "unsubscribe"),
 ]
 
 _register = _signal.signal
@@ -53,6 +53,10 @@ _HANDLERS = {lib.SIGCFFI_DEFAULT: SIG_DFL, lib.SIGCFFI_IGNORED: SIG_IGN}
 _USUAL_ACTIONS = {
     kind | _USUAL: Action.found(handler, None, 0) for kind, handler in _HANDLERS.items()
 }
+
+
+# What the interpreter runs for signals that do not lead to it.
+aside: dict[int, Callable[[int, Any], object]] = {}
 
 
 def require_main_thread() -> None:
@@ -107,14 +111,15 @@ def registered(signum: int) -> Any:
 
 
 def register_aside(signum: int, function: Callable[[int, Any], object]) -> None:
-    """Have the interpreter run a function for a signal, but leave the kernel as it is: the signal
-    does not lead to it, only C does.
+    """Have the interpreter run a function for a signal whenever that has no Python handler, but
+    leave the kernel as it is: the signal does not lead to it, only C does.
     """
     former = installed(signum)
     blocked = check(_hold(signum))
     try:
         _register(signum, function)
         check(lib.sigcffi_put_back(signum, _kernels(former), former._covered))
+        aside[signum] = function
     finally:
         if not blocked:
             _let_go(signum)
@@ -238,6 +243,8 @@ def _take_over(signum: int, action: Action) -> None:
         _register_beside_slots(signum, handler)
     elif python or (handler is not None and not slotted):
         _register(signum, handler if python else int(handler))
+        if not python and signum in aside:
+            register_aside(signum, aside[signum])
     elif action._saved is None:
         check(lib.sigcffi_put_back(signum, _kernels(action), 0))
     _record(signum, 0)
