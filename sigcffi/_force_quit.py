@@ -70,9 +70,10 @@ def force_quit(signum: SupportsIndex = SIGINT, *, after: SupportsIndex = 2) -> F
 
     Race conditions: a signal that comes in the instant between the handler of the one before and
     the end of the count may still count with it. If a handler raises, that is when the interpreter
-    next looks for signals: on PyPy perhaps not before the next blocking call is over. If a handler for SIGURG is installed afterwards,
-    every signal is taken for seen as long as it is there; who takes it away again without sigcffi
-    (``patch_stdlib`` avoids that) leaves nobody to say what Python has seen.
+    next looks for signals: on PyPy perhaps not before the next blocking call is over. If a handler
+    for SIGURG is installed afterwards, every signal is taken for seen as long as it is there; who
+    takes it away again without sigcffi (``patch_stdlib`` avoids that) leaves nobody to say what
+    Python has seen.
     """
     number, times = signal_number(signum), index(after)
     if not 0 < times < 2**31:

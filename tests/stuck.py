@@ -44,7 +44,9 @@ def ended(process: subprocess.Popen[bytes], error: bytes = b"") -> int:
     """Wait for its end: its status, as ``Popen`` has it. This is in what it has printed to standard
     error; if it is empty, nothing else is.
     """
-    said = process.communicate(timeout=DEADLINE)[1]
+    process.wait(DEADLINE)
+    assert process.stderr is not None
+    said = process.stderr.read()
     assert error in said
     assert error or not said
     return process.returncode
