@@ -37,11 +37,27 @@ static void sleep_until_changed(uint32_t seen, int64_t nanoseconds)
 #endif
 }
 
+/* Seconds that the last words may take: nobody may be reading them. */
+enum { LAST_WORDS = 2 };
+
+/* Whatever becomes of this thread, the process ends: by SIGALRM if by nothing else. */
+static void set_alarm(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    sigaction(SIGALRM, &action, NULL);
+    sigset_t alarm_alone = sigcffi_set_of(sigcffi_bit(SIGALRM));
+    pthread_sigmask(SIG_UNBLOCK, &alarm_alone, NULL);
+    alarm(LAST_WORDS);
+}
+
 /* End the process by SIGABRT. If a C library handles that, faulthandler say, which then prints a
  * traceback, it is called first, here: other threads may be anywhere. */
 static _Noreturn void end(void)
 {
     static const char message[] = "sigcffi: kill_after: no sign of life, ending the process\n";
+    set_alarm();
     ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
     (void)written;
     if (sigcffi_query(SIGABRT) == SIGCFFI_FOREIGN) {
