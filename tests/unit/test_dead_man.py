@@ -1,6 +1,7 @@
 """``kill_after``: the process ends unless Python gives a sign of life in time.
 
-Where the end is awaited the time is short, and where it must not come, a minute.
+Where the end is awaited the time is short, and where it must not come, a minute; or a second, if
+that is to pass, with nothing to do meanwhile that takes as long.
 """
 
 from __future__ import annotations
@@ -73,9 +74,8 @@ def test_who_is_petted_lives_and_dies_when_that_ends() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         switch = signal.kill_after(1)
         begin = time.monotonic()
-        while time.monotonic() < begin + 2:
+        while time.monotonic() < begin + 1.2:
             switch.pet()
-            time.sleep(0.001)
         print("alive", flush=True)
         time.sleep(1000)
     """)
@@ -84,14 +84,16 @@ def test_who_is_petted_lives_and_dies_when_that_ends() -> None:
 
 def test_a_cancelled_switch_does_nothing_and_an_earlier_one_comes_first() -> None:
     done = run_python("""
-        import resource, time
+        import os, resource, time
         import sigcffi as signal
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         first = signal.kill_after(60)
-        with signal.kill_after(0.2) as second, signal.kill_after(0.2):
+        with signal.kill_after(1) as second, signal.kill_after(1):
             pass
-        time.sleep(0.4)
+        begin = time.monotonic()
+        while time.monotonic() < begin + 1.2:
+            os.sched_yield()
         print("alive", flush=True)
         third = signal.kill_after(0.05)
         time.sleep(1000)
@@ -131,7 +133,7 @@ def test_a_standard_error_that_takes_nothing_does_not_keep_it_alive(foreign_path
     """
     with child(foreign_path, code) as process:
         says(process, b".")
-        assert ended(process) in (-signal.SIGABRT, -signal.SIGKILL)
+        assert ended(process) in (-signal.SIGABRT, -signal.SIGALRM)
 
 
 def test_a_program_without_standard_error_ends_too() -> None:
@@ -166,11 +168,13 @@ def test_a_forked_child_is_not_watched_and_may_have_its_own() -> None:
                 time.sleep(1000)
             os._exit(0)
         print(os.waitpid(child, 0)[1] & 0x7f == standard.SIGABRT)
-        short = signal.kill_after(0.2)
+        short = signal.kill_after(1)
         child = os.fork()
         short.cancel()
         if child == 0:
-            time.sleep(0.4)
+            begin = time.monotonic()
+            while time.monotonic() < begin + 1.2:
+                os.sched_yield()
             os._exit(3)
         print(os.waitpid(child, 0)[1] == 3 << 8)
         print(0 < parents.remaining() <= 60)
@@ -228,7 +232,7 @@ def test_it_tells_how_much_is_left() -> None:
 def test_what_could_not_be_started_is_not_left_behind() -> None:
     """There is no room for the thread's stack."""
     code = """
-        import resource, threading, time
+        import os, resource, time
         import sigcffi as signal
 
         with open("/proc/self/statm") as sizes:
@@ -236,12 +240,14 @@ def test_what_could_not_be_started_is_not_left_behind() -> None:
         former = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**20, former[1]))
         try:
-            signal.kill_after(0.2)
+            signal.kill_after(0.1)
         except OSError as error:
             print(type(error).__name__, flush=True)
         resource.setrlimit(resource.RLIMIT_AS, former)
+        begin = time.monotonic()
         with signal.kill_after(60):
-            time.sleep(0.4)
+            while time.monotonic() < begin + 0.2:
+                os.sched_yield()
         print("alive")
     """
     assert python_says(code) == "BlockingIOError\nalive\n"
