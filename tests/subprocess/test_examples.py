@@ -64,7 +64,8 @@ def test_the_supervisor_ends_as_what_it_runs_ends(signum: int) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "there\n"
         process.send_signal(signum)
-        said = process.communicate(timeout=DEADLINE)[0]
+        process.wait(DEADLINE)
+        said = process.stdout.read()
     assert said == f"supervisor: the program has ended with status {-signum}\n"
     assert process.returncode == -signum
 
