@@ -100,7 +100,8 @@ def kill_after(seconds: Number) -> DeadMansSwitch:
     It is done in C, by a thread that needs nothing of Python: the process dies of SIGABRT (with a
     core dump where that is usual) whatever its threads are doing. The tracebacks of all threads are
     printed before by ``faulthandler``, which is enabled if it was not and if standard error is a
-    file. SIGABRT's Python handler, if there is one, is not called.
+    file; should it stumble over what other threads are doing, the process dies of that. SIGABRT's
+    Python handler, if there is one, is not called.
 
     The clock is the monotonic one: time during which the machine sleeps does not count, time during
     which the process is stopped does. The switch stays on until it is cancelled, whether or not
