@@ -31,17 +31,20 @@ class Attachment:
     keeps stays attached.
     """
 
-    __slots__ = ("_handle", "_tally", "signum")
+    __slots__ = ("_at_the_end", "_handle", "_tally", "signum")
+
+    _kind: int  # lib.SIGCFFI_SLOT_*
 
     def __init__(
-        self, signum: SupportsIndex, kind: int, number: int = 0, cell: int = -1, nth: int = 0
+        self, signum: SupportsIndex, number: int = 0, cell: int = -1, nth: int = 0
     ) -> None:
-        self._tally: tuple[int, int] | None = None  # when it was closed
+        self._tally = 0, 0  # as it was when somebody last looked
+        self._at_the_end: tuple[int, int] | None = None
         self._handle = 0
         self.signum = signal_number(signum)
         kind_of(self.signum)  # by this C learns to know the interpreter's handler
         notice(self.signum)
-        handle = lib.sigcffi_attach(self.signum, kind, number, cell, nth)
+        handle = lib.sigcffi_attach(self.signum, self._kind, number, cell, nth)
         if handle == -errno.ENOSPC:
             raise OSError(
                 errno.ENOSPC, f"{name_of(self.signum)} has {lib.SIGCFFI_SLOTS} actions already"
@@ -51,17 +54,16 @@ class Attachment:
 
     def _tallies(self) -> tuple[int, int]:
         """How often it was taken, and how often that came to nothing."""
-        if self._tally is not None:
-            return self._tally
         tally = lib.sigcffi_tally_of(self.signum, self._handle)
-        if tally.count < 0:  # somebody is just closing it
-            return self._tally or (0, 0)
-        return tally.count, tally.missed
+        if tally.count >= 0:
+            self._tally = tally.count, tally.missed
+        # Between the end and the knowledge of it others go by what was seen last.
+        return self._at_the_end or self._tally
 
     @property
     def closed(self) -> bool:
         """Whether it was closed: it does not act any more."""
-        return self._tally is not None
+        return lib.sigcffi_tally_of(self.signum, self._handle).count < 0
 
     def close(self) -> None:
         """Detach it; a second time changes nothing.
@@ -70,9 +72,10 @@ class Attachment:
         ended. If nothing else is attached to the signal and Python does not handle it, exactly what
         was there before is back. Any thread may call it.
         """
+        self._tallies()
         tally = lib.sigcffi_detach(self.signum, self._handle)
         if tally.count >= 0:
-            self._tally = tally.count, tally.missed
+            self._at_the_end = tally.count, tally.missed
         _attached.pop(self._handle, None)
 
     def __enter__(self) -> Any:

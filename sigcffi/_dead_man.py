@@ -41,7 +41,7 @@ class DeadMansSwitch:
     ``seconds`` is the time that each ``pet`` gives.
     """
 
-    __slots__ = ("_cancelled", "_process", "_wait", "seconds")
+    __slots__ = ("_cancelled", "_wait", "seconds")
 
     def __init__(self, seconds: Number) -> None:
         wait = nanoseconds(seconds)
@@ -52,17 +52,18 @@ class DeadMansSwitch:
         self.seconds = seconds
         self._wait = wait
         self._cancelled = False
-        self._process = os.getpid()
         _show_tracebacks()
-        self.pet()
+        try:
+            self.pet()
+        except BaseException:
+            self.cancel()  # nobody else could
+            raise
 
     def pet(self) -> None:
         """Begin anew: the process has all the time again. No system call.
 
-        ValueError if it was cancelled. Any thread may call it.
+        ValueError if it was cancelled, or belongs to the parent process. Any thread may call it.
         """
-        if self._process != os.getpid():
-            raise ValueError("it belongs to the parent process")
         _deadlines[self] = time.monotonic_ns() + self._wait
         if self._cancelled:  # looked at last: another thread may be just cancelling it
             self.cancel()
@@ -99,11 +100,12 @@ def kill_after(seconds: Number) -> DeadMansSwitch:
     It is done in C, by a thread that needs nothing of Python: the process dies of SIGABRT (with a
     core dump where that is usual) whatever its threads are doing. The tracebacks of all threads are
     printed before by ``faulthandler``, which is enabled if it was not and if standard error is a
-    file. SIGABRT's Python handler, if there is one, is not called.
+    file; should it stumble over what other threads are doing, the process dies of that. SIGABRT's
+    Python handler, if there is one, is not called.
 
     The clock is the monotonic one: time during which the machine sleeps does not count, time during
-    which the process is stopped does. A forked child is not watched. The switch stays on until it
-    is cancelled, whether or not somebody keeps it.
+    which the process is stopped does. The switch stays on until it is cancelled, whether or not
+    somebody keeps it; in a forked child it is cancelled.
 
     Raises ValueError for a time that is not positive and for NaN, OverflowError if it is too large,
     TypeError if it is not a number. Any thread may call it.
@@ -121,4 +123,10 @@ def _show_tracebacks() -> None:
             faulthandler.enable()
 
 
-os.register_at_fork(after_in_child=_deadlines.clear)
+def _cancel_in_child() -> None:
+    for switch in _deadlines:
+        switch._cancelled = True
+    _deadlines.clear()
+
+
+os.register_at_fork(after_in_child=_cancel_in_child)

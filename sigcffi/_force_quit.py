@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from signal import SIG_DFL, SIG_IGN, SIGINT, SIGURG
 
-from sigcffi._arguments import index
+from sigcffi._arguments import index, signal_number
 from sigcffi._attaching import Attachment
 from sigcffi._ffi import lib
 from sigcffi._installing import installed, register_aside, registered
@@ -35,10 +35,11 @@ class ForceQuit(Attachment):
     """
 
     __slots__ = ("after",)
+    _kind = lib.SIGCFFI_SLOT_FORCE_QUIT
 
-    def __init__(self, signum: SupportsIndex, after: int) -> None:
+    def __init__(self, signum: int, after: int) -> None:
         self.after = after
-        super().__init__(signum, lib.SIGCFFI_SLOT_FORCE_QUIT, nth=after)
+        super().__init__(signum, nth=after)
 
     @property
     def unseen(self) -> int:
@@ -55,8 +56,8 @@ def force_quit(signum: SupportsIndex = SIGINT, *, after: SupportsIndex = 2) -> F
 
     When the interpreter has got to the handlers that are due, or a receiver of this signal was
     read, the count starts anew. So with SIGINT, Ctrl-C is KeyboardInterrupt as always, and a second
-    Ctrl-C ends a program that is stuck in C, in a critical section (``deferred``) or with the
-    signal's handler forever waiting. What the process's parent sees is a death by that signal.
+    Ctrl-C ends a program that is stuck in C, in a critical section (``deferred``) or, on CPython,
+    in the handler of the first. What the process's parent sees is a death by that signal.
 
     Returns an attachment: closable, a context manager. For SIGTERM and the like install a handler,
     or open a receiver: without one nobody ever sees them, and the *after*-th ends the process.
@@ -68,14 +69,17 @@ def force_quit(signum: SupportsIndex = SIGINT, *, after: SupportsIndex = 2) -> F
     Threads: the first call must be made in the main thread (ValueError), any other in any.
 
     Race conditions: a signal that comes in the instant between the handler of the one before and
-    the end of the count may still count with it. If somebody installs a handler for SIGURG
-    afterwards, every signal is taken for seen.
+    the end of the count may still count with it. If a handler raises, that is when the interpreter
+    next looks for signals: on PyPy perhaps not before the next blocking call is over. If a handler
+    for SIGURG is installed afterwards, every signal is taken for seen as long as it is there; who
+    takes it away again without sigcffi (``patch_stdlib`` avoids that) leaves nobody to say what
+    Python has seen.
     """
-    times = index(after)
+    number, times = signal_number(signum), index(after)
     if not 0 < times < 2**31:
         raise ValueError("after must be at least 1")
     if registered(SIGURG) is not _seen:
         if installed(SIGURG).handler not in (SIG_DFL, SIG_IGN):
             raise RuntimeError("SIGURG has a handler already")
         register_aside(SIGURG, _seen)
-    return ForceQuit(signum, times)
+    return ForceQuit(number, times)

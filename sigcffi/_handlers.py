@@ -18,7 +18,7 @@ from sigcffi._action import Action, disposition
 from sigcffi._arguments import index, signal_number
 from sigcffi._dispatch import dispatch, entries
 from sigcffi._ffi import check, lib
-from sigcffi._installing import entry_of, install, installed, notice, require_main_thread
+from sigcffi._installing import aside, entry_of, install, installed, notice, require_main_thread
 from sigcffi._mainthread import run_due_handlers
 from sigcffi._registry import DEFAULT, FOREIGN, IGNORED, PYTHON, in_force
 
@@ -81,7 +81,7 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
     """
     signum = signalnum if type(signalnum) in _NUMBERS else _number(signalnum)
     action = handler if type(handler) in _FUNCTIONS else _number(handler)
-    if (signum in entries and entry_of(signum)) or type(action) is Action:
+    if (signum in entries and entry_of(signum)) or signum in aside or type(action) is Action:
         return _beside_others(signum, action)
     kind = _query_slotted(signum)
     if kind >= _FOREIGN:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
 __all__ = [
-    *("entry_of", "install", "installed", "notice", "register_aside", "registered"),
+    *("aside", "entry_of", "install", "installed", "notice", "register_aside", "registered"),
     *("require_main_thread", "subscribe", "unsubscribe"),
 ]
 
@@ -54,6 +54,10 @@ _HANDLERS = {lib.SIGCFFI_DEFAULT: SIG_DFL, lib.SIGCFFI_IGNORED: SIG_IGN}
 _USUAL_ACTIONS = {
     kind | _USUAL: Action.found(handler, None, 0) for kind, handler in _HANDLERS.items()
 }
+
+
+# What the interpreter runs for signals that do not lead to it.
+aside: dict[int, Callable[[int, Any], object]] = {}
 
 
 def require_main_thread() -> None:
@@ -118,14 +122,15 @@ def registered(signum: int) -> Any:
 
 
 def register_aside(signum: int, function: Callable[[int, Any], object]) -> None:
-    """Have the interpreter run a function for a signal, but leave the kernel as it is: the signal
-    does not lead to it, only C does.
+    """Have the interpreter run a function for a signal whenever that has no Python handler, but
+    leave the kernel as it is: the signal does not lead to it, only C does.
     """
     former = installed(signum)
     blocked = check(_hold(signum))
     try:
         _register(signum, function)
         check(lib.sigcffi_put_back(signum, _kernels(former), former._covered))
+        aside[signum] = function
     finally:
         if not blocked:
             _let_go(signum)
@@ -254,6 +259,8 @@ def _take_over(signum: int, action: Action) -> None:
         if words[_PRESSURE]:
             lib.sigcffi_relieve()
         _register(signum, int(handler))
+        if signum in aside:
+            register_aside(signum, aside[signum])
     elif action._saved is None:
         check(lib.sigcffi_put_back(signum, _kernels(action), 0))
     _record(signum, 0)

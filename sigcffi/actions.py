@@ -41,6 +41,18 @@ __all__ = [
 ]
 
 
+def _new_cell() -> int:
+    cell = lib.sigcffi_new_cell()
+    if cell < 0:
+        import gc
+
+        gc.collect()  # where nobody counts references those of flags that are gone wait for this
+        cell = lib.sigcffi_new_cell()
+    if cell < 0:
+        raise OSError(errno.ENOSPC, "there are too many flags")
+    return cell
+
+
 class Flag(Attachment):
     """An int in C that is 0, and 1 once its signal has come. True then.
 
@@ -51,18 +63,16 @@ class Flag(Attachment):
     """
 
     __slots__ = ("_cell", "_value", "address")
+    _kind = lib.SIGCFFI_SLOT_FLAG
 
     def __init__(self, signum: SupportsIndex) -> None:
         self._handle = 0
-        self._cell = -1
-        cell = lib.sigcffi_new_cell()
-        if cell < 0:
-            raise OSError(errno.ENOSPC, "there are too many flags")
-        self._cell = cell
-        pointer = lib.sigcffi_cell(cell)
+        self._cell = -1  # none yet
+        self._cell = _new_cell()
+        pointer = lib.sigcffi_cell(self._cell)
         self._value = view(pointer, 1, "i")
         self.address: int = address_of(pointer)
-        super().__init__(signum, lib.SIGCFFI_SLOT_FLAG, 0, cell)
+        super().__init__(signum, 0, self._cell)
 
     def __bool__(self) -> bool:
         return bool(self._value[0])
@@ -81,20 +91,21 @@ class Flag(Attachment):
         Threads: any may wait; the others run on. In the main thread Python handlers run meanwhile
         (Ctrl-C works), and what they raise ends the wait.
         """
-        cell = self._cell
-        found = sleep_until(
-            lambda: True if self or self.closed else None,
-            lambda arrivals, left: lib.sigcffi_sleep_until_set(cell, arrivals, left),
-            timeout,
-        )
-        return bool(found) and bool(self)
+        # Somebody may have installed a handler without sigcffi.
+        lib.sigcffi_stay_on_top(self.signum)
+
+        def sleep(arrivals: int, left: int) -> None:
+            lib.sigcffi_sleep_until_set(self.signum, self._handle, arrivals, left)
+
+        sleep_until(lambda: True if self or self.closed else None, sleep, timeout)
+        return bool(self)
 
     def _details(self) -> str:
         return ", set" if self else ""
 
     def __del__(self) -> None:
         # Who is attached is kept: so nothing in C names it, unless the interpreter is ending.
-        if self._cell >= 0 and (self.closed or not self._handle):
+        if self._cell >= 0 and (not self._handle or self.closed):
             lib.sigcffi_free_cell(self._cell)
 
 
@@ -106,6 +117,7 @@ class Counter(Attachment):
     """
 
     __slots__ = ()
+    _kind = lib.SIGCFFI_SLOT_COUNTER
 
     def __int__(self) -> int:
         return self._tallies()[0]
@@ -132,32 +144,36 @@ class Write(_Sending):
     """
 
     __slots__ = ()
+    _kind = lib.SIGCFFI_SLOT_WRITE
 
 
 class Forward(_Sending):
     """Sends the signal on to a process or group; ``missed`` counts those that could not be sent."""
 
     __slots__ = ()
+    _kind = lib.SIGCFFI_SLOT_FORWARD
 
 
 class _Ending(Attachment):
     __slots__ = ("_when",)
 
-    def __init__(self, signum: SupportsIndex, kind: int, number: int, when: When) -> None:
+    def __init__(self, signum: SupportsIndex, number: int, when: When) -> None:
         self._when = when  # what C names it keeps alive
-        super().__init__(signum, kind, number, *_condition(when))
+        super().__init__(signum, number, *_condition(when))
 
 
 class Exit(_Ending):
     """Ends the process at once."""
 
     __slots__ = ()
+    _kind = lib.SIGCFFI_SLOT_EXIT
 
 
 class Default(_Ending):
     """Takes the signal's default action."""
 
     __slots__ = ()
+    _kind = lib.SIGCFFI_SLOT_DEFAULT
 
 
 def flag(signum: SupportsIndex) -> Flag:
@@ -172,7 +188,7 @@ def flag(signum: SupportsIndex) -> Flag:
 
 def counter(signum: SupportsIndex) -> Counter:
     """Attach a counter of deliveries to a signal. Raises what ``flag`` raises."""
-    return Counter(signum, lib.SIGCFFI_SLOT_COUNTER)
+    return Counter(signum)
 
 
 def write(signum: SupportsIndex, fd: FileDescriptorLike) -> Write:
@@ -191,7 +207,7 @@ def write(signum: SupportsIndex, fd: FileDescriptorLike) -> Write:
     if not -(2**31) <= number < 2**31:
         raise OverflowError("Python int too large to convert to C int")
     try:
-        return Write(signum, lib.SIGCFFI_SLOT_WRITE, number)
+        return Write(signum, number)
     except BlockingIOError:
         raise ValueError(f"the fd {number} is in blocking mode") from None
 
@@ -216,7 +232,7 @@ def forward(signum: SupportsIndex, pid: SupportsIndex) -> Forward:
         raise OverflowError("Python int too large to convert to C int")
     if number == os.getpid():
         raise ValueError("a process cannot forward signals to itself")
-    return Forward(signum, lib.SIGCFFI_SLOT_FORWARD, number)
+    return Forward(signum, number)
 
 
 def _condition(when: When) -> tuple[int, int]:
@@ -245,7 +261,7 @@ def exit(signum: SupportsIndex, status: SupportsIndex, *, when: When = None) -> 
     number = index(status)
     if not 0 <= number <= 255:
         raise ValueError("an exit status is 0 to 255")
-    return Exit(signum, lib.SIGCFFI_SLOT_EXIT, number, when)
+    return Exit(signum, number, when)
 
 
 def default(signum: SupportsIndex, *, when: When = None) -> Default:
@@ -257,4 +273,4 @@ def default(signum: SupportsIndex, *, when: When = None) -> Default:
 
     Raises what ``flag`` raises.
     """
-    return Default(signum, lib.SIGCFFI_SLOT_DEFAULT, 0, when)
+    return Default(signum, 0, when)

@@ -126,6 +126,23 @@ int foreign_accept(int signum, int *pid, int *value)
     return info.si_code;
 }
 
+/* A C function that does not come back to Python. It writes a byte to `tell` when it is there, and
+ * stays until a byte comes from `until`. Loaded with PyDLL it holds the GIL meanwhile. */
+void foreign_sit(int tell, int until)
+{
+    char byte = '.';
+    while (write(tell, &byte, 1) < 0 && errno == EINTR) continue;
+    while (read(until, &byte, 1) < 0 && errno == EINTR) continue;
+}
+
+/* The same, and it stays until an int is not 0. */
+void foreign_spin(int tell, const volatile int *flag)
+{
+    char byte = '.';
+    while (write(tell, &byte, 1) < 0 && errno == EINTR) continue;
+    while (*flag == 0) continue;
+}
+
 /* Faults, as a broken extension module makes them. */
 void foreign_segv(void)
 {

@@ -13,6 +13,8 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
@@ -169,6 +171,53 @@ def run_python(
         check=False,
         **options,
     )
+
+
+@contextmanager
+def running_python(code: str, *args: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """An interpreter that runs code, with pipes to its input and from its output, to be sent
+    signals; whoever is left at the end of the block is killed.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code), *args],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+        **options,
+    ) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def says(child: subprocess.Popen[bytes], what: bytes) -> None:
+    """Wait until a child of ``running_python`` has written this, and see that it is this."""
+    assert child.stdout is not None
+    said = b""
+    while len(said) < len(what):
+        assert readable(child.stdout.fileno())
+        piece = child.stdout.read(len(what) - len(said))
+        if not piece:
+            break
+        said += piece
+    assert said == what, said
+
+
+def tell(child: subprocess.Popen[bytes], what: bytes = b".") -> None:
+    assert child.stdin is not None
+    child.stdin.write(what)
+
+
+def taken(pid: int, signum: int) -> None:
+    """Wait until a process has taken what it was sent, as the kernel sees it."""
+
+    def pending() -> bool:
+        with open(f"/proc/{pid}/status") as status:
+            sets = [int(line.split()[1], 16) for line in status if line[3:6] == "Pnd"]
+        return any(word >> (signum - 1) & 1 for word in sets)
+
+    until(lambda: not pending(), f"process {pid} takes signal {signum}")
 
 
 def python_says(code: str, *args: str, **options: Any) -> str:

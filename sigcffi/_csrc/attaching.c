@@ -144,6 +144,7 @@ static int64_t attach(int signum, const struct slot *what)
     slot->cell = what->cell;
     slot->from = what->from;
     slot->is_socket = what->is_socket;
+    atomic_store(&slot->echoes, false);
     slot->handle = new_handle(index);
     atomic_store(&slot->count, 0);
     atomic_store(&slot->missed, 0);
@@ -564,13 +565,23 @@ static int nap(uint32_t event, unsigned arrivals, int64_t nanoseconds)
     return over ? -ETIMEDOUT : -EINTR;
 }
 
-/* Until a flag is set: 1, or what nap() says. */
-int sigcffi_sleep_until_set(int cell, unsigned arrivals, int64_t nanoseconds)
+/* Lock held. Whether a flag is set, or was detached. */
+static bool is_over(int signum, int64_t flag)
+{
+    const struct slot *slot = slot_of(signum, flag);
+    return slot == NULL || atomic_load(&state.cells[slot->cell]) != 0;
+}
+
+/* Until a flag is set, or was detached: 1, or what nap() says. */
+int sigcffi_sleep_until_set(int signum, int64_t flag, unsigned arrivals, int64_t nanoseconds)
 {
     /* Sequentially consistent: see sigcffi_something_happened(). */
     atomic_fetch_add(&state.sleepers, 1);
     uint32_t event = atomic_load(&state.events);
-    int result = atomic_load(&state.cells[cell]) != 0 ? 1 : nap(event, arrivals, nanoseconds);
+    sigcffi_take_lock();
+    bool over = is_over(signum, flag);
+    sigcffi_release_lock();
+    int result = over ? 1 : nap(event, arrivals, nanoseconds);
     atomic_fetch_sub(&state.sleepers, 1);
     return result;
 }
@@ -604,5 +615,6 @@ void sigcffi_slots_after_fork(void)
         for (int index = 0; index < SIGCFFI_SLOTS; index++) {
             atomic_store(&state.slots[signum][index].count, 0);
             atomic_store(&state.slots[signum][index].missed, 0);
+            atomic_store(&state.slots[signum][index].echoes, false);
         }
 }

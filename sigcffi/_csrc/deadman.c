@@ -52,8 +52,20 @@ static void set_alarm(void)
     alarm(LAST_WORDS);
 }
 
+/* Let the main thread take SIGABRT, if it does not block that: its traceback is the one that tells
+ * most, and PyPy's faulthandler prints no other than that of the thread it runs in. */
+static void abort_in_main_thread(void)
+{
+#if SIGCFFI_HAS_TGSIGQUEUE
+    const struct timespec time = {.tv_sec = LAST_WORDS / 2};
+    if (!sigcffi_main_thread_blocks(SIGABRT) &&
+        syscall(SYS_tgkill, getpid(), atomic_load(&state.main_tid), SIGABRT) == 0)
+        nanosleep(&time, NULL);
+#endif
+}
+
 /* End the process by SIGABRT. If a C library handles that, faulthandler say, which then prints a
- * traceback, it is called first, here: other threads may be anywhere. */
+ * traceback, it is called first. */
 static _Noreturn void end(void)
 {
     static const char message[] = "sigcffi: kill_after: no sign of life, ending the process\n";
@@ -61,6 +73,7 @@ static _Noreturn void end(void)
     ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
     (void)written;
     if (sigcffi_query(SIGABRT) == SIGCFFI_FOREIGN) {
+        abort_in_main_thread();
         sigset_t abort_alone = sigcffi_set_of(sigcffi_bit(SIGABRT));
         pthread_sigmask(SIG_UNBLOCK, &abort_alone, NULL);
         raise(SIGABRT);

@@ -365,6 +365,18 @@ int sigcffi_interpose(int signum)
     return result;
 }
 
+/* The same if something is attached to it: somebody may have put a handler in the trampoline's
+ * place. Not otherwise: where the last action has just been detached nothing would take it away. */
+int sigcffi_stay_on_top(int signum)
+{
+    int result = 0;
+    sigcffi_take_lock();
+    if (sigcffi_is_signal(signum) && (atomic_load(&channel.slotted) & sigcffi_bit(signum)))
+        result = sigcffi_interpose_locked(signum);
+    sigcffi_release_lock();
+    return result;
+}
+
 /* Lock held. Put the base back, unless somebody else has replaced the trampoline meanwhile. */
 static int withdraw(int signum)
 {

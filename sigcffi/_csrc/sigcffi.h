@@ -96,6 +96,7 @@ int sigcffi_recognise(int signum);
 int sigcffi_registered(int signum);
 int sigcffi_cover(int signum);
 int sigcffi_interpose(int signum);
+int sigcffi_stay_on_top(int signum);
 int sigcffi_withdraw(int signum);
 int sigcffi_dispatched(int signum, int flags);
 void sigcffi_record(int signum, int on);
@@ -129,7 +130,7 @@ int64_t sigcffi_received(int64_t handle);
 bool sigcffi_give_back(int64_t handle, uint64_t first, uint64_t count);
 uint64_t sigcffi_receiver_dropped(int64_t handle);
 uint64_t sigcffi_holds_back(int64_t handle);
-int sigcffi_sleep_until_set(int cell, unsigned arrivals, int64_t nanoseconds);
+int sigcffi_sleep_until_set(int signum, int64_t flag, unsigned arrivals, int64_t nanoseconds);
 int sigcffi_sleep_until_received(int64_t handle, unsigned arrivals, int64_t nanoseconds);
 
 /* --- deadman.c --- */

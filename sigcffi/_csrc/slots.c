@@ -127,18 +127,39 @@ static bool was_sent(const siginfo_t *info)
     return info->si_code == SI_USER || info->si_code == SI_QUEUE || info->si_code == SI_TKILL;
 }
 
+/* handler context. Whether this is what was forwarded to a group that this process is part of.
+ *
+ * Where the queue is used up the kernel does not tell who has sent a real-time signal: SI_USER,
+ * process 0. So do signals from outside of a container, which are to go on: what is taken for an
+ * echo is one such for each signal that was forwarded. */
+static bool is_echo(struct slot *slot, const siginfo_t *info)
+{
+    bool is_bare = info->si_code == SI_USER && info->si_pid == 0;
+    if (!is_bare && !(was_sent(info) && info->si_pid == getpid())) return false;
+    return atomic_exchange(&slot->echoes, false) || !is_bare;
+}
+
+/* handler context. Send a signal on to a group. */
+static bool forward_to_group(struct slot *slot, int signum, const siginfo_t *info)
+{
+    if (is_echo(slot, info)) return true;
+    /* Before it is sent: another thread may take it at once. */
+    if (slot->number == 0 || slot->number == -getpgrp()) atomic_store(&slot->echoes, true);
+    return kill(slot->number, signum) == 0;
+}
+
 /* handler context. Send a signal on; whether somebody got it, or had it already.
  *
  * What comes from where it would go is not sent back: of two that forward to each other, and of a
  * group that this process is part of, nobody would ever hear the end. */
-static bool forward(const struct slot *slot, int signum, const siginfo_t *info)
+static bool forward(struct slot *slot, int signum, const siginfo_t *info)
 {
-    int self = getpid();
-    if (was_sent(info) && info->si_pid == (slot->number > 0 ? slot->number : self)) return true;
+    if (slot->number <= 0) return forward_to_group(slot, signum, info);
+    if (was_sent(info) && info->si_pid == slot->number) return true;
 #if SIGCFFI_HAS_PIDFD
     if (slot->fd >= 0) {
         siginfo_t whole = *info;
-        whole.si_pid = self;
+        whole.si_pid = getpid();
         whole.si_uid = getuid();
         return syscall(SYS_pidfd_send_signal, slot->fd, signum,
                        info->si_code == SI_QUEUE ? &whole : NULL, 0) == 0;

@@ -77,6 +77,7 @@ struct slot {
     int cell;                /* a flag's, to be set or to be asked; else -1 */
     int from;                /* no sooner than the delivery of this number */
     bool is_socket;          /* fd */
+    _Atomic bool echoes;     /* what was forwarded to this process's own group is to come back */
     int64_t handle;          /* by which its owner knows it; below it the index */
     _Atomic uint64_t count;  /* deliveries, for force_quit those that Python has not seen */
     _Atomic uint64_t missed; /* of them, those that came to nothing */

@@ -91,6 +91,7 @@ HANDLER_MAY_CALL = {
     "__errno_location": "the address of a thread's own variable",
     "clock_gettime": "async-signal-safe (POSIX); reads memory that the kernel shares",
     "getpid": "a system call and no more",
+    "getpgrp": "a system call and no more",
     "getuid": "a system call and no more",
     "syscall": "a system call and no more: not even a cancellation point",
     "sigaction": "async-signal-safe (POSIX); takes no lock",

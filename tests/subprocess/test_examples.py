@@ -12,30 +12,65 @@ from pathlib import Path
 import pytest
 from support import DEADLINE
 
+import sigcffi as signal
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
+    ("name", "expected", "status"),
     [
         (
             "open_with_timeout.py",
             "Opening a device that nobody answers for, for at most 2 seconds ...\n"
             "Signal handler called with signal 14 (Alarm clock)\n"
             "Gave up: Couldn't open device!\n",
+            0,
+        ),
+        (
+            "stop_a_c_loop.py",
+            "Adding up pi until a signal comes ...\nStopped: True. It is about 3.14.\n",
+            0,
+        ),
+        (
+            "supervisor.py",
+            "program: working\nprogram: stopping\n"
+            "supervisor: the program has ended with status 7\n",
+            7,
         ),
     ],
 )
-def test_an_example_ends_by_itself_and_says_what_happened(name: str, expected: str) -> None:
+def test_an_example_ends_by_itself_and_says_what_happened(
+    name: str, expected: str, status: int
+) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLES / name],
         capture_output=True,
-        check=True,
+        check=False,
         text=True,
         timeout=DEADLINE,
     )
     assert done.stdout == expected
     assert done.stderr == ""
+    assert done.returncode == status
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_the_supervisor_ends_as_what_it_runs_ends(signum: int) -> None:
+    program = "import sys; print('there', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, EXAMPLES / "supervisor.py", sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "there\n"
+        process.send_signal(signum)
+        process.wait(DEADLINE)
+        said = process.stdout.read()
+    assert said == f"supervisor: the program has ended with status {-signum}\n"
+    assert process.returncode == -signum
 
 
 def test_every_example_is_run() -> None:

@@ -1,0 +1,277 @@
+"""``kill_after``: the process ends unless Python gives a sign of life in time.
+
+Where the end is awaited the time is short, and where it must not come, a minute; or a second, if
+that is to pass, with nothing to do meanwhile that takes as long.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stuck import child, ended
+from support import join, python_says, run_python, says
+
+import sigcffi as signal
+from sigcffi import DeadMansSwitch, kill_after
+
+MESSAGE = "sigcffi: kill_after: no sign of life, ending the process\n"
+# faulthandler may stumble over the frames of threads that go on running.
+ENDS = (-signal.SIGABRT, -signal.SIGSEGV)
+
+
+def test_a_process_that_is_stuck_in_c_dies_with_a_traceback(foreign_path: Path) -> None:
+    code = """
+    def in_the_library():
+        sit()
+
+    signal.kill_after(0.05)
+    in_the_library()
+    """
+    with child(foreign_path, code) as process:
+        says(process, b".")
+        status = ended(process, b"in in_the_library")
+    assert status == -signal.SIGABRT
+
+
+@pytest.mark.parametrize("seconds", ["1e-9", "0.01"])
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        "while True: pass",
+        "time.sleep(1000)",
+        "threading.Event().wait()",
+        "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()); os.read(gate, 1)",
+        "signal.deferred().__enter__(); time.sleep(1000)",
+        "signal.signal(signal.SIGABRT, print); time.sleep(1000)",
+        "signal.signal(signal.SIGABRT, signal.SIG_IGN); time.sleep(1000)",
+        "counter = actions.counter(signal.SIGABRT); time.sleep(1000)",
+        "[thread.start() for thread in threads]; threads[0].join()",
+    ],
+)
+def test_whatever_the_process_is_doing_it_ends(waiting: str, seconds: str) -> None:
+    done = run_python(f"""
+        import os, resource, threading, time
+        import sigcffi as signal
+        from sigcffi import actions
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        gate, latch = os.pipe()
+        threads = [threading.Thread(target=os.read, args=(gate, 1)) for _ in range(4)]
+        switch = signal.kill_after({seconds})
+        {waiting}
+    """)
+    assert done.returncode in ENDS
+    assert done.stderr.startswith(MESSAGE)
+    assert done.stdout == ""
+
+
+def test_who_is_petted_lives_and_dies_when_that_ends() -> None:
+    done = run_python("""
+        import resource, time
+        import sigcffi as signal
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        switch = signal.kill_after(1)
+        begin = time.monotonic()
+        while time.monotonic() < begin + 1.2:
+            switch.pet()
+        print("alive", flush=True)
+        time.sleep(1000)
+    """)
+    assert (done.returncode, done.stdout) == (-signal.SIGABRT, "alive\n")
+
+
+def test_a_cancelled_switch_does_nothing_and_an_earlier_one_comes_first() -> None:
+    done = run_python("""
+        import os, resource, time
+        import sigcffi as signal
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        first = signal.kill_after(60)
+        with signal.kill_after(1) as second, signal.kill_after(1):
+            pass
+        begin = time.monotonic()
+        while time.monotonic() < begin + 1.2:
+            os.sched_yield()
+        print("alive", flush=True)
+        third = signal.kill_after(0.05)
+        time.sleep(1000)
+    """)
+    assert (done.returncode, done.stdout) == (-signal.SIGABRT, "alive\n")
+
+
+def test_nobody_need_keep_it() -> None:
+    done = run_python("""
+        import gc, resource, time
+        import sigcffi as signal
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.kill_after(0.2)
+        gc.collect()
+        time.sleep(1000)
+    """)
+    assert done.returncode == -signal.SIGABRT
+
+
+def test_who_ends_in_time_ends_as_always() -> None:
+    assert python_says("import sigcffi; sigcffi.kill_after(60); print('done')") == "done\n"
+
+
+def test_a_standard_error_that_takes_nothing_does_not_keep_it_alive(foreign_path: Path) -> None:
+    code = """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    try:
+        while True:
+            os.write(writing, bytes(4096))
+    except BlockingIOError:
+        os.set_blocking(writing, True)
+    os.dup2(writing, 2)
+    signal.kill_after(0.01)
+    sit()
+    """
+    with child(foreign_path, code) as process:
+        says(process, b".")
+        assert ended(process) in (-signal.SIGABRT, -signal.SIGALRM)
+
+
+def test_a_program_without_standard_error_ends_too() -> None:
+    done = run_python("""
+        import os, resource, sys, time
+        import sigcffi as signal
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.close(2)
+        sys.stderr = None
+        signal.kill_after(0.01)
+        time.sleep(1000)
+    """)
+    assert done.returncode == -signal.SIGABRT
+
+
+def test_a_forked_child_is_not_watched_and_may_have_its_own() -> None:
+    code = """
+        import os, resource, signal as standard, time
+        import sigcffi as signal
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        parents = signal.kill_after(60)
+        child = os.fork()
+        if child == 0:
+            assert parents.remaining() is None
+            try:
+                parents.pet()
+            except ValueError:
+                parents.cancel()
+                own = signal.kill_after(0.05)
+                time.sleep(1000)
+            os._exit(0)
+        print(os.waitpid(child, 0)[1] & 0x7f == standard.SIGABRT)
+        short = signal.kill_after(1)
+        child = os.fork()
+        short.cancel()
+        if child == 0:
+            begin = time.monotonic()
+            while time.monotonic() < begin + 1.2:
+                os.sched_yield()
+            os._exit(3)
+        print(os.waitpid(child, 0)[1] == 3 << 8)
+        print(0 < parents.remaining() <= 60)
+        parents.pet()
+    """
+    assert python_says(code) == "True\nTrue\nTrue\n"
+
+
+def test_threads_may_pet_and_cancel() -> None:
+    errors: list[BaseException] = []
+    switches = [kill_after(60) for _ in range(4)]
+
+    def work(number: int) -> None:
+        try:
+            for _ in range(100):
+                switches[number].pet()
+                with kill_after(60) as own:
+                    own.pet()
+                assert own.remaining() is None
+            switches[number - 1].cancel()
+        except ValueError:
+            assert switches[number].remaining() is None  # its neighbour was quicker
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        join(thread)
+    assert errors == []
+    for switch in switches:
+        switch.cancel()
+        assert switch.remaining() is None
+
+
+def test_it_tells_how_much_is_left() -> None:
+    with kill_after(60) as switch:
+        assert isinstance(switch, DeadMansSwitch)
+        assert switch.seconds == 60
+        left = switch.remaining()
+        assert left is not None
+        assert 0 < left <= 60
+        assert repr(switch).startswith("<DeadMansSwitch of 60 s, ")
+        assert repr(switch).endswith(" s left>")
+        switch.pet()
+    assert switch.remaining() is None
+    assert repr(switch) == "<DeadMansSwitch of 60 s, cancelled>"
+    with pytest.raises(ValueError, match="cancelled"):
+        switch.pet()
+    assert switch.remaining() is None
+    switch.cancel()
+
+
+def test_what_could_not_be_started_is_not_left_behind() -> None:
+    """There is no room for the thread's stack."""
+    code = """
+        import os, resource, time
+        import sigcffi as signal
+
+        with open("/proc/self/statm") as sizes:
+            pages = int(sizes.read().split()[0])
+        former = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**20, former[1]))
+        try:
+            signal.kill_after(0.1)
+        except OSError as error:
+            print(type(error).__name__, flush=True)
+        resource.setrlimit(resource.RLIMIT_AS, former)
+        begin = time.monotonic()
+        with signal.kill_after(60):
+            while time.monotonic() < begin + 0.2:
+                os.sched_yield()
+        print("alive")
+    """
+    assert python_says(code) == "BlockingIOError\nalive\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "error"),
+    [
+        (0, ValueError),
+        (0.0, ValueError),
+        (-1, ValueError),
+        (-0.5, ValueError),
+        (float("nan"), ValueError),
+        (float("inf"), OverflowError),
+        (-float("inf"), OverflowError),
+        (2**33, OverflowError),
+        (1e10, OverflowError),
+        ("1", TypeError),
+        (None, TypeError),
+        ([], TypeError),
+    ],
+)
+def test_what_is_no_time_is_refused(seconds: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        kill_after(seconds)
