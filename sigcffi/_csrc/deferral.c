@@ -131,7 +131,9 @@ void sigcffi_owe_again(int signum, unsigned deliveries)
 uint64_t sigcffi_pressure(uint64_t wanted)
 {
     uint64_t pressure = sigcffi_receivers_pressure(wanted);
-    if (sigcffi_on_main_thread()) pressure |= atomic_fetch_and(&channel.pressure, ~wanted);
+    /* A handler that adds to it in between has come after. */
+    if (sigcffi_on_main_thread() && atomic_load(&channel.pressure) != 0)
+        pressure |= atomic_fetch_and(&channel.pressure, ~wanted);
     return pressure;
 }
 

@@ -438,6 +438,7 @@ static void after_fork_in_child(void)
     if (!sigcffi_on_main_thread()) pressure = 0;
     pressure |= sigcffi_slots_after_fork();
     sigcffi_deadman_after_fork();
+    sigcffi_timers_after_fork();
     mask_before_fork = sigcffi_set_of(sigcffi_word_of(&mask_before_fork) & ~pressure);
     if (!sigcffi_on_main_thread()) {
         /* The handlers that ran, and the mask that has been added to, were another thread's. */

@@ -310,6 +310,8 @@ void sigcffi_relax(void *context)
  * wanted to have some of that blocked by itself. */
 uint64_t sigcffi_receivers_pressure(uint64_t wanted)
 {
+    /* A handler that adds to it in between has come after. */
+    if (atomic_load_explicit(&pressure, memory_order_relaxed) == 0) return 0;
     uint64_t former = atomic_fetch_and(&pressure, ~wanted);
     if ((former & wanted) && sigcffi_on_main_thread())
         atomic_fetch_and(&state.main_pressed, ~wanted);

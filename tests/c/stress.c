@@ -2,10 +2,11 @@
  *
  * Law: a case is named after the promise it puts to the test, counts exactly, and ends the same
  * way every time; only the interleavings on the way differ. It knows the C half by sigcffi.h
- * alone. Run by run.py, which builds it plain and under sanitizers; each case is a process of
- * its own, and can be named on the command line.
+ * and the layout of a record alone. Run by run.py, which builds it plain and under sanitizers; each
+ * case is a process of its own, and can be named on the command line.
  */
 #include "harness.h"
+#include "ring.h"
 
 #include <math.h>
 #include <sched.h>
@@ -1215,12 +1216,13 @@ static void masks_travel_as_words(void)
     EQUAL(sigcffi_sigmask(4711, 0), -1);
     MUST(raise(STANDARD));
     EQUAL(sigcffi_sigpending(), (long long)sigcffi_bit(STANDARD));
-    sigcffi_siginfo info = sigcffi_sigtimedwait(both, -1);
-    EQUAL(info.signo, STANDARD);
-    EQUAL(info.pid, getpid());
-    EQUAL(sigcffi_sigtimedwait(both, 0).signo, -EAGAIN);
+    struct sigcffi_record record;
+    EQUAL(sigcffi_accept(both, -1, &record), STANDARD);
+    EQUAL(record.signo, STANDARD);
+    EQUAL(record.pid, getpid());
+    EQUAL(sigcffi_accept(both, 0, NULL), -EAGAIN);
     EQUAL(sigcffi_pthread_kill((unsigned long)pthread_self(), SIGRTMAX), 0);
-    EQUAL(sigcffi_sigtimedwait(both, 1000000000).signo, SIGRTMAX);
+    EQUAL(sigcffi_accept(both, 1000000000, NULL), SIGRTMAX);
     EQUAL(sigcffi_pidfd_send_signal(-1, STANDARD, 0), SIGCFFI_HAS_PIDFD ? -EBADF : -ENOSYS);
     figures("block, pend, accept");
 }
