@@ -36,12 +36,12 @@ class _Blocked(Scope):
             mask = Mask(_block(self._set))
             if LOOKS_LATE:
                 run_due_handlers()  # before the block, not in it
+            return mask
         except BaseException:
             # A handler has raised, and nobody will leave what may just have been entered.
             if _blocks() != former:
                 _unblock(self._set)
             raise
-        return mask
 
     def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
         _unblock(self._set)
