@@ -96,7 +96,9 @@ def by_a_descriptor() -> None:
         fcntl.fcntl(pipe[0], getattr(fcntl, "F_SETOWN", 8), os.getpid())
         fcntl.fcntl(pipe[0], 10, int(Q))  # F_SETSIG, which the module fcntl lacks before 3.12
         fcntl.fcntl(pipe[0], fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
-    os.write(pipe[1], b"x")
+        # What comes instead where there is no room in the queue of signals.
+        standard.signal(signal.SIGIO, standard.SIG_IGN)
+    until(lambda: os.write(pipe[1], b"x") and Q in signal.sigpending(), "room in the queue")
 
 
 @pytest.fixture
