@@ -112,11 +112,15 @@ def test_a_block_that_another_thread_ends_changes_nothing_there() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, {A, B})
         block.__exit__(None, None, None)
         masks.append(mask())
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        with block:
+            masks.append(mask())
+        masks.append(mask())
 
     thread = threading.Thread(target=run)
     thread.start()
     join(thread)
-    assert masks == [{A, B}]
+    assert masks == [{A, B}, {A}, set()]
     assert mask() == {A}
     block.__exit__(None, None, None)
     assert mask() == set()

@@ -111,6 +111,18 @@ def test_a_closed_timer_says_so_and_sends_nothing(make: Make) -> None:
         assert signal.sigpending() == set()
 
 
+def test_one_that_another_thread_is_just_closing_says_so_too(make: Make) -> None:
+    """The kernel has given it up already, and the object does not know yet."""
+    timer = make(Q)
+    lib.sigcffi_timer_delete(timer._handle)
+    for call in (timer.gettime, lambda: timer.settime(1), lambda: timer.overrun):
+        with pytest.raises(ValueError, match="the timer is closed"):
+            call()
+    with pytest.raises(signal.ItimerError):
+        timer.settime(-1)
+    assert timer.closed
+
+
 def test_one_that_is_not_closed_is_closed_when_it_is_collected(make: Make) -> None:
     timer = with_room(lambda: signal.Timer(Q))
     timer.settime(1000)
