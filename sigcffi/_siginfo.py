@@ -180,7 +180,9 @@ class SigInfo:
 
     @property
     def si_timerid(self) -> int | None:
-        """Of a POSIX timer (SI_TIMER): the kernel's number for it. None for other signals."""
+        """Of a POSIX timer (SI_TIMER): the kernel's number for it, ``Timer.timerid``. None for
+        other signals.
+        """
         return self._all()[10]
 
     @property
@@ -192,8 +194,8 @@ class SigInfo:
 
     @property
     def time_ns(self) -> int | None:
-        """When the C handler recorded it: nanoseconds of ``time.monotonic_ns()``. None only if
-        nothing is known.
+        """When the C handler recorded it, or a wait accepted it: nanoseconds of
+        ``time.monotonic_ns()``. None only if nothing is known.
         """
         return self._all()[12]
 
