@@ -7,12 +7,15 @@
 #   _inspect                         what every signal would do now; strsignal
 #   actions  _force_quit  _receiving flags, counters, ... in C; force_quit; open_signal_receiver
 #   _attaching  _sleeping            what acts in C until it is closed; sleeping until it has
-#   _deferring  _waiting             deferred; pause, sigwait, sigwaitinfo, sigtimedwait
+#   _deferring  _blocking  _waiting  deferred; blocked; pause, sigsuspend, sigwait, sigwaitinfo,
+#                                    sigtimedwait, sigdrain
 #   _handlers  _sigaction  _subscribing   signal, getsignal, siginterrupt; sigaction, handling,
 #                                    ignoring; subscribe
 #   _installing                      how what is done about a signal changes
 #   _dispatch  _action               from the ring to the handlers; Action, SA_*
-#   _itimers  _masks  _sending  _siginfo   alarm and itimers; masks; sigqueue, ...; SigInfo
+#   _signalfd                        signalfd, and what is read from it
+#   _itimers  _timers  _masks  _sending  _siginfo   alarm and itimers; Timer; masks; sigqueue, ...;
+#                                    SigInfo
 #   _dead_man                        kill_after
 #   _mainthread  _constants  _names  which thread runs handlers; names the standard module may
 #                                    lack; names of signals and of SI_* codes
@@ -29,6 +32,7 @@ from signal import *  # noqa: F403
 
 from sigcffi import actions as actions
 from sigcffi._action import *  # noqa: F403
+from sigcffi._blocking import blocked as blocked
 from sigcffi._constants import *  # type: ignore[assignment,unused-ignore]  # noqa: F403
 from sigcffi._dead_man import DeadMansSwitch as DeadMansSwitch
 from sigcffi._dead_man import kill_after as kill_after
@@ -59,12 +63,16 @@ from sigcffi._sigaction import handling as handling
 from sigcffi._sigaction import ignoring as ignoring
 from sigcffi._sigaction import sigaction as sigaction
 from sigcffi._siginfo import SigInfo as SigInfo
+from sigcffi._signalfd import *  # noqa: F403
 from sigcffi._subscribing import Subscription as Subscription
 from sigcffi._subscribing import subscribe as subscribe
+from sigcffi._timers import *  # noqa: F403
 from sigcffi._waiting import pause as pause
-from sigcffi._waiting import sigtimedwait as sigtimedwait
+from sigcffi._waiting import sigdrain as sigdrain
+from sigcffi._waiting import sigsuspend as sigsuspend
+from sigcffi._waiting import sigtimedwait as sigtimedwait  # type: ignore[assignment,unused-ignore]
 from sigcffi._waiting import sigwait as sigwait
-from sigcffi._waiting import sigwaitinfo as sigwaitinfo
+from sigcffi._waiting import sigwaitinfo as sigwaitinfo  # type: ignore[assignment,unused-ignore]
 
 # Shown, and pickled, under the name that programs use.
 for _name, _object in list(globals().items()):

@@ -69,7 +69,9 @@ def nanoseconds(seconds: Number, /) -> int:
 
     ValueError for NaN, OverflowError for an infinity, TypeError for what is not a number.
     """
-    if isinstance(seconds, float) or (_PYPY and hasattr(type(seconds), "__float__")):
+    if isinstance(seconds, float) or (
+        _PYPY and hasattr(type(seconds), "__float__") and not isinstance(seconds, int)
+    ):
         # The product is rounded to a float and then up: a tiny positive time stays positive.
         return (float(seconds) * 1e9).__ceil__()  # importing math takes as long as all of this
     return index(seconds) * 1_000_000_000  # type: ignore[arg-type]

@@ -53,7 +53,7 @@ def new_records(count: int) -> tuple[Any, Any]:
     """Memory for so many records of ring.h, all zero: for C, and as bytes for Python, which exist
     as long as the first does.
     """
-    records = _ffi.new("char[]", count * lib.SIGCFFI_RECORD_SIZE)
+    records = _ffi.new("struct sigcffi_record[]", count)
     return records, memoryview(_ffi.buffer(records)).cast("B")
 
 

@@ -9,6 +9,9 @@ Source: pthread_sigmask(3), sigpending(2), POSIX.1-2008.
 from __future__ import annotations
 
 import errno
+
+# collections.abc under the name by which every interpreter has it loaded.
+from _collections_abc import Set
 from signal import NSIG, Sigmasks, Signals
 
 from sigcffi._arguments import index, long
@@ -18,10 +21,10 @@ from sigcffi._names import member
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import SupportsIndex
+    from collections.abc import Iterable, Iterator
+    from typing import Any, SupportsIndex
 
-__all__ = ["members", "pthread_sigmask", "sigpending", "valid_signals", "word_of"]
+__all__ = ["Mask", "members", "pthread_sigmask", "sigpending", "valid_signals", "word_of"]
 
 _sigmask = lib.sigcffi_sigmask
 _sigpending = lib.sigcffi_sigpending
@@ -66,6 +69,34 @@ def members(word: int) -> set[Signals]:
             _sets.clear()
         _sets[word] = known
     return known.copy()
+
+
+class Mask(Set):  # type: ignore[type-arg]
+    """A mask as an immutable set of signals, which is made when somebody looks into it."""
+
+    __slots__ = ("_word",)
+
+    def __init__(self, word: int) -> None:
+        self._word = word
+
+    def __contains__(self, signum: object, /) -> bool:
+        return signum in members(self._word)
+
+    def __iter__(self) -> Iterator[Signals]:
+        return iter(members(self._word))
+
+    def __len__(self) -> int:
+        return len(members(self._word))
+
+    def __hash__(self) -> int:
+        return self._hash()  # as that of a frozenset, which may be equal
+
+    @classmethod
+    def _from_iterable(cls, signums: Iterable[Any], /) -> set[Any]:
+        return set(signums)  # what operators make of it
+
+    def __repr__(self) -> str:
+        return f"Mask({members(self._word) or ''})"
 
 
 def pthread_sigmask(how: SupportsIndex, mask: Iterable[SupportsIndex]) -> set[Signals]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 # collections.abc under the name by which every interpreter has it loaded.
 from _collections_abc import Sequence
+from itertools import starmap
 from struct import Struct
 
 from sigcffi._names import code_name, member, name_of
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     Fields = tuple[int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int]  # _FIELDS
     Payload = Union[bytes, Fields, None]
 
-__all__ = ["SigInfo"]
+__all__ = ["RECORD", "SigInfo", "decoded"]
 
 _FIELDS = (
     *("si_signo", "si_code", "si_errno", "si_pid", "si_uid", "si_status", "si_band"),
@@ -36,6 +37,7 @@ _NOTHING: Any = (None,) * (len(_FIELDS) - 1)
 # A record of ring.h from its code on: code, error, fields, pid, uid, status, fd, timerid, overrun,
 # value, unused, addr, band, time_ns. A bit of "fields" says that one of them means something.
 _unpack = Struct("=iiIiIiiiii4xQqq").unpack
+RECORD = Struct("=8xi68s")  # behind the sequence: signo, and all that
 _PID, _UID, _STATUS, _BAND, _VALUE, _ADDR, _FD, _TIMERID, _OVERRUN = (1 << bit for bit in range(9))
 
 
@@ -178,7 +180,9 @@ class SigInfo:
 
     @property
     def si_timerid(self) -> int | None:
-        """Of a POSIX timer (SI_TIMER): the kernel's number for it. None for other signals."""
+        """Of a POSIX timer (SI_TIMER): the kernel's number for it, ``Timer.timerid``. None for
+        other signals.
+        """
         return self._all()[10]
 
     @property
@@ -190,8 +194,8 @@ class SigInfo:
 
     @property
     def time_ns(self) -> int | None:
-        """When the C handler recorded it: nanoseconds of ``time.monotonic_ns()``. None only if
-        nothing is known.
+        """When the C handler recorded it, or a wait accepted it: nanoseconds of
+        ``time.monotonic_ns()``. None only if nothing is known.
         """
         return self._all()[12]
 
@@ -250,6 +254,12 @@ class SigInfo:
 
 # Not as a base, whose metaclass would make every SigInfo cost more.
 Sequence.register(SigInfo)
+
+
+def decoded(records: Any) -> list[SigInfo]:
+    """Records of ring.h, one behind the other, as objects."""
+    return list(starmap(SigInfo, RECORD.iter_unpack(records)))
+
 
 _HOW = {
     "SI_USER": " sent with kill{sender}",

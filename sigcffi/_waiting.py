@@ -1,9 +1,11 @@
-"""Waiting for a signal: ``pause``, ``sigwait``, ``sigwaitinfo``, ``sigtimedwait``.
+"""Waiting for a signal: ``pause``, ``sigsuspend``; ``sigwait``, ``sigwaitinfo``, ``sigtimedwait``,
+``sigdrain``.
 
-Law: a wait releases the interpreter to other threads, lets handlers of other signals run and then
-goes on (PEP 475) until an absolute deadline.
+Law: the first two wait for a handler and return after it, the others accept a signal without one.
+A wait releases the interpreter to other threads, lets handlers of other signals run and then goes
+on (PEP 475) until an absolute deadline.
 
-Source: pause(2), sigwaitinfo(2), POSIX.1-2008.
+Source: pause(2), sigsuspend(2), sigwaitinfo(2), POSIX.1-2008.
 """
 
 from __future__ import annotations
@@ -11,13 +13,13 @@ from __future__ import annotations
 import errno
 import time
 
-from sigcffi._arguments import nanoseconds
-from sigcffi._constants import struct_siginfo
-from sigcffi._ffi import check, lib
+from sigcffi._arguments import index, nanoseconds
+from sigcffi._ffi import NULL, check, lib, new_records
 from sigcffi._handlers import cover_all
 from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
-from sigcffi._masks import word_of
+from sigcffi._masks import Mask, word_of
 from sigcffi._names import member
+from sigcffi._siginfo import RECORD, SigInfo, decoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +29,14 @@ if TYPE_CHECKING:
 
     from sigcffi._arguments import Number
 
-__all__ = ["pause", "sigtimedwait", "sigwait", "sigwaitinfo"]
+__all__ = ["pause", "sigdrain", "sigsuspend", "sigtimedwait", "sigwait", "sigwaitinfo"]
+
+_SIZE = lib.SIGCFFI_RECORD_SIZE
+_TIME_OVER, _INTERRUPTED = -errno.EAGAIN, -errno.EINTR
+_FOR_EVER = -1
+_BATCH = 64  # records that one call can bring
+
+_spare: list[Any] = []  # memory for as many that nobody is using, for C and for Python
 
 
 def pause() -> None:
@@ -45,26 +54,71 @@ def pause() -> None:
         run_due_handlers()
 
 
-def _wait(word: int, deadline: int | None) -> Any:
-    """One of the signals in *word*, or None at the *deadline* (monotonic, in nanoseconds)."""
-    left = -1
+def sigsuspend(mask: Iterable[SupportsIndex], /) -> None:
+    """Sleep with another signal mask until a signal has been handled in the calling thread, and
+    have the former mask back. The masks are changed and the thread sleeps in one step.
+
+    *mask* is the whole mask for that time, any iterable of signal numbers. In the main thread the
+    Python handler has run when the call returns (with the former mask), and what it raises leaves
+    it. It may also return for a reason that nobody sees; so the way to wait without a race is:
+    block, test, suspend, and test again.
+
+        with blocked(SIGUSR1) as former:
+            while not done:
+                sigsuspend(former)
+
+    Raises ValueError for a number that is not a signal's, TypeError for what is not an integer or
+    not iterable, before anything has changed.
+
+    Threads: it waits for signals that the kernel gives to the calling thread. A signal for the
+    process may go to any that does not block it, so others should.
+
+    Race conditions: none for a signal that was blocked before. One that was not, and arrives after
+    ``sigsuspend`` was called but before it slept, makes it return, as with ``pause``.
+
+    Source: sigsuspend(2), POSIX.1-2008.
+    """
+    arrivals = lib.sigcffi_arrivals()
+    word = mask._word if isinstance(mask, Mask) else word_of(mask)
+    cover_all()
+    lib.sigcffi_sigsuspend(word, arrivals)
+    if LOOKS_LATE:
+        run_due_handlers()
+
+
+def _memory() -> Any:
+    try:
+        return _spare.pop()
+    except IndexError:
+        return new_records(_BATCH)
+
+
+def _accept(word: int, wait: int, record: Any) -> int:
+    """Accept one of the signals in *word* into *record*, within *wait* nanoseconds (for ever if
+    negative): its number, or 0 when the time is over.
+    """
+    deadline = time.monotonic_ns() + wait if wait > 0 else 0
     while True:
-        if deadline is not None:
-            left = max(deadline - time.monotonic_ns(), 0)
-        info = lib.sigcffi_sigtimedwait(word, left)
-        if info.signo == -errno.EAGAIN:
-            return None
-        if info.signo != -errno.EINTR:
-            check(info.signo)
-            return info
+        signum = lib.sigcffi_accept(word, wait, record)
+        if signum > 0:
+            return signum
+        if signum == _TIME_OVER:
+            return 0
+        if signum != _INTERRUPTED:
+            check(signum)
         if LOOKS_LATE:
             run_due_handlers()
+        if wait > 0:
+            wait = max(deadline - time.monotonic_ns(), 0)
 
 
-def _struct(info: Any) -> struct_siginfo:
-    return struct_siginfo(
-        (info.signo, info.code, info.error, info.pid, info.uid, info.status, info.band)
-    )
+def _wait(word: int, wait: int) -> SigInfo | None:
+    """The same as an object, or None."""
+    records, memory = buffer = _memory()
+    accepted = _accept(word, wait, records)
+    info = SigInfo(*RECORD.unpack_from(memory)) if accepted else None
+    _spare.append(buffer)
+    return info
 
 
 def sigwait(sigset: Iterable[SupportsIndex]) -> Signals:
@@ -72,17 +126,20 @@ def sigwait(sigset: Iterable[SupportsIndex]) -> Signals:
 
     Its handler does not run. Handlers of other signals run meanwhile.
     """
-    return member(_wait(word_of(sigset), None).signo)
+    return member(_accept(word_of(sigset), _FOR_EVER, NULL))
 
 
-def sigwaitinfo(sigset: Iterable[SupportsIndex], /) -> struct_siginfo:
-    """Wait like ``sigwait`` and return a ``struct_siginfo``: si_signo, si_code, si_errno, si_pid,
-    si_uid, si_status, si_band. If a handler of another signal raises, its exception ends the wait.
+def sigwaitinfo(sigset: Iterable[SupportsIndex], /) -> SigInfo:
+    """Wait like ``sigwait`` and return a ``SigInfo``: the seven fields of ``struct_siginfo``, the
+    value that came with the signal, and more; ``time_ns`` is when it was accepted. If a handler of
+    another signal raises, its exception ends the wait.
     """
-    return _struct(_wait(word_of(sigset), None))
+    info = _wait(word_of(sigset), _FOR_EVER)
+    assert info is not None
+    return info
 
 
-def sigtimedwait(sigset: Iterable[SupportsIndex], timeout: Number, /) -> struct_siginfo | None:
+def sigtimedwait(sigset: Iterable[SupportsIndex], timeout: Number, /) -> SigInfo | None:
     """Like ``sigwaitinfo``, for at most *timeout* seconds (int or float, rounded up to nanoseconds;
     0: do not wait). None when the time is over.
 
@@ -94,5 +151,40 @@ def sigtimedwait(sigset: Iterable[SupportsIndex], timeout: Number, /) -> struct_
         raise OverflowError("timestamp too large to convert to C PyTime_t")
     if wait < 0:
         raise ValueError("timeout must be non-negative")
-    info = _wait(word, time.monotonic_ns() + wait)
-    return None if info is None else _struct(info)
+    return _wait(word, wait)
+
+
+def sigdrain(sigset: Iterable[SupportsIndex], *, max: SupportsIndex | None = None) -> list[SigInfo]:
+    """Accept all signals in *sigset* that are pending, at most *max* of them; never waits.
+
+    They are accepted as ``sigtimedwait`` accepts one, without their handlers, many by one call to
+    C: of each signal in the order in which it was queued, and of several the lower number first.
+    The signals should be blocked: one that is not is handled as ever, and never pending for long.
+
+    Returns a list of ``SigInfo``, empty if nothing is there. Where senders may be quicker than this
+    program, *max* sees to it that it comes to an end.
+
+    Raises ValueError for a number that is not a signal's and for a negative *max*, TypeError for
+    what is not an integer; nothing has been accepted then. If a handler of another signal raises
+    meanwhile, its exception leaves this call, and what has just been accepted is gone with it:
+    block that signal too, or use a receiver.
+
+    Threads: any thread may call it: for what is pending for the process or for that thread.
+
+    Source: sigtimedwait(2), POSIX.1-2008.
+    """
+    word, left = word_of(sigset), None if max is None else index(max)
+    if left is not None and left < 0:
+        raise ValueError("max must be non-negative")
+    infos: list[SigInfo] = []
+    records, memory = buffer = _memory()
+    while True:
+        room = _BATCH if left is None or left > _BATCH else left
+        count = check(lib.sigcffi_drain(word, records, room))
+        infos += decoded(memory[: count * _SIZE])
+        if count < room or count == 0:
+            break
+        if left is not None:
+            left -= count
+    _spare.append(buffer)
+    return infos

@@ -16,10 +16,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, TypeVar
 
 import sigcffi
 from sigcffi._sigcffi import ffi, lib
+
+T = TypeVar("T")
 
 PYPY = sys.implementation.name == "pypy"
 DEADLINE = 60.0  # seconds after which something that should happen is taken to have failed
@@ -119,6 +121,23 @@ def until(condition: Callable[[], Any], what: str = "condition") -> None:
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {DEADLINE} s")
         os.sched_yield()
+
+
+def with_room(call: Callable[[], T]) -> T:
+    """The outcome of *call*, which queues signals or makes a timer, as soon as there is room: the
+    kernel's queue is one for all processes of a user, and another may have filled it.
+    """
+    outcome: list[T] = []
+
+    def attempt() -> bool:
+        try:
+            outcome.append(call())
+        except BlockingIOError:
+            return False
+        return True
+
+    until(attempt, "room in the queue of signals")
+    return outcome[0]
 
 
 def join(thread: threading.Thread) -> None:

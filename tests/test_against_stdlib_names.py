@@ -38,7 +38,8 @@ def test_nothing_else_is_public_but_what_is_meant_to_be() -> None:
         *("dispositions", "dropped", "handling", "ignoring", "patch_stdlib", "pthread_sigqueue"),
         *("sigaction", "sigqueue", "subscribe", "unpatch_stdlib"),
         *("DeadMansSwitch", "ForceQuit", "Receiver", "actions", "force_quit", "kill_after"),
-        "open_signal_receiver",
+        *("CLOCK_BOOTTIME_ALARM", "CLOCK_REALTIME_ALARM", "Timer", "blocked", "sigdrain"),
+        *("open_signal_receiver", "signalfd", "signalfd_siginfo", "sigsuspend"),
         *CODES,
         *(name for name in dir(lib) if name.startswith("SA_")),
     }

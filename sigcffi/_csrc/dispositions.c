@@ -479,6 +479,7 @@ static void after_fork_in_child(void)
     finish_stop();
     sigcffi_slots_after_fork();
     sigcffi_deadman_after_fork();
+    sigcffi_timers_after_fork();
     mask_before_fork =
         sigcffi_set_of(sigcffi_word_of(&mask_before_fork) & ~sigcffi_pressure_after_fork());
     if (!sigcffi_on_main_thread()) {

@@ -1,12 +1,12 @@
 /* Masks, waits and sending: what a thread does about signals while no handler runs.
  *
  * Law: every function here is an ordinary call, made outside handlers, and touches no state
- * but the calling thread's mask, and what trampoline.c offers in sigcffi.h. Where a wait must not
- * miss a signal, the signals are blocked first and the kernel swaps the masks and sleeps in one
- * step.
+ * but the calling thread's mask and the blocks it is in, and what trampoline.c offers in sigcffi.h.
+ * Where a wait must not miss a signal, the signals are blocked first and the kernel swaps the masks
+ * and sleeps in one step.
  */
 
-#include "sigcffi.h"
+#include "ring.h"
 
 #include <pthread.h>
 
@@ -20,6 +20,58 @@ uint64_t sigcffi_sigmask(int how, uint64_t word)
     uint64_t hidden = sigcffi_pressure(how == SIG_UNBLOCK ? 0 : word);
     if (pthread_sigmask(how, &set, &former) != 0) return UINT64_MAX;
     return sigcffi_word_of(&former) & ~hidden;
+}
+
+/* ---- Blocks ---- */
+
+/* The blocks that this thread is in, by signal: how many, and which of them have blocked it, for
+ * the others found it blocked; the innermost in the lowest bit. Of those behind as many as there
+ * are bits only the number is kept: they count as the others. */
+struct blocks {
+    uint64_t changed;
+    unsigned depth;
+};
+
+enum { KEPT = 64 };
+
+static _Thread_local struct blocks blocks[NSIG];
+static _Thread_local unsigned entered;
+
+/* How many blocks this thread is in. */
+unsigned sigcffi_blocks(void)
+{
+    return entered;
+}
+
+/* Begin a block, in which the signals in `word` are blocked in the calling thread: the former mask.
+ */
+uint64_t sigcffi_block(uint64_t word)
+{
+    uint64_t former = sigcffi_sigmask(SIG_BLOCK, word);
+    for (uint64_t rest = word; rest != 0; rest &= rest - 1) {
+        int signum = __builtin_ctzll(rest) + 1;
+        struct blocks *these = &blocks[signum];
+        if (these->depth++ < KEPT)
+            these->changed = these->changed << 1 | !(former & sigcffi_bit(signum));
+    }
+    entered++;
+    return former;
+}
+
+/* End one that was begun with the same signals: those that it has blocked are not any more. Where
+ * blocks overlap, the last that ends decides. */
+void sigcffi_unblock(uint64_t word)
+{
+    uint64_t changed = 0;
+    for (uint64_t rest = word; rest != 0; rest &= rest - 1) {
+        int signum = __builtin_ctzll(rest) + 1;
+        struct blocks *these = &blocks[signum];
+        if (these->depth == 0 || these->depth-- > KEPT) continue;
+        if (these->changed & 1) changed |= sigcffi_bit(signum);
+        these->changed >>= 1;
+    }
+    entered--;
+    if (changed != 0) sigcffi_sigmask(SIG_UNBLOCK, changed);
 }
 
 /* Block one signal in the calling thread: 1 if it was blocked, 0 if not. */
@@ -61,29 +113,38 @@ uint64_t sigcffi_valid_signals(void)
     return word;
 }
 
-/* Sleep until a handler has run in this thread, or not at all if the trampoline has run since
- * sigcffi_arrivals() returned `arrivals`. */
-void sigcffi_pause(unsigned arrivals)
+/* Sleep with the mask `asleep` until a handler has run in this thread, or not at all if the
+ * trampoline has run since sigcffi_arrivals() returned `arrivals`. */
+static void suspend(sigset_t asleep, unsigned arrivals)
 {
     sigset_t all, former;
     sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, NULL, &former);
-    former = sigcffi_set_of(sigcffi_word_of(&former) & ~sigcffi_pressure(0));
     /* Before blocking: who finds the signals blocked must find the promise too. */
-    sigcffi_promise_mask(&former);
-    pthread_sigmask(SIG_SETMASK, &all, NULL);
-    if (sigcffi_arrivals() == arrivals) sigsuspend(&former);
+    sigcffi_promise_mask(&asleep);
+    pthread_sigmask(SIG_SETMASK, &all, &former);
+    former = sigcffi_set_of(sigcffi_word_of(&former) & ~sigcffi_pressure(0));
+    if (sigcffi_arrivals() == arrivals) sigsuspend(&asleep);
     pthread_sigmask(SIG_SETMASK, &former, NULL);
     sigcffi_promise_mask(NULL);
 }
 
-/* One of the signals in `word`, accepted without running its handler; waits at most so many
- * nanoseconds, for ever if negative. signo is -EAGAIN when the time is over and -EINTR when a
- * handler for another signal ran. */
-sigcffi_siginfo sigcffi_sigtimedwait(uint64_t word, int64_t nanoseconds)
+/* The same with the mask that the thread has. */
+void sigcffi_pause(unsigned arrivals)
 {
-    sigcffi_siginfo result;
-    memset(&result, 0, sizeof result);
+    suspend(sigcffi_set_of(sigcffi_sigmask(SIG_BLOCK, 0)), arrivals);
+}
+
+/* The same with the mask `word`. */
+void sigcffi_sigsuspend(uint64_t word, unsigned arrivals)
+{
+    suspend(sigcffi_set_of(word), arrivals);
+}
+
+/* Accept one of the signals in `word` without running its handler: its number, and what it carries
+ * in `record` unless that is null. Waits at most so many nanoseconds, for ever if negative. -EAGAIN
+ * when the time is over and -EINTR when a handler for another signal ran. */
+int sigcffi_accept(uint64_t word, int64_t nanoseconds, struct sigcffi_record *record)
+{
 #if SIGCFFI_HAS_SIGTIMEDWAIT
     sigset_t set = sigcffi_set_of(word);
     struct timespec timeout = {.tv_sec = (time_t)(nanoseconds / 1000000000),
@@ -91,27 +152,34 @@ sigcffi_siginfo sigcffi_sigtimedwait(uint64_t word, int64_t nanoseconds)
     siginfo_t info;
     memset(&info, 0, sizeof info);
     int signum = nanoseconds < 0 ? sigwaitinfo(&set, &info) : sigtimedwait(&set, &info, &timeout);
-    if (signum < 0) {
-        result.signo = -errno;
-        return result;
-    }
-    if (sigcffi_was_note(signum, &info)) {
-        result.signo = -EINTR;
-        return result;
-    }
-    result.signo = info.si_signo;
-    result.code = info.si_code;
-    result.error = info.si_errno;
-    result.pid = (int)info.si_pid;
-    result.uid = (int)info.si_uid;
-    result.status = info.si_status;
-    result.band = info.si_band;
+    if (signum < 0) return -errno;
+    if (sigcffi_was_note(signum, &info)) return -EINTR;
+    if (record != NULL) sigcffi_describe(record, signum, &info);
+    return signum;
 #else
     (void)word;
     (void)nanoseconds;
-    result.signo = -ENOSYS;
+    (void)record;
+    return -ENOSYS;
 #endif
-    return result;
+}
+
+/* Accept all of the signals in `word` that are there, at most as many as there are `records`: how
+ * many.
+ *
+ * Not by a signalfd, which hands out many at a time: it shows a few members of a siginfo only, and
+ * by those another thread's note could not be told from a signal. */
+int sigcffi_drain(uint64_t word, struct sigcffi_record *records, int count)
+{
+    int taken = 0;
+    while (taken < count) {
+        int result = sigcffi_accept(word, 0, &records[taken]);
+        if (result > 0)
+            taken++;
+        else if (result != -EINTR)
+            return result == -EAGAIN || taken > 0 ? taken : result;
+    }
+    return taken;
 }
 
 int sigcffi_pthread_kill(unsigned long thread, int signum)

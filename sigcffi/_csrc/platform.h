@@ -13,6 +13,7 @@
 
 #include <limits.h>
 #include <signal.h>
+#include <time.h>
 
 #if defined(__linux__)
 #include <sys/syscall.h>
@@ -44,6 +45,39 @@
 #define SIGCFFI_HAS_EVENTFD 1
 #else
 #define SIGCFFI_HAS_EVENTFD 0
+#endif
+
+/* signalfd(2), and the size of what is read from one. */
+#if defined(__linux__)
+#define SIGCFFI_HAS_SIGNALFD 1
+#define SIGCFFI_SIGNALFD_SIZE 128
+#else
+#define SIGCFFI_HAS_SIGNALFD 0
+#define SIGCFFI_SIGNALFD_SIZE 0
+#endif
+
+/* timer_create(2) and its kin, as the kernel's own calls with times of 64 bits. */
+#if defined(SYS_timer_settime64)
+#define SIGCFFI_HAS_POSIX_TIMERS 1
+#define SIGCFFI_SYS_TIMER_SETTIME SYS_timer_settime64
+#define SIGCFFI_SYS_TIMER_GETTIME SYS_timer_gettime64
+#elif defined(SYS_timer_settime) && ULONG_MAX > 0xffffffffUL
+#define SIGCFFI_HAS_POSIX_TIMERS 1
+#define SIGCFFI_SYS_TIMER_SETTIME SYS_timer_settime
+#define SIGCFFI_SYS_TIMER_GETTIME SYS_timer_gettime
+#else
+#define SIGCFFI_HAS_POSIX_TIMERS 0
+#endif
+#if SIGCFFI_HAS_POSIX_TIMERS && !defined(sigev_notify_thread_id)
+#define sigev_notify_thread_id _sigev_un._tid /* glibc before 2.35 */
+#endif
+
+/* Clocks that wake the machine, which a platform may lack. */
+#ifndef CLOCK_REALTIME_ALARM
+#define CLOCK_REALTIME_ALARM SIGCFFI_ABSENT
+#endif
+#ifndef CLOCK_BOOTTIME_ALARM
+#define CLOCK_BOOTTIME_ALARM SIGCFFI_ABSENT
 #endif
 
 /* A processor that shows other processors its stores in the order in which they were made: then

@@ -201,6 +201,8 @@ int sigcffi_relieve(void)
  */
 uint64_t sigcffi_pressure(uint64_t wanted)
 {
+    /* A handler that adds to it in between has come after. */
+    if (atomic_load_explicit(&pressed, memory_order_relaxed) == 0) return 0;
     uint64_t former = atomic_fetch_and(&pressed, ~wanted);
     if ((former & wanted) && sigcffi_on_main_thread())
         atomic_fetch_and(&state.main_pressed, ~wanted);

@@ -6,13 +6,12 @@
 
 /* handler context. Which members of the siginfo's union the kernel has filled in: it decides by
  * code and signal, in this order (siginfo_layout() in its kernel/signal.c). */
-static uint32_t fields_of(int signum, const siginfo_t *info)
+uint32_t sigcffi_fields_of(int signum, int code, int pid)
 {
     const uint32_t sender = SIGCFFI_FIELD_PID | SIGCFFI_FIELD_UID;
-    int code = info->si_code;
     /* Process 0 sends nothing: the sender is in another namespace, or the kernel had no memory
      * left to note it. */
-    if (code == SI_USER || code == SI_TKILL) return info->si_pid != 0 ? sender : 0;
+    if (code == SI_USER || code == SI_TKILL) return pid != 0 ? sender : 0;
     if (code == SI_TIMER)
         return SIGCFFI_FIELD_TIMERID | SIGCFFI_FIELD_OVERRUN | SIGCFFI_FIELD_VALUE;
     if (code == SI_SIGIO) return SIGCFFI_FIELD_BAND | SIGCFFI_FIELD_FD;
@@ -36,7 +35,7 @@ void sigcffi_describe(struct sigcffi_record *record, int signum, const siginfo_t
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    uint32_t fields = fields_of(signum, info);
+    uint32_t fields = sigcffi_fields_of(signum, info->si_code, info->si_pid);
     record->signo = signum;
     record->code = info->si_code;
     record->error = info->si_errno;

@@ -73,6 +73,10 @@ struct sigcffi_ring {
     _Atomic uint64_t tail;
 };
 
+/* handler context. Which fields mean something for a signal with this code, sent by this process.
+ */
+uint32_t sigcffi_fields_of(int signum, int code, int pid);
+
 /* handler context. Fill in all but the sequence. */
 void sigcffi_describe(struct sigcffi_record *record, int signum, const siginfo_t *info);
 

@@ -166,27 +166,40 @@ uint64_t sigcffi_sequence(size_t offset);
 uint64_t sigcffi_mask_of(const struct sigaction *action);
 
 /* --- masks.c: masks, waits, sending --- */
-typedef struct {
-    int signo; /* or a negative errno */
-    int code;
-    int error;
-    int pid;
-    int uid;
-    int status;
-    long band;
-} sigcffi_siginfo;
+struct sigcffi_record;
 
 uint64_t sigcffi_sigmask(int how, uint64_t set);
 int sigcffi_hold(int signum);
 void sigcffi_let_go(int signum);
 uint64_t sigcffi_sigpending(void);
 uint64_t sigcffi_valid_signals(void);
+unsigned sigcffi_blocks(void);
+uint64_t sigcffi_block(uint64_t set);
+void sigcffi_unblock(uint64_t set);
 void sigcffi_pause(unsigned arrivals);
-sigcffi_siginfo sigcffi_sigtimedwait(uint64_t set, int64_t nanoseconds);
+void sigcffi_sigsuspend(uint64_t set, unsigned arrivals);
+int sigcffi_accept(uint64_t set, int64_t nanoseconds, struct sigcffi_record *record);
+int sigcffi_drain(uint64_t set, struct sigcffi_record *records, int count);
 int sigcffi_pthread_kill(unsigned long thread, int signum);
 int sigcffi_sigqueue(int pid, int signum, int value);
 int sigcffi_pthread_sigqueue(unsigned long thread, int signum, int value);
 int sigcffi_pidfd_send_signal(int pidfd, int signum, unsigned flags);
+
+/* --- signalfd.c --- */
+int sigcffi_signalfd(uint64_t set, bool nonblock, bool cloexec);
+void sigcffi_decode(const void *read, struct sigcffi_record *records, size_t count);
+
+/* --- posix_timers.c --- */
+typedef struct {
+    int64_t value;    /* nanoseconds, or -1 where something failed */
+    int64_t interval; /* nanoseconds, or the errno */
+} sigcffi_timer;
+
+int64_t sigcffi_timer_create(int clock, int signum, int value, int tid);
+sigcffi_timer sigcffi_timer_settime(int64_t handle, int64_t value, int64_t interval, bool absolute);
+sigcffi_timer sigcffi_timer_gettime(int64_t handle);
+int sigcffi_timer_overrun(int64_t handle);
+void sigcffi_timer_delete(int64_t handle);
 
 /* --- timers.c --- */
 typedef struct {

@@ -187,6 +187,9 @@ SIGCFFI_HIDDEN void sigcffi_slots_after_fork(void);
 /* deadman.c, outside handlers */
 SIGCFFI_HIDDEN void sigcffi_deadman_after_fork(void);
 
+/* posix_timers.c, outside handlers */
+SIGCFFI_HIDDEN void sigcffi_timers_after_fork(void);
+
 /* dispositions.c, outside handlers */
 SIGCFFI_HIDDEN int sigcffi_interpose_locked(int signum);
 SIGCFFI_HIDDEN void sigcffi_withdraw_unneeded(int signum);

@@ -2,10 +2,11 @@
  *
  * Law: a case is named after the promise it puts to the test, counts exactly, and ends the same
  * way every time; only the interleavings on the way differ. It knows the C half by sigcffi.h
- * alone. Run by run.py, which builds it plain and under sanitizers; each case is a process of
- * its own, and can be named on the command line.
+ * and the layout of a record alone. Run by run.py, which builds it plain and under sanitizers; each
+ * case is a process of its own, and can be named on the command line.
  */
 #include "harness.h"
+#include "ring.h"
 
 #include <math.h>
 #include <sched.h>
@@ -1215,14 +1216,57 @@ static void masks_travel_as_words(void)
     EQUAL(sigcffi_sigmask(4711, 0), -1);
     MUST(raise(STANDARD));
     EQUAL(sigcffi_sigpending(), (long long)sigcffi_bit(STANDARD));
-    sigcffi_siginfo info = sigcffi_sigtimedwait(both, -1);
-    EQUAL(info.signo, STANDARD);
-    EQUAL(info.pid, getpid());
-    EQUAL(sigcffi_sigtimedwait(both, 0).signo, -EAGAIN);
+    struct sigcffi_record record;
+    EQUAL(sigcffi_accept(both, -1, &record), STANDARD);
+    EQUAL(record.signo, STANDARD);
+    EQUAL(record.pid, getpid());
+    EQUAL(sigcffi_accept(both, 0, NULL), -EAGAIN);
     EQUAL(sigcffi_pthread_kill((unsigned long)pthread_self(), SIGRTMAX), 0);
-    EQUAL(sigcffi_sigtimedwait(both, 1000000000).signo, SIGRTMAX);
+    EQUAL(sigcffi_accept(both, 1000000000, NULL), SIGRTMAX);
     EQUAL(sigcffi_pidfd_send_signal(-1, STANDARD, 0), SIGCFFI_HAS_PIDFD ? -EBADF : -ENOSYS);
     figures("block, pend, accept");
+}
+
+static void all_that_is_pending_is_drained_and_nothing_else(void)
+{
+    enum { SENT = 100, ROOM = 64 };
+    static struct sigcffi_record records[ROOM];
+    uint64_t set = sigcffi_bit(QUEUED) | sigcffi_bit(STANDARD);
+    EQUAL(sigcffi_drain(set, records, ROOM), 0);
+    sigset_t former = block(QUEUED);
+    block(QUEUED_TOO);
+    for (int i = 0; i < SENT; i++) queue_to(pthread_self(), QUEUED, i);
+    queue_to(pthread_self(), QUEUED_TOO, 0);
+    EQUAL(sigcffi_drain(set, records, ROOM), ROOM);
+    for (int i = 0; i < ROOM; i++) EQUAL(records[i].value, i);
+    EQUAL(sigcffi_drain(set, records, ROOM), SENT - ROOM);
+    EQUAL(records[SENT - ROOM - 1].value, SENT - 1);
+    EQUAL(sigcffi_drain(set, records, ROOM), 0);
+    EQUAL(sigcffi_sigpending(), (long long)sigcffi_bit(QUEUED_TOO));
+    EQUAL(sigcffi_accept(sigcffi_bit(QUEUED_TOO), 0, NULL), QUEUED_TOO);
+    restore(&former);
+    figures("%d signals", SENT);
+}
+
+static void a_block_takes_back_what_it_has_changed(void)
+{
+    uint64_t one = sigcffi_bit(STANDARD), other = sigcffi_bit(QUEUED), both = one | other;
+    const int deep = 1000;
+    EQUAL(sigcffi_block(one), 0);
+    EQUAL(sigcffi_block(both), (long long)one);
+    EQUAL(sigcffi_blocks(), 2);
+    sigcffi_unblock(one); /* in another order */
+    EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), (long long)both);
+    sigcffi_unblock(both);
+    EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), 0);
+    for (int i = 0; i < deep; i++) sigcffi_block(both);
+    for (int i = 0; i < deep; i++) {
+        EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), (long long)both);
+        sigcffi_unblock(both);
+    }
+    EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), 0);
+    EQUAL(sigcffi_blocks(), 0);
+    figures("%d deep", deep);
 }
 
 static void the_smallest_time_still_rings(void)
@@ -1273,6 +1317,8 @@ static const struct test_case cases[] = {
     CASE(pause_never_sleeps_through_a_signal_taken_by_another_thread),
     CASE(pause_is_woken_by_another_threads_signal_up_to_the_last_moment),
     CASE(masks_travel_as_words),
+    CASE(all_that_is_pending_is_drained_and_nothing_else),
+    CASE(a_block_takes_back_what_it_has_changed),
     CASE(the_smallest_time_still_rings),
     {NULL, NULL},
 };

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal as standard
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,3 +48,61 @@ def test_what_was_sent_while_blocked_is_pending_and_can_be_accepted(sent: set[in
     assert accepted == sent
     assert signal.sigpending() == set()
     assert signal.sigtimedwait(PENDING, 0) is None
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("enter"), st.sets(st.sampled_from(CHANGEABLE[:4]))),
+        st.tuples(st.just("leave"), st.just(set())),
+        st.tuples(st.sampled_from(HOWS), st.sets(st.sampled_from(CHANGEABLE[:4]))),
+    ),
+    max_size=30,
+)
+
+
+@given(steps)
+@settings(deadline=None)
+def test_each_block_takes_back_what_it_has_changed(steps: list[tuple[Any, set[int]]]) -> None:
+    """Nested blocks, and the mask changed beside them, as sets say."""
+    model: set[int] = set()
+    entered: list[tuple[Any, set[int]]] = []
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for step, sigset in steps:
+        if step == "enter":
+            scope = signal.blocked(*sigset)
+            assert scope.__enter__() == model
+            entered.append((scope, sigset - model))
+            model = model | sigset
+        elif step == "leave":
+            if entered:
+                scope, changed = entered.pop()
+                scope.__exit__(None, None, None)
+                model = model - changed
+        else:
+            signal.pthread_sigmask(step, sigset)
+            model = {
+                signal.SIG_BLOCK: model | sigset,
+                signal.SIG_UNBLOCK: model - sigset,
+                signal.SIG_SETMASK: sigset,
+            }[step]
+        assert standard.pthread_sigmask(standard.SIG_BLOCK, ()) == model
+    while entered:
+        entered.pop()[0].__exit__(None, None, None)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+@given(st.permutations(range(6)), st.lists(sigsets, min_size=6, max_size=6))
+@settings(deadline=None)
+def test_of_blocks_that_overlap_in_any_order_the_last_decides(
+    order: list[int], chosen: list[set[int]]
+) -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    scopes = [signal.blocked(*sigset) for sigset in chosen]
+    for scope in scopes:
+        scope.__enter__()
+    inside = set(range(6))
+    for number in order:
+        scopes[number].__exit__(None, None, None)
+        inside.remove(number)
+        expected = set().union(*(chosen[each] for each in inside)) & set(CHANGEABLE)
+        assert standard.pthread_sigmask(standard.SIG_BLOCK, ()) == expected

@@ -322,7 +322,7 @@ def test_it_is_public_under_the_name_of_the_package() -> None:
     assert SigInfo.__module__ == "sigcffi"
     for name, value in _names.CODES.items():
         assert getattr(sigcffi, name) == value
-    assert _siginfo.__all__ == ["SigInfo"]
+    assert _siginfo.__all__ == ["RECORD", "SigInfo", "decoded"]
 
 
 # --- for people ---

@@ -111,7 +111,7 @@ def test_sigwaitinfo_says_who_sent_it() -> None:
         [sys.executable, "-S", "-c", f"import os; os.kill({os.getpid()}, {signal.SIGUSR1:d})"]
     )
     info = signal.sigwaitinfo({signal.SIGUSR1})
-    assert isinstance(info, signal.struct_siginfo)
+    assert type(info) is signal.SigInfo
     assert info.si_signo == signal.SIGUSR1
     assert info.si_pid == child.pid
     assert info.si_uid == os.getuid()
