@@ -9,6 +9,7 @@
 #   _attaching  _sleeping            what acts in C until it is closed; sleeping until it has
 #   _deferring  _blocking  _waiting  deferred; blocked; pause, sigsuspend, sigwait, sigwaitinfo,
 #                                    sigtimedwait, sigdrain
+#   _timeouts                        timeout, timeout_at
 #   _handlers  _sigaction  _subscribing   signal, getsignal, siginterrupt; sigaction, handling,
 #                                    ignoring; subscribe
 #   _installing                      how what is done about a signal changes
@@ -19,7 +20,8 @@
 #   _dead_man                        kill_after
 #   _mainthread  _constants  _names  which thread runs handlers; names the standard module may
 #                                    lack; names of signals and of SI_* codes
-#   _registry  _arguments  _scope    pure: who handles a signal, what is a number, what is a block
+#   _registry  _arguments  _scope  _unwinding   pure: who handles a signal, what is a number, what
+#                                    is a block, and whether an exception would reach its end
 #   _loops  _ffi                     waiting under asyncio and trio; the door to C
 #   _csrc/                           the C half: trampoline.c, owing.c, ring.c, dispositions.c, ...
 #
@@ -66,6 +68,7 @@ from sigcffi._siginfo import SigInfo as SigInfo
 from sigcffi._signalfd import *  # noqa: F403
 from sigcffi._subscribing import Subscription as Subscription
 from sigcffi._subscribing import subscribe as subscribe
+from sigcffi._timeouts import *  # noqa: F403
 from sigcffi._timers import *  # noqa: F403
 from sigcffi._waiting import pause as pause
 from sigcffi._waiting import sigdrain as sigdrain

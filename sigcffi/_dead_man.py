@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from sigcffi._arguments import Number
 
-__all__ = ["DeadMansSwitch", "kill_after"]
+__all__ = ["DeadMansSwitch", "kill_after", "unwatch", "watch"]
 
 # A dict: each of its operations here is one step for other threads and for handlers.
-_deadlines: dict[DeadMansSwitch, int] = {}
+_deadlines: dict[object, int] = {}
 
 
 def _publish() -> None:
@@ -33,6 +33,22 @@ def _publish() -> None:
         # Who has changed something meanwhile may have told it before this.
         if _deadlines == deadlines:
             return
+
+
+def watch(what: object, when: int) -> None:
+    """The process ends at *when*, in nanoseconds of the monotonic clock, unless *what* is given
+    another time, or no more watched, before.
+    """
+    if not _deadlines:
+        _show_tracebacks()
+    _deadlines[what] = when
+    _publish()
+
+
+def unwatch(what: object) -> None:
+    """*what* has shown a sign of life; also if it was not watched."""
+    if _deadlines.pop(what, None) is not None:
+        _publish()
 
 
 class DeadMansSwitch:
@@ -124,8 +140,9 @@ def _show_tracebacks() -> None:
 
 
 def _cancel_in_child() -> None:
-    for switch in _deadlines:
-        switch._cancelled = True
+    for what in _deadlines:
+        if isinstance(what, DeadMansSwitch):
+            what._cancelled = True
     _deadlines.clear()
 
 
