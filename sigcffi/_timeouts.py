@@ -53,6 +53,7 @@ _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
 _MACHINERY = (__name__, "contextlib", "heapq")
 _GENERATOR = 0x20  # CO_* of the module inspect
 _ASYNCHRONOUS = 0x80 | 0x100 | 0x200
+_UNUSUAL = _GENERATOR | _ASYNCHRONOUS
 # Before CPython 3.11 the way to a handler is not one step; PyPy tells where it has got to.
 _JUMPS_UNSEEN = sys.version_info < (3, 11) and sys.implementation.name != "pypy"
 
@@ -77,11 +78,12 @@ class TimedOut(TimeoutError):  # noqa: N818
 class _Position:
     """What there is one of. An object: its slots are found faster than globals."""
 
-    __slots__ = ("armed", "dead", "excused", "opened", "signum", "timer")
+    __slots__ = ("armed", "dead", "excused", "opened", "signum", "thread", "timer")
 
     def __init__(self) -> None:
         self.armed = _NEVER  # the timer expires then, and from then on at an interval
         self.timer: Timer | None = None
+        self.thread = 0  # the main thread, once it has been in a block
         self.signum = int(SIGRTMAX) - 1
         self.opened = 0  # how many blocks have begun
         self.dead = 0  # entries of the heap that are no block's any more
@@ -154,7 +156,7 @@ def _expire(signum: int, frame: FrameType | None) -> None:
             _at.dead -= 1
         heappop(_heap)
     for due in list(_due):
-        if due._state == _CLOSED or due._deadline > now:
+        if due._entry is None or due._deadline > now:
             del _due[due]
     if not _due:
         _arm_for_next()
@@ -180,7 +182,7 @@ def _choose(frame: FrameType) -> timeout | None:
     unwinding = 0
     handled = sys.exc_info()[1]
     for block in sorted(_due, key=_number_of):
-        if block._state != _OPEN or block._number <= max(shielded, unwinding):
+        if block._frame is None or block._number <= max(shielded, unwinding):
             continue
         if block._is_on_its_way(handled):
             unwinding = block._raised  # what was open then is being left
@@ -208,17 +210,28 @@ def _owner_of(frame: FrameType) -> FrameType:
     """
     while True:
         back = frame.f_back
-        if back is None:
-            return frame
-        if frame.f_globals.get("__name__") == "contextlib" or (
-            frame.f_code.co_flags & _GENERATOR and back.f_globals.get("__name__") == "contextlib"
+        if back is None or not (
+            frame.f_globals.get("__name__") == "contextlib"
+            or (
+                frame.f_code.co_flags & _GENERATOR
+                and back.f_globals.get("__name__") == "contextlib"
+            )
         ):
-            frame = back
-        else:
-            return frame
+            break
+        frame = back
+    if frame.f_code.co_flags & _ASYNCHRONOUS:
+        raise RuntimeError(
+            "timeout is for synchronous code: in a coroutine, what the event loop offers, as "
+            "asyncio.timeout or trio.fail_after, lets the loop run on"
+        )
+    return frame
 
 
-_NEW, _ENTERING, _OPEN, _CLOSED = range(4)
+def _require_main_thread() -> None:
+    thread = get_ident()
+    if words[_MAIN_THREAD] != thread:
+        raise ValueError("timeout only works in main thread of the main interpreter")
+    _at.thread = thread
 
 
 class timeout:
@@ -260,51 +273,58 @@ class timeout:
     fork: a child of the main thread goes on with the blocks that it is in.
     """
 
+    # _frame is that of the block as long as it is open, _number its place among all, from 1 on,
+    # _raised how many had begun when it was interrupted, or ended too late.
     __slots__ = (
-        *("_begin", "_deadline", "_entry", "_expired", "_frame", "_kill", "_number", "_raised"),
-        *("_seconds", "_state", "_wait"),
+        *("_begin", "_deadline", "_entry", "_frame", "_kill", "_number", "_raised", "_seconds"),
+        "_wait",
     )
+    _deadline: int
+    _entry: tuple[int, int, timeout] | None
+    _frame: FrameType | None
+    _kill: int | None
+    _wait: int | None
 
     def __init__(self, seconds: Number | None, *, kill_after: Number | None = None) -> None:
-        self._wait = None if seconds is None else _in_range(nanoseconds(seconds))
-        self._deadline = _NEVER
-        self._frame: FrameType | None = None
         self._seconds = seconds
-        self._state = _NEW
-        self._kill = None if kill_after is None else _positive(nanoseconds(kill_after))
-        self._entry: Any = None
-        self._raised = 0  # how many blocks had begun when it was interrupted
-        self._expired = False
+        self._wait = self._kill = self._frame = self._entry = None
+        self._number = self._raised = 0
+        self._deadline = _NEVER
+        if seconds is not None:
+            wait = seconds * 1_000_000_000 if type(seconds) is int else nanoseconds(seconds)
+            self._wait = wait if -_NEVER < wait < _NEVER else _in_range(wait)
+        if kill_after is not None:
+            self._kill = _positive(nanoseconds(kill_after))
 
     # ---- The block ----
 
     def __enter__(self) -> timeout:
         at = _at
-        if words[_MAIN_THREAD] != get_ident():
-            raise ValueError("timeout only works in main thread of the main interpreter")
-        if self._state != _NEW:
+        if at.thread != get_ident():
+            _require_main_thread()
+        if self._number:
             raise RuntimeError("a timeout can be entered once")
-        frame = _owner_of(sys._getframe(1))
-        if frame.f_code.co_flags & _ASYNCHRONOUS:
-            raise RuntimeError(
-                "timeout is for synchronous code: in a coroutine, what the event loop offers, as "
-                "asyncio.timeout or trio.fail_after, lets the loop run on"
-            )
-        now = monotonic_ns()
-        self._frame = frame
+        frame = sys._getframe(1)
+        if frame.f_code.co_flags & _UNUSUAL or frame.f_globals.get("__name__") == "contextlib":
+            frame = _owner_of(frame)
         self._begin = frame.f_lasti
         at.opened = self._number = at.opened + 1
-        self._state = _ENTERING
         try:
             if self._wait is not None:
-                self._deadline = min(now + self._wait, _NEVER)
-            if self._deadline != _NEVER:
-                self._schedule(now)
+                now = monotonic_ns()
+                self._deadline = deadline = now + self._wait
+                if self._kill is None and now < at.armed <= deadline:
+                    entry = self._entry = (deadline, self._number, self)
+                    heappush(_heap, entry)
+                else:
+                    self._schedule(now)
+            elif self._deadline != _NEVER:
+                self._schedule(monotonic_ns())
         except BaseException:
             self._leave()
             raise
         # The last step, and nothing that could be interrupted on CPython from 3.10 on.
-        self._state = _OPEN
+        self._frame = frame
         return self
 
     def __exit__(
@@ -314,41 +334,45 @@ class timeout:
         trace: TracebackType | None,
         /,
     ) -> None:
-        self._state = _CLOSED
-        deadline = self._deadline
-        self._leave()
-        if deadline != _NEVER and deadline <= monotonic_ns():
-            self._expired = True
+        self._frame = None
+        entry = self._entry
+        if entry is not None and _heap and _heap[0] is entry and self._kill is None:
+            self._entry = None  # the innermost is mostly the first
+            heappop(_heap)
+        else:
+            self._leave()
+        if self._deadline <= monotonic_ns():
+            self._raised = _at.opened
             if error is None:
                 raise self._timed_out()
-        if isinstance(error, TimeoutInterrupt) and error.timeout is self:
-            raise self._timed_out() from error
+            if isinstance(error, TimeoutInterrupt) and error.timeout is self:
+                raise self._timed_out() from error
 
     def _leave(self) -> None:
         """Nothing is to come of it any more."""
-        self._state = _CLOSED
         self._frame = None
         if self._entry is not None:
             self._unschedule()
 
     def _schedule(self, now: int) -> None:
-        at, deadline = _at, self._deadline
-        if not now < at.armed <= deadline:
+        deadline = self._deadline
+        soon_enough = now < _at.armed <= deadline
+        if not soon_enough:
             _require_handler()
         entry = self._entry = (deadline, self._number, self)
         heappush(_heap, entry)
         if self._kill is not None:
             watch(self, deadline + self._kill)
-        if not now < at.armed <= deadline:
+        if not soon_enough:
             _arm(deadline)
 
     def _unschedule(self) -> None:
         entry, self._entry = self._entry, None
-        if _heap and _heap[-1] is entry:
-            _heap.pop()  # it was the last to come, and none was moved for it
-        elif _heap and _heap[0] is entry:
+        if _heap and _heap[0] is entry:
             heappop(_heap)
-        else:
+        elif _heap and _heap[-1] is entry:
+            _heap.pop()
+        elif self not in _due:
             _at.dead += 1
             if _at.dead > 64 and _at.dead > len(_heap) // 2:
                 _heap[:] = filter(_is_current, _heap)
@@ -405,7 +429,6 @@ class timeout:
         return now is None or self._is_entered_anew()
 
     def _interrupt(self, frame: FrameType) -> BaseException:
-        self._expired = True
         self._raised = _at.opened
         owner = self._frame
         if owner is frame and passes_by(frame.f_code, self._begin, frame.f_lasti):
@@ -432,7 +455,7 @@ class timeout:
     @property
     def expired(self) -> bool:
         """Whether its time was over before it ended."""
-        return self._expired
+        return self._raised > 0
 
     def remaining(self) -> float | None:
         """Seconds that are left, 0.0 if none are; None if there is no deadline, or it has not
@@ -448,9 +471,8 @@ class timeout:
         RuntimeError if the block is not open, or has been interrupted already. Main thread only.
         """
         deadline = _NEVER if when is None else _in_range(nanoseconds(when))
-        if words[_MAIN_THREAD] != get_ident():
-            raise ValueError("timeout only works in main thread of the main interpreter")
-        if self._state != _OPEN:
+        _require_main_thread()
+        if self._frame is None:
             raise RuntimeError("the block is not open")
         if self._raised:
             raise RuntimeError("the block has been interrupted already")
@@ -470,12 +492,13 @@ class timeout:
         return "the time is over" if self._seconds is None else f"{self._seconds} seconds are over"
 
     def __repr__(self) -> str:
-        state = ("new", "new", "open", "ended")[self._state]
-        left = self.remaining()
-        if self._expired:
+        if self._frame is not None:
+            left = self.remaining()
+            state = "open" if left is None else f"open, {left:.3f} s left"
+        else:
+            state = "ended" if self._number else "new"
+        if self._raised:
             state += ", expired"
-        elif left is not None and self._state == _OPEN:
-            state += f", {left:.3f} s left"
         return f"<timeout of {self._seconds} s, {state}>"
 
     # ---- As a decorator ----
@@ -542,8 +565,7 @@ def set_timeout_signal(signum: int) -> None:
     while a ``timeout`` block is open, and if the signal has a handler.
     """
     number = signal_number(signum)
-    if words[_MAIN_THREAD] != get_ident():
-        raise ValueError("timeout only works in main thread of the main interpreter")
+    _require_main_thread()
     if any(map(_is_current, _heap)) or _due:
         raise RuntimeError("a timeout is open")
     former = _at.signum
@@ -574,10 +596,11 @@ def _positive(time: int) -> int:
 
 
 def _in_child() -> None:
-    """A forked child has no timers, and of the threads' blocks those of the one that forked."""
+    """A forked child has no timers, and of all blocks those of the thread that forked."""
     _at.timer = None
     _at.armed = _NEVER
-    if _at.opened and _main_before_fork != get_ident():
+    if _at.thread != get_ident():
+        _at.thread = 0
         _heap.clear()
         _due.clear()
         _shields.clear()
@@ -586,11 +609,4 @@ def _in_child() -> None:
         _arm(monotonic_ns() + _SOON)
 
 
-def _before_fork() -> None:
-    global _main_before_fork
-    _main_before_fork = words[_MAIN_THREAD]
-
-
-_main_before_fork = words[_MAIN_THREAD]
-
-os.register_at_fork(before=_before_fork, after_in_child=_in_child)
+os.register_at_fork(after_in_child=_in_child)
