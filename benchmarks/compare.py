@@ -19,7 +19,7 @@ import threading
 from time import perf_counter_ns
 from typing import Any, Callable, NamedTuple
 
-from measuring import Result, begin, compiled, heading, in_turn, met, round_of, row
+from measuring import HERE, Result, begin, compiled, heading, in_turn, met, round_of, row
 
 import sigcffi
 
@@ -205,8 +205,9 @@ def import_times(rounds: int) -> tuple[float, float]:
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     pairs = []
     for _ in range(rounds + 1):
+        # From here: from a checkout's root the sources would be found, not what is installed.
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, check=True, env=environment
+            [sys.executable, "-c", code], capture_output=True, check=True, env=environment, cwd=HERE
         )
         pairs.append([int(word) / 1e6 for word in done.stdout.split()])
     del pairs[0]  # which has compiled the modules
