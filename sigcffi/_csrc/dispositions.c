@@ -466,6 +466,8 @@ static void after_fork_in_child(void)
     atomic_fetch_add(&channel.news, 2); /* one would be a record's */
     finish_stop();
     sigcffi_slots_after_fork();
+    sigcffi_receivers_after_fork();
+    sigcffi_sleepers_after_fork();
     sigcffi_deadman_after_fork();
     mask_before_fork =
         sigcffi_set_of(sigcffi_word_of(&mask_before_fork) & ~sigcffi_pressure_after_fork());

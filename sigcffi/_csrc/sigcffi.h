@@ -106,7 +106,7 @@ int sigcffi_usual_flags(void);
 
 int sigcffi_default_action(int signum);
 
-/* --- attaching.c: slots, flags, receivers --- */
+/* --- attaching.c: slots, flags --- */
 typedef struct {
     int64_t count;  /* how often it was taken, of force_quit how many Python has not seen; or -1 */
     int64_t missed; /* how often that came to nothing */
@@ -119,6 +119,8 @@ void sigcffi_seen(uint64_t set);
 int sigcffi_new_cell(void);
 void sigcffi_free_cell(int cell);
 int *sigcffi_cell(int cell);
+
+/* --- receivers.c --- */
 int64_t sigcffi_open_receiver(void *records, uint64_t capacity, uint64_t set, bool drops);
 int sigcffi_stop_receiver(int64_t handle);
 void sigcffi_close_receiver(int64_t handle);
@@ -129,6 +131,8 @@ int64_t sigcffi_received(int64_t handle);
 bool sigcffi_give_back(int64_t handle, uint64_t first, uint64_t count);
 uint64_t sigcffi_receiver_dropped(int64_t handle);
 uint64_t sigcffi_holds_back(int64_t handle);
+
+/* --- sleeping.c --- */
 int sigcffi_sleep_until_set(int cell, unsigned arrivals, int64_t nanoseconds);
 int sigcffi_sleep_until_received(int64_t handle, unsigned arrivals, int64_t nanoseconds);
 

@@ -2,8 +2,8 @@
  * change, outside handlers, what handlers do.
  *
  * Law: static memory, reached through atomics. trampoline.c owns it and runs in handler context;
- * dispositions.c changes what says which handlers there are, and attaching.c which actions, under
- * the lock.
+ * dispositions.c changes what says which handlers there are, attaching.c and receivers.c which
+ * actions, under the lock.
  */
 #ifndef SIGCFFI_STATE_H
 #define SIGCFFI_STATE_H
@@ -122,7 +122,7 @@ struct state {
     struct receiver receivers[SIGCFFI_RECEIVERS];
     _Atomic uint64_t watched; /* signals of which is counted how many Python has not seen */
 
-    /* Handlers that may see slots, by the phase in which they came; see sigcffi_wait_for_handlers.
+    /* Handlers that may see slots, by the phase in which they came; see wait_for_handlers().
      */
     _Atomic unsigned phase;
     _Atomic unsigned inside[2];
@@ -181,7 +181,16 @@ SIGCFFI_HIDDEN void sigcffi_release(int number);
 SIGCFFI_HIDDEN uint64_t sigcffi_pressure_after_fork(void);
 
 /* attaching.c, outside handlers */
+SIGCFFI_HIDDEN sigset_t sigcffi_begin_change(void);
+SIGCFFI_HIDDEN void sigcffi_end_change(const sigset_t *former);
+SIGCFFI_HIDDEN int64_t sigcffi_new_handle(int index);
+SIGCFFI_HIDDEN int64_t sigcffi_attach_locked(int signum, const struct slot *what);
+SIGCFFI_HIDDEN void sigcffi_detach_locked(int signum, int index);
 SIGCFFI_HIDDEN void sigcffi_slots_after_fork(void);
+
+/* receivers.c, sleeping.c, outside handlers */
+SIGCFFI_HIDDEN void sigcffi_receivers_after_fork(void);
+SIGCFFI_HIDDEN void sigcffi_sleepers_after_fork(void);
 
 /* deadman.c, outside handlers */
 SIGCFFI_HIDDEN void sigcffi_deadman_after_fork(void);
