@@ -143,7 +143,7 @@ bool sigcffi_is_note(int signum, const siginfo_t *info)
 #endif
     if (!bare) return false;
     return (sigcffi_on_main_thread() && atomic_load(&state.owed[signum]) != 0) ||
-           (signum == SIGURG && sigcffi_is_pressed());
+           (signum == SIGURG && sigcffi_place() != 0);
 }
 
 /* handler context, or outside handlers. Interrupt the main thread, so that it makes the calls that

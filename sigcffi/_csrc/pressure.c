@@ -23,7 +23,7 @@ static SIGCFFI_THREAD_LOCAL _Atomic int place;
 /* ---- Rings, by number: a receiver's, or SIGCFFI_MAIN_CHANNEL ---- */
 
 /* handler context. Whether it is filling up. */
-static bool is_high(int number)
+bool sigcffi_is_high(int number)
 {
     bool main = number == SIGCFFI_MAIN_CHANNEL;
     const struct sigcffi_ring *ring = main ? &channel.ring : &state.receivers[number].ring;
@@ -48,7 +48,7 @@ static uint64_t signals_of(int number)
 }
 
 /* handler context. The word by which its reader knows that threads may have to be told. */
-static _Atomic uint64_t *pressure_of(int number)
+_Atomic uint64_t *sigcffi_pressure_of(int number)
 {
     return number == SIGCFFI_MAIN_CHANNEL ? &channel.pressure : &state.receivers[number].pressure;
 }
@@ -62,10 +62,10 @@ static void note_pressed(uint64_t word)
     if (sigcffi_on_main_thread()) atomic_store(&state.main_pressed, word);
 }
 
-/* handler context. Whether this thread waits to be told that it may go on. */
-bool sigcffi_is_pressed(void)
+/* handler context. Where in the list this thread is, plus one; 0 if it need not be told. */
+int sigcffi_place(void)
 {
-    return atomic_load(&place) != 0;
+    return atomic_load(&place);
 }
 
 /* handler context. This thread in the list; null if there are too many, or it could not be told. */
@@ -106,8 +106,8 @@ void sigcffi_press(int number, int signum, void *context)
     struct pressed *thread = added != 0 ? listed() : NULL;
     if (thread == NULL) return;
     atomic_fetch_or(&thread->by, ring);
-    atomic_fetch_or(pressure_of(number), set);
-    if (!is_high(number)) {
+    atomic_fetch_or(sigcffi_pressure_of(number), set);
+    if (!sigcffi_is_high(number)) {
         atomic_fetch_and(&thread->by, ~ring);
         return;
     }
@@ -147,7 +147,7 @@ void sigcffi_relax(int signum, void *context)
 /* ---- Outside handlers ---- */
 
 /* This thread lets in what it need not block any longer. */
-static void lift_here(void)
+void sigcffi_ease(void)
 {
     sigset_t all, mask;
     if (atomic_load(&place) == 0) return;
@@ -156,45 +156,6 @@ static void lift_here(void)
     pthread_sigmask(SIG_SETMASK, &all, &mask);
     mask = sigcffi_set_of(sigcffi_word_of(&mask) & ~lift());
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
-}
-
-/* A ring has room again: the threads that have blocked its signals may go on. */
-void sigcffi_release(int number)
-{
-    uint64_t ring = UINT64_C(1) << number;
-    bool can_tell = false;
-    if (atomic_exchange(pressure_of(number), 0) == 0) return;
-    for (int index = 0; index < SIGCFFI_PRESSED; index++) {
-        struct pressed *thread = &state.pressed[index];
-        if (!(atomic_fetch_and(&thread->by, ~ring) & ring) || index + 1 == atomic_load(&place))
-            continue;
-        /* Not before it is needed; and somebody may have put something in its place. */
-        if (!can_tell) sigcffi_interpose(SIGURG);
-        can_tell = true;
-        int tid = atomic_load(&thread->tid);
-        /* One that has ended leaves its place. */
-        if (tid != 0 && !sigcffi_send_note(tid, SIGURG) && errno == ESRCH)
-            atomic_compare_exchange_strong(&thread->tid, &tid, 0);
-    }
-    lift_here();
-}
-
-/* The dispatcher has read the main channel. 1 if it has not read enough, and can go on: behind a
- * record that a thread had reserved and not filled in. That is waited for: the thread is in a
- * handler, and the note by which it tells of the record may be blocked here. */
-int sigcffi_relieve(void)
-{
-    if (!is_high(SIGCFFI_MAIN_CHANNEL)) {
-        sigcffi_release(SIGCFFI_MAIN_CHANNEL);
-        return 0;
-    }
-    uint64_t tail = atomic_load(&channel.ring.tail);
-    struct sigcffi_record *next = &channel.records[tail % SIGCFFI_CAPACITY];
-    const struct timespec instant = {.tv_nsec = 50000};
-    /* acquire: pairs with the release in sigcffi_push() */
-    while (atomic_load_explicit(&next->sequence, memory_order_acquire) != tail + 1)
-        nanosleep(&instant, NULL);
-    return 1;
 }
 
 /* What the calling thread has blocked without having been asked to, before it was `wanted` blocked.
@@ -215,7 +176,7 @@ uint64_t sigcffi_pressure_after_fork(void)
         atomic_store(&state.pressed[index].tid, 0);
     }
     for (int number = 0; number <= SIGCFFI_RECEIVERS; number++)
-        atomic_store(pressure_of(number), 0);
+        atomic_store(sigcffi_pressure_of(number), 0);
     atomic_store(&state.main_pressed, 0);
     atomic_store(&place, 0);
     return atomic_exchange(&pressed, 0);

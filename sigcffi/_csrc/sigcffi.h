@@ -153,6 +153,8 @@ bool sigcffi_was_note(int signum, siginfo_t *info);
 
 /* --- pressure.c --- */
 uint64_t sigcffi_pressure(uint64_t wanted);
+
+/* --- relief.c --- */
 int sigcffi_relieve(void);
 
 /* --- deferral.c --- */

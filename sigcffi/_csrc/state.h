@@ -172,13 +172,18 @@ SIGCFFI_HIDDEN void sigcffi_ask_for_notice(int signum, siginfo_t *info, void *co
 SIGCFFI_HIDDEN void sigcffi_take_default(int signum);
 
 /* pressure.c, handler context */
-SIGCFFI_HIDDEN bool sigcffi_is_pressed(void);
+SIGCFFI_HIDDEN bool sigcffi_is_high(int number);
+SIGCFFI_HIDDEN _Atomic uint64_t *sigcffi_pressure_of(int number);
+SIGCFFI_HIDDEN int sigcffi_place(void);
 SIGCFFI_HIDDEN void sigcffi_press(int number, int signum, void *context);
 SIGCFFI_HIDDEN void sigcffi_relax(int signum, void *context);
 
 /* pressure.c, outside handlers */
-SIGCFFI_HIDDEN void sigcffi_release(int number);
+SIGCFFI_HIDDEN void sigcffi_ease(void);
 SIGCFFI_HIDDEN uint64_t sigcffi_pressure_after_fork(void);
+
+/* relief.c, outside handlers */
+SIGCFFI_HIDDEN void sigcffi_release(int number);
 
 /* attaching.c, outside handlers */
 SIGCFFI_HIDDEN sigset_t sigcffi_begin_change(void);
