@@ -28,7 +28,9 @@ bool sigcffi_is_high(int number)
     bool main = number == SIGCFFI_MAIN_CHANNEL;
     const struct sigcffi_ring *ring = main ? &channel.ring : &state.receivers[number].ring;
     uint64_t capacity = main ? SIGCFFI_CAPACITY : atomic_load(&state.receivers[number].capacity);
-    return atomic_load(&ring->head) - atomic_load(&ring->tail) >= SIGCFFI_HIGH_WATER_OF(capacity);
+    /* The tail first: it could pass the head as it was. */
+    uint64_t tail = atomic_load(&ring->tail);
+    return atomic_load(&ring->head) - tail >= SIGCFFI_HIGH_WATER_OF(capacity);
 }
 
 /* handler context. Which signals can be left with the kernel. Not those that our handlers do not
@@ -68,6 +70,32 @@ int sigcffi_place(void)
     return atomic_load(&place);
 }
 
+/* handler context. Whether there is no such thread any more. */
+static bool has_ended(int tid)
+{
+#if SIGCFFI_HAS_TGSIGQUEUE
+    return syscall(SYS_tgkill, getpid(), tid, 0) != 0 && errno == ESRCH;
+#else
+    (void)tid;
+    return false;
+#endif
+}
+
+/* handler context. A place in the list, now this thread's; null if there is none. Threads end
+ * without giving theirs back: that is seen to where no other is left, since it takes a system call
+ * for each. */
+static struct pressed *free_place(int tid)
+{
+    for (int look_closely = 0; look_closely < 2; look_closely++)
+        for (int index = 0; index < SIGCFFI_PRESSED; index++) {
+            struct pressed *thread = &state.pressed[index];
+            int owner = atomic_load(&thread->tid);
+            if (owner != 0 && !(look_closely && has_ended(owner))) continue;
+            if (atomic_compare_exchange_strong(&thread->tid, &owner, tid)) return thread;
+        }
+    return NULL;
+}
+
 /* handler context. This thread in the list; null if there are too many, or it could not be told. */
 static struct pressed *listed(void)
 {
@@ -79,14 +107,16 @@ static struct pressed *listed(void)
     int tid = 1;
     if (!sigcffi_on_main_thread()) return NULL;
 #endif
-    for (index = 0; index < SIGCFFI_PRESSED; index++) {
-        int nobody = 0;
-        if (atomic_compare_exchange_strong(&state.pressed[index].tid, &nobody, tid)) {
-            atomic_store(&place, index + 1);
-            return &state.pressed[index];
-        }
-    }
-    return NULL;
+    struct pressed *thread = free_place(tid);
+    if (thread == NULL) return NULL;
+    atomic_store(&thread->by, 0);
+    int none = 0;
+    if (atomic_compare_exchange_strong(&place, &none, (int)(thread - state.pressed) + 1))
+        return thread;
+    /* A handler has come in between and taken one, which can be where somebody else's handler has
+     * called the trampoline. */
+    atomic_store(&thread->tid, 0);
+    return &state.pressed[none - 1];
 }
 
 /* handler context. A ring is filling up by a signal: on return from the handler this thread has
@@ -127,7 +157,6 @@ static uint64_t lift(void)
         still |= signals_of(__builtin_ctzll(by));
     note_pressed(mine & still);
     if ((mine & still) == 0) {
-        atomic_store(&thread->by, 0);
         atomic_store(&place, 0);
         atomic_store(&thread->tid, 0);
     }

@@ -19,9 +19,7 @@ void sigcffi_release(int number)
         if (!can_tell) sigcffi_interpose(SIGURG);
         can_tell = true;
         int tid = atomic_load(&thread->tid);
-        /* One that has ended leaves its place. */
-        if (tid != 0 && !sigcffi_send_note(tid, SIGURG) && errno == ESRCH)
-            atomic_compare_exchange_strong(&thread->tid, &tid, 0);
+        if (tid != 0) sigcffi_send_note(tid, SIGURG);
     }
     sigcffi_ease();
 }
