@@ -133,6 +133,9 @@ void sigcffi_press(int number, int signum, void *context)
     sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
     uint64_t ring = UINT64_C(1) << number, set = signals_of(number), ours = atomic_load(&pressed);
     uint64_t blocked = sigcffi_word_of(mask), added = set & ~(blocked & ~ours);
+    /* Who could not be told would be deaf from now on. The reader itself need not be. */
+    bool reads = number == SIGCFFI_MAIN_CHANNEL && sigcffi_on_main_thread();
+    if ((blocked & sigcffi_bit(SIGURG)) && !reads) return;
     struct pressed *thread = added != 0 ? listed() : NULL;
     if (thread == NULL) return;
     atomic_fetch_or(&thread->by, ring);
