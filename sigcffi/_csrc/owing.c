@@ -254,7 +254,9 @@ void sigcffi_owe(int signum, siginfo_t *info, void *context)
  * of the caller's: settle, and true. */
 bool sigcffi_was_note(int signum, siginfo_t *info)
 {
-    if (!sigcffi_is_note(signum, info)) return false;
+    bool note = sigcffi_is_note(signum, info);
+    sigcffi_ease(); /* as after a handler; also where a note has merged with what was accepted */
+    if (!note) return false;
     sigcffi_settle(signum, info, NULL);
     return true;
 }

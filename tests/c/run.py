@@ -97,6 +97,7 @@ HANDLER_MAY_CALL = {
     "sigpending": "async-signal-safe (POSIX); a system call and no more",
     "sigismember": "async-signal-safe (POSIX)",
     "sigemptyset": "async-signal-safe (POSIX)",
+    "sigfillset": "async-signal-safe (POSIX)",
     "raise": "async-signal-safe (POSIX)",
     "kill": "async-signal-safe (POSIX); a system call and no more",
     "fcntl": "async-signal-safe (POSIX); a cancellation point for F_SETLKW only",
