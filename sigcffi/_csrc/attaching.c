@@ -65,6 +65,8 @@ static void wait_for_handlers(void)
     wait_until_left(phase);
 }
 
+static uint64_t kept; /* under the lock: those that need the trampoline without an action */
+
 /* Lock held. The order of a signal has changed: what follows from that. */
 static void publish(int signum, uint64_t order)
 {
@@ -77,12 +79,22 @@ static void publish(int signum, uint64_t order)
         atomic_fetch_or(&state.watched, bit);
     else
         atomic_fetch_and(&state.watched, ~bit);
-    if (order != 0)
+    if (order != 0 || (kept & bit))
         atomic_fetch_or(&channel.slotted, bit);
     else
         atomic_fetch_and(&channel.slotted, ~bit);
     /* Sequentially consistent, the default: see enter(). */
     atomic_store(&state.order[signum], order);
+}
+
+/* Put the trampoline on top of whatever is there, where it stays as if it had slots. */
+void sigcffi_keep_interposed(int signum)
+{
+    sigcffi_take_lock();
+    kept |= sigcffi_bit(signum);
+    atomic_fetch_or(&channel.slotted, sigcffi_bit(signum));
+    sigcffi_interpose_locked(signum);
+    sigcffi_release_lock();
 }
 
 /* The order without one of its slots. */

@@ -15,8 +15,9 @@ void sigcffi_release(int number)
         struct pressed *thread = &state.pressed[index];
         if (!(atomic_fetch_and(&thread->by, ~ring) & ring) || index + 1 == sigcffi_place())
             continue;
-        /* Not before it is needed; and somebody may have put something in its place. */
-        if (!can_tell) sigcffi_interpose(SIGURG);
+        /* Not before it is needed; and somebody may have put something in its place. From now on
+         * it stays: notes are discarded where SIGURG is ignored. */
+        if (!can_tell) sigcffi_keep_interposed(SIGURG);
         can_tell = true;
         int tid = atomic_load(&thread->tid);
         if (tid != 0) sigcffi_send_note(tid, SIGURG);

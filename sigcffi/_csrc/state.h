@@ -41,7 +41,7 @@ struct channel {
     _Atomic uint64_t held_back;   /* calls are owed that one of the two words above forbade */
     _Atomic uint64_t pressure;    /* what threads may have blocked because the ring is full */
     _Atomic uint64_t attached;    /* the signals that are recorded */
-    _Atomic uint64_t slotted;     /* the signals that have slots */
+    _Atomic uint64_t slotted;     /* the signals that have slots, or shall be kept as if */
     _Atomic uint64_t main_thread; /* pthread_t: comparing it costs nothing */
     _Atomic uint64_t trips[NSIG]; /* the news of the last call to the interpreter's handler */
     _Atomic uint64_t begun[NSIG]; /* calls on other threads, these without news */
@@ -191,6 +191,7 @@ SIGCFFI_HIDDEN void sigcffi_end_change(const sigset_t *former);
 SIGCFFI_HIDDEN int64_t sigcffi_new_handle(int index);
 SIGCFFI_HIDDEN int64_t sigcffi_attach_locked(int signum, const struct slot *what);
 SIGCFFI_HIDDEN void sigcffi_detach_locked(int signum, int index);
+SIGCFFI_HIDDEN void sigcffi_keep_interposed(int signum);
 SIGCFFI_HIDDEN void sigcffi_slots_after_fork(void);
 
 /* receivers.c, sleeping.c, outside handlers */
