@@ -34,7 +34,7 @@ void sigcffi_end_change(const sigset_t *former)
 
 /* For a handler in another thread to go on. Asleep after a while: sched_yield() does not let a
  * thread of lower priority run. */
-static void wait_a_little(int tries)
+void sigcffi_wait_a_little(int tries)
 {
     const struct timespec instant = {.tv_nsec = 50000};
     if (tries < 64)
@@ -47,7 +47,8 @@ static void wait_a_little(int tries)
 static void wait_until_left(unsigned phase)
 {
     /* acquire: pairs with the release in leave() */
-    for (int tries = 0; atomic_load(&state.inside[phase]) != 0; tries++) wait_a_little(tries);
+    for (int tries = 0; atomic_load(&state.inside[phase]) != 0; tries++)
+        sigcffi_wait_a_little(tries);
 }
 
 /* Lock held. Wait until every handler has left that may have seen an order as it was before this

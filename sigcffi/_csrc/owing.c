@@ -154,22 +154,10 @@ bool sigcffi_is_note(int signum, const siginfo_t *info)
  * that and then waits for those that have counted themselves. */
 bool sigcffi_note_main(int signum)
 {
-    atomic_fetch_add(&state.noting, 1);
+    atomic_fetch_add(&state.noting[signum], 1);
     bool sent = !(atomic_load(&state.quiet) & sigcffi_bit(signum)) && sigcffi_send_note(0, signum);
-    atomic_fetch_sub(&state.noting, 1);
+    atomic_fetch_sub(&state.noting[signum], 1);
     return sent;
-}
-
-/* Outside handlers. When this returns, no thread sends the main thread notes for the signals in
- * `set`, until they are handled again; with `on` 0, they do again. */
-void sigcffi_quiet(uint64_t set, int on)
-{
-    if (!on) {
-        atomic_fetch_and(&state.quiet, ~set);
-        return;
-    }
-    atomic_fetch_or(&state.quiet, set);
-    while (atomic_load(&state.noting) != 0) sched_yield();
 }
 
 /* ---- Owing and settling ---- */

@@ -90,6 +90,7 @@ void sigcffi_set_main_thread(unsigned long ident, int tid);
 int sigcffi_is_main_thread(void);
 
 /* --- dispositions.c: dispositions --- */
+void sigcffi_quiet(uint64_t set, int on);
 int sigcffi_query(int signum);
 int sigcffi_query_slotted(int signum);
 int sigcffi_recognise(int signum);
@@ -143,9 +144,6 @@ int sigcffi_end_at(int64_t when);
 uint64_t sigcffi_deliveries(int signum);
 uint64_t sigcffi_dropped(int signum);
 uint64_t sigcffi_offered(void);
-
-/* --- owing.c --- */
-void sigcffi_quiet(uint64_t set, int on);
 
 /* --- trampoline.c, owing.c: for waits --- */
 unsigned sigcffi_arrivals(void);

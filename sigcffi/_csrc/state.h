@@ -144,9 +144,9 @@ struct state {
     _Atomic uint32_t owed[NSIG];
     _Atomic bool called; /* the interpreter's handler, since somebody looked */
 
-    _Atomic int main_tid;    /* the main thread as the kernel knows it */
-    _Atomic uint64_t quiet;  /* signals for which it is sent no notes */
-    _Atomic unsigned noting; /* threads that are at sending it one */
+    _Atomic int main_tid;          /* the main thread as the kernel knows it */
+    _Atomic uint64_t quiet;        /* signals for which it is sent no notes */
+    _Atomic unsigned noting[NSIG]; /* threads that are at sending it one */
 
     _Atomic bool
         main_inside; /* the main thread is in the trampoline, and has blocked all signals */
@@ -186,6 +186,7 @@ SIGCFFI_HIDDEN uint64_t sigcffi_pressure_after_fork(void);
 SIGCFFI_HIDDEN void sigcffi_release(int number);
 
 /* attaching.c, outside handlers */
+SIGCFFI_HIDDEN void sigcffi_wait_a_little(int tries);
 SIGCFFI_HIDDEN sigset_t sigcffi_begin_change(void);
 SIGCFFI_HIDDEN void sigcffi_end_change(const sigset_t *former);
 SIGCFFI_HIDDEN int64_t sigcffi_new_handle(int index);
