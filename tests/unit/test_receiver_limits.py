@@ -188,7 +188,7 @@ def test_too_many_receivers_or_actions_of_a_signal_are_refused_whole() -> None:
         open_signal_receiver(T, S)
     assert caught.value.errno == errno.ENOSPC
     assert disposition(T) == before
-    receivers += [open_signal_receiver(R + number % 7) for number in range(56)]
+    receivers += [open_signal_receiver(R + number % 7) for number in range(55)]
     with pytest.raises(OSError, match="too many receivers, or actions"):
         open_signal_receiver(T)
     assert disposition(T) == before
