@@ -64,18 +64,25 @@ static void see_nothing(const struct sigcffi_record *record, void *argument)
 
 static void *read_all(void *nothing)
 {
-    sigset_t all;
-    sigfillset(&all);
-    MUST(pthread_sigmask(SIG_SETMASK, &all, NULL));
     while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
     return nothing;
+}
+
+static void read_elsewhere(void)
+{
+    sigset_t all, former;
+    sigfillset(&all);
+    MUST(pthread_sigmask(SIG_SETMASK, &all, &former)); /* it takes no signals */
+    pthread_t thread = start_thread(read_all, NULL);
+    restore(&former);
+    join(thread);
 }
 
 static void fill_the_receiver(void)
 {
     for (int i = 0; sigcffi_holds_back(reader.handle) == 0; i++)
         queue_to(pthread_self(), QUEUED, i);
-    EQUAL(kernel_mask(), sigcffi_bit(QUEUED));
+    CHECK(kernel_mask() & sigcffi_bit(QUEUED));
 }
 
 /* Even where a signal that was there before has swallowed it. */
@@ -89,7 +96,7 @@ static void a_wait_that_accepts_a_note_lets_its_thread_go_on(void)
         fill_the_receiver();
         EQUAL(sigcffi_sigmask(SIG_BLOCK, urgent), 0);
         if (swallowed) queue_to(pthread_self(), SIGURG, 0);
-        join(start_thread(read_all, NULL));
+        read_elsewhere();
         EQUAL(kernel_mask(), urgent | sigcffi_bit(QUEUED));
         EQUAL(sigcffi_sigpending(), urgent);
         EQUAL(sigcffi_sigtimedwait(urgent, -1).signo, swallowed ? SIGURG : -EINTR);
@@ -112,7 +119,7 @@ static void the_signal_of_notes_keeps_its_trampoline(void)
     EQUAL(sigcffi_query_slotted(SIGURG), SIGCFFI_DEFAULT);
     for (int i = 0; i < 3; i++) {
         fill_the_receiver();
-        join(start_thread(read_all, NULL));
+        read_elsewhere();
         UNTIL(kernel_mask() == 0);
         EQUAL(sigcffi_query_slotted(SIGURG), SIGCFFI_DEFAULT | SIGCFFI_SLOTTED);
         if (i == 0) EQUAL(sigcffi_put_back(SIGURG, &by_default, 0), 0);
@@ -122,6 +129,41 @@ static void the_signal_of_notes_keeps_its_trampoline(void)
     }
     close_reader(&reader);
     figures("put back, detached");
+}
+
+/* ---- Masks ---- */
+
+/* The linker sends the change of a mask here: the last moment before it. */
+int __real_pthread_sigmask(int how, const sigset_t *set, sigset_t *former);
+int __wrap_pthread_sigmask(int how, const sigset_t *set, sigset_t *former);
+static void (*_Atomic before_change)(void);
+
+int __wrap_pthread_sigmask(int how, const sigset_t *set, sigset_t *former)
+{
+    void (*hook)(void) = atomic_exchange(&before_change, NULL);
+    if (hook != NULL) hook();
+    return __real_pthread_sigmask(how, set, former);
+}
+
+/* What was blocked for a while becomes its owner's, and was not before. */
+static void what_is_being_blocked_while_a_ring_fills_up_stays_blocked(void)
+{
+    NOTHING_IS_BLOCKED_UNDER_TSAN();
+    const uint64_t one = sigcffi_bit(QUEUED), other = sigcffi_bit(QUEUED_TOO);
+    const int ways[] = {SIG_BLOCK, SIG_SETMASK};
+    for (int i = 0; i < 2; i++) {
+        reader = open_reader(16, one | other, false);
+        atomic_store(&before_change, fill_the_receiver);
+        EQUAL(sigcffi_sigmask(ways[i], one), 0);
+        EQUAL(atomic_load(&before_change) == NULL, 1);
+        CHECK(sigcffi_holds_back(reader.handle) != 0);
+        read_all(NULL);
+        EQUAL(kernel_mask() & one, one);
+        close_reader(&reader);
+        EQUAL(sigcffi_sigmask(SIG_SETMASK, 0), one);
+        EQUAL(kernel_mask(), 0);
+    }
+    figures("block, set");
 }
 
 /* ---- Calls elsewhere ---- */
@@ -169,6 +211,7 @@ const struct test_case note_cases[] = {
     CASE(no_note_meets_the_default_action),
     CASE(a_wait_that_accepts_a_note_lets_its_thread_go_on),
     CASE(the_signal_of_notes_keeps_its_trampoline),
+    CASE(what_is_being_blocked_while_a_ring_fills_up_stays_blocked),
     CASE(a_call_on_another_thread_is_told_before_and_after),
     {NULL, NULL},
 };

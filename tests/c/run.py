@@ -288,9 +288,9 @@ def compile_stress(compiler: str, build: str, csrc: str, directory: str) -> str:
         for name in sorted(os.listdir(directory_of_sources))
         if name.endswith(".c")
     ]
-    # The program steps in at four moments: before sigcffi_pause sleeps, after a handler is set,
-    # while a record is written, while the reader waits for it.
-    wrapped = ("sigsuspend", "sigaction", "clock_gettime", "nanosleep")
+    # The program steps in at five moments: before sigcffi_pause sleeps, after a handler is set,
+    # while a record is written, while the reader waits for it, before a mask changes.
+    wrapped = ("sigsuspend", "sigaction", "clock_gettime", "nanosleep", "pthread_sigmask")
     linking = [*(f"-Wl,--wrap={name}" for name in wrapped), "-ldl", "-lrt"]
     run([compiler, *COMMON, *BUILDS[build].flags, "-I", csrc, *sources, *linking, "-o", program])
     return program
