@@ -87,6 +87,26 @@ struct kernel_sigaction {
 };
 #endif
 
+/* When this returns, no thread sends the main thread notes for the signals in `set`, until they are
+ * handled again; with `on` 0, they do again. Called by the main thread it has also taken those that
+ * were sent before, but for signals that it has blocked. */
+void sigcffi_quiet(uint64_t set, int on)
+{
+    if (!on) {
+        atomic_fetch_and(&state.quiet, ~set);
+        return;
+    }
+    atomic_fetch_or(&state.quiet, set);
+    for (int signum = 1; signum < NSIG; signum++)
+        for (int tries = 0; (set & sigcffi_bit(signum)) && atomic_load(&state.noting[signum]) != 0;
+             tries++)
+            sigcffi_wait_a_little(tries);
+    /* What was sent is taken on the way back from any system call; without one, the processor that
+     * sent it could be late in saying so. */
+    sigset_t pending;
+    sigpending(&pending);
+}
+
 /* Lock held. Give the kernel exactly this, without the trampoline. */
 static int install_exactly(int signum, const struct sigaction *action)
 {
@@ -462,12 +482,12 @@ static void after_fork_in_child(void)
 {
     for (int signum = 1; signum < NSIG; signum++) {
         atomic_store(&state.owed[signum], 0);
+        atomic_store(&state.noting[signum], 0);
         atomic_store(&state.deliveries[signum], 0);
         atomic_store(&state.dropped[signum], 0);
         atomic_store(&channel.made[signum], atomic_load(&channel.begun[signum]));
     }
     atomic_store(&state.main_mask_promised, 0);
-    atomic_store(&state.noting, 0);
     if (!sigcffi_on_main_thread()) atomic_store(&state.main_inside, false);
     atomic_store(&channel.held_back, 0);
     /* The records are the parent's, also those that a thread was just writing. */
@@ -478,6 +498,8 @@ static void after_fork_in_child(void)
     atomic_fetch_add(&channel.news, 2); /* one would be a record's */
     finish_stop();
     sigcffi_slots_after_fork();
+    sigcffi_receivers_after_fork();
+    sigcffi_sleepers_after_fork();
     sigcffi_deadman_after_fork();
     sigcffi_timers_after_fork();
     mask_before_fork =

@@ -17,8 +17,17 @@ uint64_t sigcffi_sigmask(int how, uint64_t word)
     sigset_t set = sigcffi_set_of(word), former;
     /* What a full ring has blocked for a while is not part of the mask that its owner sees, and
      * not to be put back when the owner restores a mask; what the owner blocks stays so. */
-    uint64_t hidden = sigcffi_pressure(how == SIG_UNBLOCK ? 0 : word);
+    uint64_t owned = how == SIG_UNBLOCK ? 0 : word;
+    unsigned arrivals = sigcffi_arrivals();
+    uint64_t hidden = sigcffi_pressure(owned);
     if (pthread_sigmask(how, &set, &former) != 0) return UINT64_MAX;
+    /* A handler that came in between may have blocked for a while, or let in, what its owner blocks
+     * from now on: once more, until none has come. */
+    while (owned != 0 && sigcffi_arrivals() != arrivals) {
+        arrivals = sigcffi_arrivals();
+        hidden |= sigcffi_pressure(owned);
+        pthread_sigmask(SIG_BLOCK, &set, NULL);
+    }
     return sigcffi_word_of(&former) & ~hidden;
 }
 

@@ -143,7 +143,7 @@ bool sigcffi_is_note(int signum, const siginfo_t *info)
 #endif
     if (!bare) return false;
     return (sigcffi_on_main_thread() && atomic_load(&state.owed[signum]) != 0) ||
-           (signum == SIGURG && sigcffi_is_pressed());
+           (signum == SIGURG && sigcffi_place() != 0);
 }
 
 /* handler context, or outside handlers. Interrupt the main thread, so that it makes the calls that
@@ -154,22 +154,10 @@ bool sigcffi_is_note(int signum, const siginfo_t *info)
  * that and then waits for those that have counted themselves. */
 bool sigcffi_note_main(int signum)
 {
-    atomic_fetch_add(&state.noting, 1);
+    atomic_fetch_add(&state.noting[signum], 1);
     bool sent = !(atomic_load(&state.quiet) & sigcffi_bit(signum)) && sigcffi_send_note(0, signum);
-    atomic_fetch_sub(&state.noting, 1);
+    atomic_fetch_sub(&state.noting[signum], 1);
     return sent;
-}
-
-/* Outside handlers. When this returns, no thread sends the main thread notes for the signals in
- * `set`, until they are handled again; with `on` 0, they do again. */
-void sigcffi_quiet(uint64_t set, int on)
-{
-    if (!on) {
-        atomic_fetch_and(&state.quiet, ~set);
-        return;
-    }
-    atomic_fetch_or(&state.quiet, set);
-    while (atomic_load(&state.noting) != 0) sched_yield();
 }
 
 /* ---- Owing and settling ---- */
@@ -254,7 +242,9 @@ void sigcffi_owe(int signum, siginfo_t *info, void *context)
  * of the caller's: settle, and true. */
 bool sigcffi_was_note(int signum, siginfo_t *info)
 {
-    if (!sigcffi_is_note(signum, info)) return false;
+    bool note = sigcffi_is_note(signum, info);
+    sigcffi_ease(); /* as after a handler; also where a note has merged with what was accepted */
+    if (!note) return false;
     sigcffi_settle(signum, info, NULL);
     return true;
 }

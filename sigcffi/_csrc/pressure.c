@@ -23,12 +23,14 @@ static SIGCFFI_THREAD_LOCAL _Atomic int place;
 /* ---- Rings, by number: a receiver's, or SIGCFFI_MAIN_CHANNEL ---- */
 
 /* handler context. Whether it is filling up. */
-static bool is_high(int number)
+bool sigcffi_is_high(int number)
 {
     bool main = number == SIGCFFI_MAIN_CHANNEL;
     const struct sigcffi_ring *ring = main ? &channel.ring : &state.receivers[number].ring;
     uint64_t capacity = main ? SIGCFFI_CAPACITY : atomic_load(&state.receivers[number].capacity);
-    return atomic_load(&ring->head) - atomic_load(&ring->tail) >= SIGCFFI_HIGH_WATER_OF(capacity);
+    /* The tail first: it could pass the head as it was. */
+    uint64_t tail = atomic_load(&ring->tail);
+    return atomic_load(&ring->head) - tail >= SIGCFFI_HIGH_WATER_OF(capacity);
 }
 
 /* handler context. Which signals can be left with the kernel. Not those that our handlers do not
@@ -48,7 +50,7 @@ static uint64_t signals_of(int number)
 }
 
 /* handler context. The word by which its reader knows that threads may have to be told. */
-static _Atomic uint64_t *pressure_of(int number)
+_Atomic uint64_t *sigcffi_pressure_of(int number)
 {
     return number == SIGCFFI_MAIN_CHANNEL ? &channel.pressure : &state.receivers[number].pressure;
 }
@@ -62,10 +64,36 @@ static void note_pressed(uint64_t word)
     if (sigcffi_on_main_thread()) atomic_store(&state.main_pressed, word);
 }
 
-/* handler context. Whether this thread waits to be told that it may go on. */
-bool sigcffi_is_pressed(void)
+/* handler context. Where in the list this thread is, plus one; 0 if it need not be told. */
+int sigcffi_place(void)
 {
-    return atomic_load(&place) != 0;
+    return atomic_load(&place);
+}
+
+/* handler context. Whether there is no such thread any more. */
+static bool has_ended(int tid)
+{
+#if SIGCFFI_HAS_TGSIGQUEUE
+    return syscall(SYS_tgkill, getpid(), tid, 0) != 0 && errno == ESRCH;
+#else
+    (void)tid;
+    return false;
+#endif
+}
+
+/* handler context. A place in the list, now this thread's; null if there is none. Threads end
+ * without giving theirs back: that is seen to where no other is left, since it takes a system call
+ * for each. */
+static struct pressed *free_place(int tid)
+{
+    for (int look_closely = 0; look_closely < 2; look_closely++)
+        for (int index = 0; index < SIGCFFI_PRESSED; index++) {
+            struct pressed *thread = &state.pressed[index];
+            int owner = atomic_load(&thread->tid);
+            if (owner != 0 && !(look_closely && has_ended(owner))) continue;
+            if (atomic_compare_exchange_strong(&thread->tid, &owner, tid)) return thread;
+        }
+    return NULL;
 }
 
 /* handler context. This thread in the list; null if there are too many, or it could not be told. */
@@ -79,14 +107,16 @@ static struct pressed *listed(void)
     int tid = 1;
     if (!sigcffi_on_main_thread()) return NULL;
 #endif
-    for (index = 0; index < SIGCFFI_PRESSED; index++) {
-        int nobody = 0;
-        if (atomic_compare_exchange_strong(&state.pressed[index].tid, &nobody, tid)) {
-            atomic_store(&place, index + 1);
-            return &state.pressed[index];
-        }
-    }
-    return NULL;
+    struct pressed *thread = free_place(tid);
+    if (thread == NULL) return NULL;
+    atomic_store(&thread->by, 0);
+    int none = 0;
+    if (atomic_compare_exchange_strong(&place, &none, (int)(thread - state.pressed) + 1))
+        return thread;
+    /* A handler has come in between and taken one, which can be where somebody else's handler has
+     * called the trampoline. */
+    atomic_store(&thread->tid, 0);
+    return &state.pressed[none - 1];
 }
 
 /* handler context. A ring is filling up by a signal: on return from the handler this thread has
@@ -103,11 +133,14 @@ void sigcffi_press(int number, int signum, void *context)
     sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
     uint64_t ring = UINT64_C(1) << number, set = signals_of(number), ours = atomic_load(&pressed);
     uint64_t blocked = sigcffi_word_of(mask), added = set & ~(blocked & ~ours);
+    /* Who could not be told would be deaf from now on. The reader itself need not be. */
+    bool reads = number == SIGCFFI_MAIN_CHANNEL && sigcffi_on_main_thread();
+    if ((blocked & sigcffi_bit(SIGURG)) && !reads) return;
     struct pressed *thread = added != 0 ? listed() : NULL;
     if (thread == NULL) return;
     atomic_fetch_or(&thread->by, ring);
-    atomic_fetch_or(pressure_of(number), set);
-    if (!is_high(number)) {
+    atomic_fetch_or(sigcffi_pressure_of(number), set);
+    if (!sigcffi_is_high(number)) {
         atomic_fetch_and(&thread->by, ~ring);
         return;
     }
@@ -127,7 +160,6 @@ static uint64_t lift(void)
         still |= signals_of(__builtin_ctzll(by));
     note_pressed(mine & still);
     if ((mine & still) == 0) {
-        atomic_store(&thread->by, 0);
         atomic_store(&place, 0);
         atomic_store(&thread->tid, 0);
     }
@@ -147,7 +179,7 @@ void sigcffi_relax(int signum, void *context)
 /* ---- Outside handlers ---- */
 
 /* This thread lets in what it need not block any longer. */
-static void lift_here(void)
+void sigcffi_ease(void)
 {
     sigset_t all, mask;
     if (atomic_load(&place) == 0) return;
@@ -156,45 +188,6 @@ static void lift_here(void)
     pthread_sigmask(SIG_SETMASK, &all, &mask);
     mask = sigcffi_set_of(sigcffi_word_of(&mask) & ~lift());
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
-}
-
-/* A ring has room again: the threads that have blocked its signals may go on. */
-void sigcffi_release(int number)
-{
-    uint64_t ring = UINT64_C(1) << number;
-    bool can_tell = false;
-    if (atomic_exchange(pressure_of(number), 0) == 0) return;
-    for (int index = 0; index < SIGCFFI_PRESSED; index++) {
-        struct pressed *thread = &state.pressed[index];
-        if (!(atomic_fetch_and(&thread->by, ~ring) & ring) || index + 1 == atomic_load(&place))
-            continue;
-        /* Not before it is needed; and somebody may have put something in its place. */
-        if (!can_tell) sigcffi_interpose(SIGURG);
-        can_tell = true;
-        int tid = atomic_load(&thread->tid);
-        /* One that has ended leaves its place. */
-        if (tid != 0 && !sigcffi_send_note(tid, SIGURG) && errno == ESRCH)
-            atomic_compare_exchange_strong(&thread->tid, &tid, 0);
-    }
-    lift_here();
-}
-
-/* The dispatcher has read the main channel. 1 if it has not read enough, and can go on: behind a
- * record that a thread had reserved and not filled in. That is waited for: the thread is in a
- * handler, and the note by which it tells of the record may be blocked here. */
-int sigcffi_relieve(void)
-{
-    if (!is_high(SIGCFFI_MAIN_CHANNEL)) {
-        sigcffi_release(SIGCFFI_MAIN_CHANNEL);
-        return 0;
-    }
-    uint64_t tail = atomic_load(&channel.ring.tail);
-    struct sigcffi_record *next = &channel.records[tail % SIGCFFI_CAPACITY];
-    const struct timespec instant = {.tv_nsec = 50000};
-    /* acquire: pairs with the release in sigcffi_push() */
-    while (atomic_load_explicit(&next->sequence, memory_order_acquire) != tail + 1)
-        nanosleep(&instant, NULL);
-    return 1;
 }
 
 /* What the calling thread has blocked without having been asked to, before it was `wanted` blocked.
@@ -217,7 +210,7 @@ uint64_t sigcffi_pressure_after_fork(void)
         atomic_store(&state.pressed[index].tid, 0);
     }
     for (int number = 0; number <= SIGCFFI_RECEIVERS; number++)
-        atomic_store(pressure_of(number), 0);
+        atomic_store(sigcffi_pressure_of(number), 0);
     atomic_store(&state.main_pressed, 0);
     atomic_store(&place, 0);
     return atomic_exchange(&pressed, 0);

@@ -90,6 +90,7 @@ void sigcffi_set_main_thread(unsigned long ident, int tid);
 int sigcffi_is_main_thread(void);
 
 /* --- dispositions.c: dispositions --- */
+void sigcffi_quiet(uint64_t set, int on);
 int sigcffi_query(int signum);
 int sigcffi_query_slotted(int signum);
 int sigcffi_recognise(int signum);
@@ -107,7 +108,7 @@ int sigcffi_usual_flags(void);
 
 int sigcffi_default_action(int signum);
 
-/* --- attaching.c: slots, flags, receivers --- */
+/* --- attaching.c: slots, flags --- */
 typedef struct {
     int64_t count;  /* how often it was taken, of force_quit how many Python has not seen; or -1 */
     int64_t missed; /* how often that came to nothing */
@@ -120,6 +121,8 @@ void sigcffi_seen(uint64_t set);
 int sigcffi_new_cell(void);
 void sigcffi_free_cell(int cell);
 int *sigcffi_cell(int cell);
+
+/* --- receivers.c --- */
 int64_t sigcffi_open_receiver(void *records, uint64_t capacity, uint64_t set, bool drops);
 int sigcffi_stop_receiver(int64_t handle);
 void sigcffi_close_receiver(int64_t handle);
@@ -130,6 +133,8 @@ int64_t sigcffi_received(int64_t handle);
 bool sigcffi_give_back(int64_t handle, uint64_t first, uint64_t count);
 uint64_t sigcffi_receiver_dropped(int64_t handle);
 uint64_t sigcffi_holds_back(int64_t handle);
+
+/* --- sleeping.c --- */
 int sigcffi_sleep_until_set(int signum, int64_t flag, unsigned arrivals, int64_t nanoseconds);
 int sigcffi_sleep_until_received(int64_t handle, unsigned arrivals, int64_t nanoseconds);
 
@@ -141,15 +146,14 @@ uint64_t sigcffi_deliveries(int signum);
 uint64_t sigcffi_dropped(int signum);
 uint64_t sigcffi_offered(void);
 
-/* --- owing.c --- */
-void sigcffi_quiet(uint64_t set, int on);
-
 /* --- trampoline.c, owing.c: for waits --- */
 unsigned sigcffi_arrivals(void);
 bool sigcffi_was_note(int signum, siginfo_t *info);
 
 /* --- pressure.c --- */
 uint64_t sigcffi_pressure(uint64_t wanted);
+
+/* --- relief.c --- */
 int sigcffi_relieve(void);
 
 /* --- deferral.c --- */

@@ -264,7 +264,7 @@ void sigcffi_ask_for_notice(int signum, siginfo_t *info, void *context)
 /* handler context, or outside handlers. The descriptor can be read from now on. */
 void sigcffi_raise_descriptor(struct receiver *receiver)
 {
-    /* A store even where it changes nothing: see lower_descriptor(). */
+    /* A store even where it changes nothing: see lower_descriptor() in receivers.c. */
     if (atomic_exchange(&receiver->raised, true)) return;
     const uint64_t one = 1;
 #if defined(SYS_write)
@@ -290,7 +290,7 @@ void sigcffi_receive(int signum, const siginfo_t *info, void *context)
             atomic_fetch_add(&receiver->dropped, 1);
         } else {
             struct sigcffi_record *records = atomic_load(&receiver->records);
-            /* Before it can be read: see lower_descriptor(). */
+            /* Before it can be read: see lower_descriptor() in receivers.c. */
             sigcffi_raise_descriptor(receiver);
             sigcffi_publish(&records[number & (capacity - 1)], number, signum, info);
         }

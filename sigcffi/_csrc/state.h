@@ -2,8 +2,8 @@
  * change, outside handlers, what handlers do.
  *
  * Law: static memory, reached through atomics. trampoline.c owns it and runs in handler context;
- * dispositions.c changes what says which handlers there are, and attaching.c which actions, under
- * the lock.
+ * dispositions.c changes what says which handlers there are, attaching.c and receivers.c which
+ * actions, under the lock.
  */
 #ifndef SIGCFFI_STATE_H
 #define SIGCFFI_STATE_H
@@ -41,7 +41,7 @@ struct channel {
     _Atomic uint64_t held_back;   /* calls are owed that one of the two words above forbade */
     _Atomic uint64_t pressure;    /* what threads may have blocked because the ring is full */
     _Atomic uint64_t attached;    /* the signals that are recorded */
-    _Atomic uint64_t slotted;     /* the signals that have slots */
+    _Atomic uint64_t slotted;     /* the signals that have slots, or shall be kept as if */
     _Atomic uint64_t main_thread; /* pthread_t: comparing it costs nothing */
     _Atomic uint64_t trips[NSIG]; /* the news of the last call to the interpreter's handler */
     _Atomic uint64_t begun[NSIG]; /* calls on other threads, these without news */
@@ -123,7 +123,7 @@ struct state {
     struct receiver receivers[SIGCFFI_RECEIVERS];
     _Atomic uint64_t watched; /* signals of which is counted how many Python has not seen */
 
-    /* Handlers that may see slots, by the phase in which they came; see sigcffi_wait_for_handlers.
+    /* Handlers that may see slots, by the phase in which they came; see wait_for_handlers().
      */
     _Atomic unsigned phase;
     _Atomic unsigned inside[2];
@@ -145,9 +145,9 @@ struct state {
     _Atomic uint32_t owed[NSIG];
     _Atomic bool called; /* the interpreter's handler, since somebody looked */
 
-    _Atomic int main_tid;    /* the main thread as the kernel knows it */
-    _Atomic uint64_t quiet;  /* signals for which it is sent no notes */
-    _Atomic unsigned noting; /* threads that are at sending it one */
+    _Atomic int main_tid;          /* the main thread as the kernel knows it */
+    _Atomic uint64_t quiet;        /* signals for which it is sent no notes */
+    _Atomic unsigned noting[NSIG]; /* threads that are at sending it one */
 
     _Atomic bool
         main_inside; /* the main thread is in the trampoline, and has blocked all signals */
@@ -173,16 +173,33 @@ SIGCFFI_HIDDEN void sigcffi_ask_for_notice(int signum, siginfo_t *info, void *co
 SIGCFFI_HIDDEN void sigcffi_take_default(int signum);
 
 /* pressure.c, handler context */
-SIGCFFI_HIDDEN bool sigcffi_is_pressed(void);
+SIGCFFI_HIDDEN bool sigcffi_is_high(int number);
+SIGCFFI_HIDDEN _Atomic uint64_t *sigcffi_pressure_of(int number);
+SIGCFFI_HIDDEN int sigcffi_place(void);
 SIGCFFI_HIDDEN void sigcffi_press(int number, int signum, void *context);
 SIGCFFI_HIDDEN void sigcffi_relax(int signum, void *context);
 
 /* pressure.c, outside handlers */
-SIGCFFI_HIDDEN void sigcffi_release(int number);
+SIGCFFI_HIDDEN void sigcffi_ease(void);
 SIGCFFI_HIDDEN uint64_t sigcffi_pressure_after_fork(void);
 
+/* relief.c, outside handlers */
+SIGCFFI_HIDDEN void sigcffi_release(int number);
+
 /* attaching.c, outside handlers */
+SIGCFFI_HIDDEN bool sigcffi_is_over(int signum, int64_t flag);
+SIGCFFI_HIDDEN void sigcffi_wait_a_little(int tries);
+SIGCFFI_HIDDEN sigset_t sigcffi_begin_change(void);
+SIGCFFI_HIDDEN void sigcffi_end_change(const sigset_t *former);
+SIGCFFI_HIDDEN int64_t sigcffi_new_handle(int index);
+SIGCFFI_HIDDEN int64_t sigcffi_attach_locked(int signum, const struct slot *what);
+SIGCFFI_HIDDEN void sigcffi_detach_locked(int signum, int index);
+SIGCFFI_HIDDEN void sigcffi_keep_interposed(int signum);
 SIGCFFI_HIDDEN void sigcffi_slots_after_fork(void);
+
+/* receivers.c, sleeping.c, outside handlers */
+SIGCFFI_HIDDEN void sigcffi_receivers_after_fork(void);
+SIGCFFI_HIDDEN void sigcffi_sleepers_after_fork(void);
 
 /* deadman.c, outside handlers */
 SIGCFFI_HIDDEN void sigcffi_deadman_after_fork(void);

@@ -89,7 +89,6 @@ static void stop_and_go_on(void)
     register_signal(SIGTSTP);
     attach(SIGTSTP, SIGCFFI_SLOT_DEFAULT, 0);
     start_takers(2);
-    UNTIL(atomic_load(&taker_tids[0]) != 0 && atomic_load(&taker_tids[1]) != 0);
     for (int i = 0; i < stops; i++) {
         uint64_t before = sigcffi_deliveries(SIGTSTP);
         /* Again if need be: to continue a process discards the stop signals that it has not taken.

@@ -1,9 +1,11 @@
 /* The harness of the stress program: see harness.h for its law. */
 #include "harness.h"
+#include "state.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +43,7 @@ void skip(const char *reason)
     _exit(EXIT_SKIP);
 }
 
-int status_of_child(case_function *function)
+pid_t start_child(case_function *function)
 {
     fflush(stdout);
     pid_t pid = fork();
@@ -50,9 +52,19 @@ int status_of_child(case_function *function)
         function();
         _exit(0);
     }
+    return pid;
+}
+
+int status_of(pid_t pid)
+{
     int status;
     while (waitpid(pid, &status, 0) != pid) EQUAL(errno, EINTR);
     return status;
+}
+
+int status_of_child(case_function *function)
+{
+    return status_of(start_child(function));
 }
 
 /* The kernel counts queued signals by user. With a user of its own a case is not disturbed by
@@ -81,7 +93,7 @@ static void run_in_child(const struct test_case *test)
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* deaths are part of the programme */
     figures("%s", test->name);                      /* for skip() */
     CHECK(sigcffi_start() >= 0);
-    EQUAL(sigcffi_start(), 1); /* the second time changes nothing */
+    EQUAL(sigcffi_start(), -EALREADY); /* the second time changes nothing */
     sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
     sigset_t none;
     sigemptyset(&none);
@@ -192,6 +204,7 @@ pthread_t takers[MOST_THREADS];
 _Atomic int taker_tids[MOST_THREADS];
 static int taker_count;
 static atomic_bool takers_stop;
+static sem_t takers_may_go;
 
 static int wake_signal(void)
 {
@@ -203,16 +216,19 @@ static void do_nothing(int signum)
     (void)signum;
 }
 
-/* Asleep with every signal open, and closed while awake: nothing is missed between looking at
- * takers_stop and falling asleep, and ThreadSanitizer runs handlers at once, since it knows
- * that the thread sits in a call that waits. (Elsewhere it holds a signal back, and of two
- * equal ones it holds back one: real-time signals would be lost by the tool.) */
+/* Open to every signal, and blocked only by what sigcffi does. */
 static void *take(void *tid)
 {
-    atomic_store((_Atomic int *)tid, (int)syscall(SYS_gettid));
     sigset_t none;
     sigemptyset(&none);
-    while (!atomic_load(&takers_stop)) sigsuspend(&none);
+    if (!TSAN) restore(&none);
+    atomic_store((_Atomic int *)tid, (int)syscall(SYS_gettid));
+    /* ThreadSanitizer runs handlers at once where it knows that the thread sits in a call that
+     * waits. Elsewhere it holds a signal back, and of two equal ones it holds back one: real-time
+     * signals would be lost by the tool. So there the thread is closed while it is awake. */
+    while (TSAN && !atomic_load(&takers_stop)) sigsuspend(&none);
+    while (sem_wait(&takers_may_go) != 0) EQUAL(errno, EINTR);
+    CHECK(TSAN || kernel_mask() == 0);
     return NULL;
 }
 
@@ -220,13 +236,18 @@ void start_takers(int count)
 {
     install(wake_signal(), do_nothing, 0);
     atomic_store(&takers_stop, false);
-    for (taker_count = 0; taker_count < count; taker_count++)
+    MUST(sem_init(&takers_may_go, 0, 0));
+    for (taker_count = 0; taker_count < count; taker_count++) {
+        atomic_store(&taker_tids[taker_count], 0);
         takers[taker_count] = start_closed_thread(take, &taker_tids[taker_count]);
+        UNTIL(atomic_load(&taker_tids[taker_count]) != 0);
+    }
 }
 
 void stop_takers(void)
 {
     atomic_store(&takers_stop, true);
+    for (int i = 0; i < taker_count; i++) MUST(sem_post(&takers_may_go));
     for (int i = 0; i < taker_count; i++) {
         /* It may have left already, woken by the last signal of the case. */
         int error = pthread_kill(takers[i], wake_signal());
@@ -234,6 +255,7 @@ void stop_takers(void)
         join(takers[i]);
     }
     taker_count = 0;
+    MUST(sem_destroy(&takers_may_go));
 }
 
 static pthread_t senders[MOST_THREADS];
@@ -286,6 +308,26 @@ uint64_t kernel_mask(void)
     sigset_t mask;
     MUST(pthread_sigmask(SIG_BLOCK, NULL, &mask));
     return sigcffi_word_of(&mask);
+}
+
+uint64_t mask_of_taker(int number)
+{
+    char path[64], line[256];
+    unsigned long long mask = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%d/status", taker_tids[number]);
+    FILE *status = fopen(path, "r");
+    CHECK(status != NULL);
+    while (fgets(line, sizeof line, status) != NULL && sscanf(line, "SigBlk: %llx", &mask) != 1)
+        continue;
+    fclose(status);
+    return mask;
+}
+
+int threads_listed(void)
+{
+    int count = 0;
+    for (int i = 0; i < SIGCFFI_PRESSED; i++) count += atomic_load(&state.pressed[i].tid) != 0;
+    return count;
 }
 
 /* ---- Files ---- */

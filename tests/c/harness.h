@@ -67,8 +67,15 @@ void figures(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* End this case: it means nothing in this build. */
 _Noreturn void skip(const char *reason);
 
-/* Run `function` in a child of its own; what waitpid() says of it. */
+/* A child of its own that runs `function`, and ends. */
+pid_t start_child(case_function *function);
+
+/* What waitpid() says of it; and both. */
+int status_of(pid_t pid);
 int status_of_child(case_function *function);
+
+#define NOTHING_IS_BLOCKED_UNDER_TSAN() \
+    if (TSAN) skip("ThreadSanitizer lends handlers a copy of the context: they cannot block")
 
 struct test_case {
     const char *name;
@@ -77,7 +84,7 @@ struct test_case {
 
 /* Of the other files; the last has no name. */
 extern const struct test_case section_cases[], record_cases[], action_cases[], ending_cases[],
-    receiver_cases[], pressure_cases[];
+    receiver_cases[], pressure_cases[], relief_cases[], note_cases[];
 
 /* All cases, or those named on the command line; the exit status. */
 int run_cases(const struct test_case *cases, int argc, char **argv);
@@ -115,7 +122,7 @@ enum { MOST_THREADS = 8 };
 pthread_t start_thread(void *function(void *), void *argument);
 void join(pthread_t thread);
 
-/* Threads that do nothing but take signals, asleep in between. */
+/* Threads that do nothing but take signals, asleep in between. None is left with one blocked. */
 extern pthread_t takers[];
 extern _Atomic int taker_tids[];
 void start_takers(int count);
@@ -141,6 +148,10 @@ void queue_to(pthread_t thread, int signum, int value);
 sigset_t block(int signum); /* the former mask */
 void restore(const sigset_t *mask);
 uint64_t kernel_mask(void); /* of this thread */
+uint64_t mask_of_taker(int number);
+
+/* Threads that have blocked signals because rings are full. */
+int threads_listed(void);
 
 /* ---- Files ---- */
 

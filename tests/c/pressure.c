@@ -12,51 +12,9 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-#define NOTHING_IS_BLOCKED_UNDER_TSAN() \
-    if (TSAN) skip("ThreadSanitizer lends handlers a copy of the context: they cannot block")
-
-/* ---- Threads that are open to signals ---- */
-
-enum { OPEN_THREADS = 4 };
-
-static pthread_t open_threads[OPEN_THREADS];
-static int hold[2]; /* a pipe: they sleep until it is closed */
-static _Atomic int open_count;
-
-/* Closed before, during and after each sleep only by what sigcffi does. */
-static void *be_open(void *nothing)
-{
-    char byte;
-    atomic_fetch_add(&open_count, 1);
-    while (read(hold[0], &byte, 1) < 0) EQUAL(errno, EINTR);
-    /* What was sent to it has come: it is through a system call. */
-    EQUAL((long long)kernel_mask(), 0);
-    return nothing;
-}
-
-static void start_open_threads(void)
-{
-    MUST(pipe(hold));
-    for (int i = 0; i < OPEN_THREADS; i++) open_threads[i] = start_thread(be_open, NULL);
-    UNTIL(atomic_load(&open_count) == OPEN_THREADS);
-}
-
-static void stop_open_threads(void)
-{
-    MUST(close(hold[1]));
-    for (int i = 0; i < OPEN_THREADS; i++) join(open_threads[i]);
-}
-
-static int threads_listed(void)
-{
-    int count = 0;
-    for (int i = 0; i < SIGCFFI_PRESSED; i++) count += atomic_load(&state.pressed[i]) != 0;
-    return count;
-}
-
 /* ---- A flood ---- */
 
-enum { PROCESSES = 2, SENDER_SHIFT = 24 };
+enum { PROCESSES = 2, THREADS = 4, SENDER_SHIFT = 24 };
 
 static const int each = 4000 * SCALE;
 
@@ -72,7 +30,7 @@ static void send_to_parent(int sender, int signum)
 }
 
 struct account {
-    char seen[PROCESSES + OPEN_THREADS][16000];
+    char seen[PROCESSES + THREADS][16000];
     long long count;
 };
 
@@ -80,7 +38,7 @@ static void see_once(const struct sigcffi_record *record, void *argument)
 {
     struct account *account = argument;
     int sender = record->value >> SENDER_SHIFT, number = record->value & ((1 << SENDER_SHIFT) - 1);
-    CHECK(sender >= 0 && sender < PROCESSES + OPEN_THREADS && number < each);
+    CHECK(sender >= 0 && sender < PROCESSES + THREADS && number < each);
     EQUAL(account->seen[sender][number]++, 0);
     account->count++;
 }
@@ -99,7 +57,8 @@ static void *read_all_of_it(void *argument)
     MUST(pthread_sigmask(SIG_SETMASK, &all, NULL));
     UNTIL(sigcffi_holds_back(reading->reader.handle) != 0); /* nobody reads, and it fills up */
     while (reading->account.count < reading->all) {
-        struct pollfd file = {.fd = sigcffi_receiver_fd(reading->reader.handle), .events = POLLIN};
+        struct pollfd file = {.fd = sigcffi_receiver_fd(reading->reader.handle, false),
+                              .events = POLLIN};
         EQUAL(poll(&file, 1, -1), 1);
         read_some(&reading->reader, LLONG_MAX, see_once, &reading->account);
     }
@@ -115,10 +74,10 @@ static void a_full_receiver_loses_nothing_and_blocks_nobody_for_good(void)
     const uint64_t one = sigcffi_bit(QUEUED), other = sigcffi_bit(QUEUED_TOO);
     first.reader = open_reader(64, one, false);
     second.reader = open_reader(128, one | other, false);
-    first.all = (long long)each * (PROCESSES + OPEN_THREADS);
+    first.all = (long long)each * (PROCESSES + THREADS);
     second.all = first.all;
     CHECK(first.reader.handle > 0 && second.reader.handle > 0);
-    start_open_threads();
+    start_takers(THREADS);
     pid_t pids[PROCESSES];
     for (int i = 0; i < PROCESSES; i++) {
         CHECK((pids[i] = fork()) >= 0);
@@ -132,8 +91,8 @@ static void a_full_receiver_loses_nothing_and_blocks_nobody_for_good(void)
     pthread_t threads[] = {start_thread(read_all_of_it, &first),
                            start_thread(read_all_of_it, &second)};
     for (int i = 0; i < each; i++)
-        for (int to = 0; to < OPEN_THREADS; to++)
-            queue_to(open_threads[to], QUEUED, (PROCESSES + to) << SENDER_SHIFT | i);
+        for (int to = 0; to < THREADS; to++)
+            queue_to(takers[to], QUEUED, (PROCESSES + to) << SENDER_SHIFT | i);
     sigcffi_sigmask(SIG_SETMASK, former);
     for (int i = 0; i < PROCESSES; i++) {
         int status;
@@ -145,14 +104,14 @@ static void a_full_receiver_loses_nothing_and_blocks_nobody_for_good(void)
     breathe();
     EQUAL((long long)kernel_mask(), 0);
     EQUAL(sigcffi_holds_back(first.reader.handle) | sigcffi_holds_back(second.reader.handle), 0);
-    stop_open_threads();
+    stop_takers();
     EQUAL(threads_listed(), 0);
     EQUAL((long long)sigcffi_deliveries(QUEUED), first.all);
     EQUAL((long long)sigcffi_receiver_dropped(first.reader.handle), 0);
     EQUAL((long long)sigcffi_receiver_dropped(second.reader.handle), 0);
     close_reader(&first.reader);
     close_reader(&second.reader);
-    figures("%lld signals, %d threads, 2 receivers", first.all, OPEN_THREADS + 1);
+    figures("%lld signals, %d threads, 2 receivers", first.all, THREADS + 1);
 }
 
 /* ---- What is blocked, and what is not ---- */
@@ -237,38 +196,59 @@ static void what_two_receivers_hold_back_comes_when_both_have_been_read(void)
     figures("2 receivers");
 }
 
-/* ---- Too many threads ---- */
+/* ---- Who is not held back ---- */
 
-static pthread_t ended;
-static _Atomic int ended_tid;
-
-static void *tell_tid(void *nothing)
-{
-    atomic_store(&ended_tid, (int)syscall(SYS_gettid));
-    return nothing;
-}
-
-/* The place of a thread that ended in the table is used again; while there is none, what does not
- * fit is counted. */
-static void threads_that_ended_leave_their_places(void)
+/* Nobody could tell it when to go on. */
+static void a_thread_that_has_blocked_the_notes_is_not_held_back(void)
 {
     NOTHING_IS_BLOCKED_UNDER_TSAN();
     struct reader reader = open_reader(16, sigcffi_bit(QUEUED), false);
-    ended = start_thread(tell_tid, NULL);
-    join(ended);
+    const sigset_t former = block(SIGURG);
+    for (int i = 0; i < 20; i++) send_to_self(QUEUED);
+    EQUAL((long long)kernel_mask(), (long long)sigcffi_bit(SIGURG));
+    EQUAL(threads_listed(), 0);
+    EQUAL(sigcffi_received(reader.handle), 16);
+    EQUAL((long long)sigcffi_receiver_dropped(reader.handle), 4);
+    restore(&former);
+    close_reader(&reader);
+    figures("20 signals");
+}
+
+static void *tell_tid(void *tid)
+{
+    *(int *)tid = (int)syscall(SYS_gettid);
+    return NULL;
+}
+
+/* While there is no place for a thread in the list, what does not fit is counted. One that has
+ * ended has left its place, whether or not it was told to go on. */
+static void more_threads_than_places_are_not_held_back_and_the_ended_leave_theirs(void)
+{
+    NOTHING_IS_BLOCKED_UNDER_TSAN();
     const int places = SIGCFFI_PRESSED;
-    for (int i = 0; i < places; i++) atomic_store(&state.pressed[i], atomic_load(&ended_tid));
+    struct reader reader = open_reader(16, sigcffi_bit(QUEUED), false);
+    int ended;
+    join(start_thread(tell_tid, &ended));
+    start_takers(1); /* they are all this thread's, for its life */
+    for (int i = 0; i < places; i++) atomic_store(&state.pressed[i].tid, taker_tids[0]);
     for (int i = 0; i < 20; i++) send_to_self(QUEUED);
     EQUAL((long long)kernel_mask(), 0);
     EQUAL(sigcffi_received(reader.handle), 16);
     EQUAL((long long)sigcffi_receiver_dropped(reader.handle), 4);
-    atomic_store(&state.pressed[places / 2], 0);
+
+    const int place = places / 2;
+    atomic_store(&state.pressed[place].tid, ended);
+    atomic_store(&state.pressed[place].by, UINT64_MAX);
     send_to_self(QUEUED);
     EQUAL((long long)kernel_mask(), (long long)sigcffi_bit(QUEUED));
-    EQUAL(atomic_load(&state.pressed[places / 2]), (int)syscall(SYS_gettid));
+    EQUAL(atomic_load(&state.pressed[place].tid), (int)syscall(SYS_gettid));
+    EQUAL(__builtin_popcountll(atomic_load(&state.pressed[place].by)), 1);
     while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
     EQUAL((long long)kernel_mask(), 0);
-    EQUAL(threads_listed(), 0);
+    EQUAL(threads_listed(), places - 1);
+    EQUAL(atomic_load(&state.pressed[place].tid), 0);
+    for (int i = 0; i < places; i++) atomic_store(&state.pressed[i].tid, 0);
+    stop_takers();
     close_reader(&reader);
     figures("%d places", places);
 }
@@ -282,7 +262,7 @@ static void check_child(void)
     EQUAL((long long)kernel_mask(), 0);
     EQUAL((long long)sigcffi_sigmask(SIG_BLOCK, 0), 0);
     EQUAL(sigcffi_received(parents.handle), -EBADF);
-    EQUAL(sigcffi_receiver_fd(parents.handle), -EBADF);
+    EQUAL(sigcffi_receiver_fd(parents.handle, false), -EBADF);
     EQUAL(sigcffi_stop_receiver(parents.handle), -EBADF);
     EQUAL(sigcffi_query_slotted(QUEUED), SIGCFFI_DEFAULT);
     struct reader own = open_reader(16, sigcffi_bit(QUEUED), false);
@@ -313,7 +293,7 @@ static void a_forked_child_has_no_receivers_and_nothing_blocked(void)
     NOTHING_IS_BLOCKED_UNDER_TSAN();
     const int rounds = 30 * SCALE;
     parents = open_reader(32, sigcffi_bit(QUEUED), false);
-    int next = 0, fd = sigcffi_receiver_fd(parents.handle), all = 0;
+    int next = 0, fd = sigcffi_receiver_fd(parents.handle, false), all = 0;
     start_takers(1);
     for (int i = 0; i < rounds; i++) {
         /* While another thread is taking some; then while this one has them blocked. */
@@ -328,7 +308,7 @@ static void a_forked_child_has_no_receivers_and_nothing_blocked(void)
         EQUAL(status_of_child(check_child), 0);
         join(start_thread(fork_from_here, NULL));
         EQUAL((long long)kernel_mask(), (long long)blocked);
-        EQUAL(sigcffi_receiver_fd(parents.handle), fd);
+        EQUAL(sigcffi_receiver_fd(parents.handle, false), fd);
         CHECK(is_readable(&parents));
         while (next < all) read_some(&parents, LLONG_MAX, see_in_order, &next);
         EQUAL((long long)kernel_mask(), 0);
@@ -346,7 +326,8 @@ const struct test_case pressure_cases[] = {
     CASE(a_full_receiver_loses_nothing_and_blocks_nobody_for_good),
     CASE(what_a_thread_has_blocked_itself_stays_blocked),
     CASE(what_two_receivers_hold_back_comes_when_both_have_been_read),
-    CASE(threads_that_ended_leave_their_places),
+    CASE(a_thread_that_has_blocked_the_notes_is_not_held_back),
+    CASE(more_threads_than_places_are_not_held_back_and_the_ended_leave_theirs),
     CASE(a_forked_child_has_no_receivers_and_nothing_blocked),
     {NULL, NULL},
 };

@@ -56,7 +56,7 @@ void close_reader(struct reader *reader)
 
 bool is_readable(const struct reader *reader)
 {
-    struct pollfd file = {.fd = sigcffi_receiver_fd(reader->handle), .events = POLLIN};
+    struct pollfd file = {.fd = sigcffi_receiver_fd(reader->handle, false), .events = POLLIN};
     int count = poll(&file, 1, 0);
     CHECK(count >= 0 || errno == EINTR);
     return count > 0;
@@ -156,7 +156,7 @@ static void every_receiver_gets_all_while_others_come_and_go(void)
     for (int i = 0; i < THREADS; i++) threads[i] = start_thread(open_read_and_close, NULL);
     int running = THREADS;
     while (running > 0) {
-        struct pollfd file = {.fd = sigcffi_receiver_fd(reader.handle), .events = POLLIN};
+        struct pollfd file = {.fd = sigcffi_receiver_fd(reader.handle, false), .events = POLLIN};
         poll(&file, 1, 10);
         atomic_fetch_add(&read_by_main, read_some(&reader, LLONG_MAX, see_stream, &streams));
         while (running > 0 && pthread_tryjoin_np(threads[running - 1], NULL) == 0) running--;
@@ -261,7 +261,7 @@ static void what_cannot_be_opened_leaves_nothing(void)
     const int64_t handles[] = {0, -1, -EBADF, SIGCFFI_RECEIVERS, 255, readers[0].handle};
     for (size_t i = 0; i < sizeof handles / sizeof *handles; i++) {
         EQUAL(sigcffi_received(handles[i]), -EBADF);
-        EQUAL(sigcffi_receiver_fd(handles[i]), -EBADF);
+        EQUAL(sigcffi_receiver_fd(handles[i], false), -EBADF);
         EQUAL(sigcffi_stop_receiver(handles[i]), -EBADF);
         CHECK(!sigcffi_give_back(handles[i], 0, 1));
     }
@@ -277,7 +277,7 @@ static void *read_when_polled(void *argument)
 {
     int next = 0;
     while (next < *(int *)argument) {
-        struct pollfd file = {.fd = sigcffi_receiver_fd(watched.handle), .events = POLLIN};
+        struct pollfd file = {.fd = sigcffi_receiver_fd(watched.handle, false), .events = POLLIN};
         if (poll(&file, 1, -1) < 0) {
             EQUAL(errno, EINTR);
             continue;
@@ -335,6 +335,7 @@ static void the_descriptor_is_lowered_when_all_has_been_read(void)
 
 static _Atomic int slept;
 static int sleeping_cell;
+static int64_t sleeping_flag;
 
 static void *sleep_for_both(void *argument)
 {
@@ -345,7 +346,7 @@ static void *sleep_for_both(void *argument)
         atomic_fetch_add(&slept, 1);
         _Atomic int *cell = (_Atomic int *)sigcffi_cell(sleeping_cell);
         while (atomic_load(cell) == 0)
-            sigcffi_sleep_until_set(sleeping_cell, sigcffi_arrivals(), -1);
+            sigcffi_sleep_until_set(QUEUED_TOO, sleeping_flag, sigcffi_arrivals(), -1);
         atomic_store(cell, 0);
         atomic_fetch_add(&slept, 1);
     }
@@ -357,7 +358,8 @@ static void nobody_sleeps_through_what_is_waited_for(void)
     int rounds = 2000 * SCALE;
     watched = open_reader(64, sigcffi_bit(QUEUED), false);
     sleeping_cell = sigcffi_new_cell();
-    CHECK(sigcffi_attach(QUEUED_TOO, SIGCFFI_SLOT_FLAG, 0, sleeping_cell, 0) > 0);
+    sleeping_flag = sigcffi_attach(QUEUED_TOO, SIGCFFI_SLOT_FLAG, 0, sleeping_cell, 0);
+    CHECK(sleeping_flag > 0);
     pthread_t thread = start_thread(sleep_for_both, &rounds);
     start_takers(1);
     for (int i = 0; i < rounds; i++) {
@@ -370,7 +372,7 @@ static void nobody_sleeps_through_what_is_waited_for(void)
     stop_takers();
     EQUAL(sigcffi_sleep_until_received(watched.handle, sigcffi_arrivals(), 1), -ETIMEDOUT);
     EQUAL(sigcffi_sleep_until_received(watched.handle, sigcffi_arrivals() - 1, -1), -EINTR);
-    EQUAL(sigcffi_sleep_until_set(sleeping_cell, sigcffi_arrivals(), 0), -ETIMEDOUT);
+    EQUAL(sigcffi_sleep_until_set(QUEUED_TOO, sleeping_flag, sigcffi_arrivals(), 0), -ETIMEDOUT);
     close_reader(&watched);
     figures("%d rounds, 2 ways", rounds);
 }

@@ -82,7 +82,7 @@ BUILDS = {
 }
 
 # Handler context: these files, and nothing else of the C half. They are looked at as one.
-HANDLER_FILES = ("trampoline.c", "slots.c", "owing.c", "ring.c")
+HANDLER_FILES = ("trampoline.c", "slots.c", "pressure.c", "owing.c", "ring.c")
 ENTRY = "sigcffi_trampoline"  # where handler context begins
 
 # What may be called, and why. Another name in the object file is an error, and it is one here that
@@ -98,6 +98,7 @@ HANDLER_MAY_CALL = {
     "sigpending": "async-signal-safe (POSIX); a system call and no more",
     "sigismember": "async-signal-safe (POSIX)",
     "sigemptyset": "async-signal-safe (POSIX)",
+    "sigfillset": "async-signal-safe (POSIX)",
     "raise": "async-signal-safe (POSIX)",
     "kill": "async-signal-safe (POSIX); a system call and no more",
     "fcntl": "async-signal-safe (POSIX); a cancellation point for F_SETLKW only",
@@ -288,10 +289,10 @@ def compile_stress(compiler: str, build: str, csrc: str, directory: str) -> str:
         for name in sorted(os.listdir(directory_of_sources))
         if name.endswith(".c")
     ]
-    # The program steps in at three moments: before sigcffi_pause sleeps, after a handler is set,
-    # while a record is written.
-    linking = [f"-Wl,--wrap={name}" for name in ("sigsuspend", "sigaction", "clock_gettime")]
-    linking += ["-ldl", "-lrt"]
+    # The program steps in at five moments: before sigcffi_pause sleeps, after a handler is set,
+    # while a record is written, while the reader waits for it, before a mask changes.
+    wrapped = ("sigsuspend", "sigaction", "clock_gettime", "nanosleep", "pthread_sigmask")
+    linking = [*(f"-Wl,--wrap={name}" for name in wrapped), "-ldl", "-lrt"]
     run([compiler, *COMMON, *BUILDS[build].flags, "-I", csrc, *sources, *linking, "-o", program])
     return program
 

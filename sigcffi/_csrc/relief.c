@@ -1,0 +1,44 @@
+/* Relief: a ring has been read, and those that it has held back go on.
+ *
+ * Law: ordinary calls, made outside handlers, by whoever reads. What handlers do about a ring that
+ * is full, and why that leads to this, stands in pressure.c.
+ */
+#include "owing.h"
+
+/* A ring has room again: the threads that have blocked its signals may go on. */
+void sigcffi_release(int number)
+{
+    uint64_t ring = UINT64_C(1) << number;
+    bool can_tell = false;
+    if (atomic_exchange(sigcffi_pressure_of(number), 0) == 0) return;
+    for (int index = 0; index < SIGCFFI_PRESSED; index++) {
+        struct pressed *thread = &state.pressed[index];
+        if (!(atomic_fetch_and(&thread->by, ~ring) & ring) || index + 1 == sigcffi_place())
+            continue;
+        /* Not before it is needed; and somebody may have put something in its place. From now on
+         * it stays: notes are discarded where SIGURG is ignored. */
+        if (!can_tell) sigcffi_keep_interposed(SIGURG);
+        can_tell = true;
+        int tid = atomic_load(&thread->tid);
+        if (tid != 0) sigcffi_send_note(tid, SIGURG);
+    }
+    sigcffi_ease();
+}
+
+/* The dispatcher has read the main channel. 1 if it has not read enough, and can go on: behind a
+ * record that a thread had reserved and not filled in. That is waited for: the thread is in a
+ * handler, and the note by which it tells of the record may be blocked here. */
+int sigcffi_relieve(void)
+{
+    if (!sigcffi_is_high(SIGCFFI_MAIN_CHANNEL)) {
+        sigcffi_release(SIGCFFI_MAIN_CHANNEL);
+        return 0;
+    }
+    uint64_t tail = atomic_load(&channel.ring.tail);
+    struct sigcffi_record *next = &channel.records[tail % SIGCFFI_CAPACITY];
+    const struct timespec instant = {.tv_nsec = 50000};
+    /* acquire: pairs with the release in sigcffi_push() */
+    while (atomic_load_explicit(&next->sequence, memory_order_acquire) != tail + 1)
+        nanosleep(&instant, NULL);
+    return 1;
+}
