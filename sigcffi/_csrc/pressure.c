@@ -123,9 +123,9 @@ static struct pressed *listed(void)
  * blocked the ring's signals, until it has been read.
  *
  * Sequentially consistent: the thread says so and then looks at the ring once more, while the
- * reader gives back and then looks who has said so. One of the two sees the other. Python's reader
- * of the main channel may look too early; but it is called once more for what is in the ring now.
- */
+ * reader gives back and then looks who has said so. One of the two sees the other. (Python's reader
+ * of the main channel has no barrier, but makes many more stores in between than a processor can
+ * put off.) */
 void sigcffi_press(int number, int signum, void *context)
 {
     /* Without a context the trampoline was called by somebody else's handler. */
@@ -149,17 +149,33 @@ void sigcffi_press(int number, int signum, void *context)
 }
 
 /* handler context, or outside handlers with every signal blocked. What this thread need not block
- * any longer. */
+ * any longer.
+ *
+ * It looks for itself: others may have filled the ring again since the reader told, and each thread
+ * that went on all the same would bring one signal more than there is room for. As in
+ * sigcffi_press, who stays says so and then looks. */
 static uint64_t lift(void)
 {
     int index = atomic_load(&place) - 1;
     if (index < 0) return 0;
     struct pressed *thread = &state.pressed[index];
     uint64_t mine = atomic_load(&pressed), still = 0;
-    for (uint64_t by = atomic_load(&thread->by); by != 0; by &= by - 1)
-        still |= signals_of(__builtin_ctzll(by));
+    for (uint64_t by = atomic_load(&thread->by); by != 0; by &= by - 1) {
+        int number = __builtin_ctzll(by);
+        uint64_t set = signals_of(number);
+        bool stays = set != 0 && sigcffi_is_high(number);
+        if (stays) {
+            atomic_fetch_or(sigcffi_pressure_of(number), set);
+            stays = sigcffi_is_high(number);
+        }
+        if (stays)
+            still |= set;
+        else
+            atomic_fetch_and(&thread->by, ~(UINT64_C(1) << number));
+    }
     note_pressed(mine & still);
     if ((mine & still) == 0) {
+        atomic_store(&thread->by, 0);
         atomic_store(&place, 0);
         atomic_store(&thread->tid, 0);
     }

@@ -51,6 +51,7 @@ static void detach_receiver(int number)
                 sigcffi_detach_locked(signum, index);
         }
     }
+    atomic_store(&state.receivers[number].set, 0); /* it holds nothing back any more */
 }
 
 /* Lock held. */

@@ -5,7 +5,7 @@
  */
 #include "owing.h"
 
-/* A ring has room again: the threads that have blocked its signals may go on. */
+/* A ring has room again: the threads that have blocked its signals look whether they may go on. */
 void sigcffi_release(int number)
 {
     uint64_t ring = UINT64_C(1) << number;
@@ -13,8 +13,7 @@ void sigcffi_release(int number)
     if (atomic_exchange(sigcffi_pressure_of(number), 0) == 0) return;
     for (int index = 0; index < SIGCFFI_PRESSED; index++) {
         struct pressed *thread = &state.pressed[index];
-        if (!(atomic_fetch_and(&thread->by, ~ring) & ring) || index + 1 == sigcffi_place())
-            continue;
+        if (!(atomic_load(&thread->by) & ring) || index + 1 == sigcffi_place()) continue;
         /* Not before it is needed; and somebody may have put something in its place. From now on
          * it stays: notes are discarded where SIGURG is ignored. */
         if (!can_tell) sigcffi_keep_interposed(SIGURG);
