@@ -23,6 +23,7 @@ import os
 import sys
 from _thread import get_ident
 from heapq import heapify, heappop, heappush
+from opcode import opname
 from signal import SIGRTMAX
 from time import CLOCK_MONOTONIC, monotonic_ns
 
@@ -50,11 +51,12 @@ _AGAIN = 10_000_000
 _LATER = 100_000_000  # at the latest, where there is no telling
 
 _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
-_MACHINERY = (__name__, "contextlib", "heapq")
+_MACHINERY = (__name__, "sigcffi._dead_man", "sigcffi._timers", "contextlib", "heapq")
 _GENERATOR = 0x20  # CO_* of the module inspect
 _ASYNCHRONOUS = 0x80 | 0x100 | 0x200
 _UNUSUAL = _GENERATOR | _ASYNCHRONOUS
-# Before CPython 3.11 the way to a handler is not one step; PyPy tells where it has got to.
+# Before CPython 3.11 handlers of signals may run between a bytecode that raises and the one that its
+# exception is sent to. PyPy tells where it has got to.
 _JUMPS_UNSEEN = sys.version_info < (3, 11) and sys.implementation.name != "pypy"
 
 
@@ -78,7 +80,7 @@ class TimedOut(TimeoutError):  # noqa: N818
 class _Position:
     """What there is one of. An object: its slots are found faster than globals."""
 
-    __slots__ = ("armed", "dead", "excused", "opened", "signum", "thread", "timer")
+    __slots__ = ("armed", "dead", "opened", "signum", "thread", "timer")
 
     def __init__(self) -> None:
         self.armed = _NEVER  # the timer expires then, and from then on at an interval
@@ -87,7 +89,6 @@ class _Position:
         self.signum = int(SIGRTMAX) - 1
         self.opened = 0  # how many blocks have begun
         self.dead = 0  # entries of the heap that are no block's any more
-        self.excused: BaseException | None = None
 
 
 _at = _Position()
@@ -144,7 +145,7 @@ def _is_current(entry: tuple[int, int, timeout]) -> bool:
 def _expire(signum: int, frame: FrameType | None) -> None:
     """The timer has expired. The interpreter calls this."""
     now = monotonic_ns()
-    if frame is None or _is_machinery(frame):
+    if frame is None or _is_machinery(frame) or (_JUMPS_UNSEEN and _is_jumping(frame)):
         _arm(now + _SOON)
         return
     while _heap and (_heap[0][0] <= now or not _is_current(_heap[0])):
@@ -165,13 +166,24 @@ def _expire(signum: int, frame: FrameType | None) -> None:
     if block is not None:
         raise block._interrupt(frame)
     oldest = min(block._deadline for block in _due)
-    wait = _SOON if _at.excused is not None else min(max((now - oldest) // 8, _AGAIN), _LATER)
+    wait = min(max((now - oldest) // 8, _AGAIN), _LATER)
     _arm(min(now + wait, _heap[0][0] if _heap else _NEVER))
 
 
 def _is_machinery(frame: FrameType) -> bool:
     """Whether this runs a block's beginning or end, which an exception must not meet."""
     return frame.f_globals.get("__name__") in _MACHINERY
+
+
+def _is_jumping(frame: FrameType) -> bool:
+    """Whether the bytecode that *frame* is at has raised: what comes next is not what follows it,
+    but a handler, which may be the end of a block.
+    """
+    if opname[frame.f_code.co_code[frame.f_lasti]] in ("RAISE_VARARGS", "RERAISE"):
+        return True
+    handled = sys.exc_info()[1]
+    trace = None if handled is None else handled.__traceback__
+    return trace is not None and trace.tb_frame is frame and trace.tb_lasti == frame.f_lasti
 
 
 def _choose(frame: FrameType) -> timeout | None:
@@ -190,13 +202,7 @@ def _choose(frame: FrameType) -> timeout | None:
             if block._was_left():
                 block._leave()
         else:
-            if _JUMPS_UNSEEN and handled is not None and handled is not _at.excused:
-                # It may be on its way to the block's end this moment, and out of it.
-                _at.excused = handled
-                return None
-            _at.excused = None
             return block
-    _at.excused = None
     return None
 
 
