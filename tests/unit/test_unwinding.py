@@ -1,20 +1,23 @@
-"""``reaches`` and its like, against the interpreter: an exception is raised at every bytecode, and it
-is seen whether the end of each open block got to know.
+"""``reaches`` and its like, against the interpreter: an exception is raised at every bytecode, and
+it is seen whether the end of each open block got to know.
 
-The offset that goes with a bytecode is what a signal's handler would find in ``f_lasti``: on CPython
-from 3.11 on and on PyPy that of the bytecode which the exception strikes; on earlier ones that of the
-bytecode before it, and where an exception has just been sent to its handler there is no telling.
+The offset that goes with a bytecode is what a signal's handler would find in ``f_lasti``: on
+CPython from 3.11 on and on PyPy that of the bytecode which the exception strikes; on earlier ones
+that of the bytecode before it, and where an exception has just been sent to its handler there is no
+telling.
 """
 
 from __future__ import annotations
 
 import sys
 import types
+from contextlib import suppress
 from opcode import opname
 from typing import Any, Callable
 
 import pytest
 from support import PYPY
+from tracing import Tracing
 
 from sigcffi._unwinding import opens_block, passes_by, reaches
 
@@ -26,7 +29,7 @@ class Marker(BaseException):
 
 
 class Block:
-    """A context manager that knows when it was entered and left, and swallows what it is told to."""
+    """Knows when it was entered and left, and swallows what it is told to."""
 
     entered: list[Block]
 
@@ -352,46 +355,12 @@ def corpus() -> list[Callable[[], Any]]:
     return [each for each in names.values() if isinstance(each, types.FunctionType)]
 
 
-def run(function: Callable[[], Any], at: int, look: Callable[[types.FrameType, int], None]) -> bool:
-    """Call it and raise at the bytecode number *at*, having looked at the frame and the offset;
-    whether it has so many.
-    """
-    code = function.__code__
-    count = 0
-    previous: int | None = None
-
-    def tracer(frame: types.FrameType, event: str, arg: object) -> Any:
-        nonlocal count, previous
-        if frame.f_code is not code:
-            return None
-        frame.f_trace_opcodes = True
-        if event == "exception":
-            previous = None
-        elif event == "opcode":
-            here = previous if LAST else frame.f_lasti
-            # Who raises again causes no event.
-            raises = opname[code.co_code[frame.f_lasti]] in ("RAISE_VARARGS", "RERAISE")
-            previous = None if raises else frame.f_lasti
-            count += 1
-            if count == at:
-                if here is not None:
-                    look(frame, here)
-                raise Marker
-        return tracer
-
+def consume(function: Callable[[], Any]) -> None:
     Block.entered = []
-    former = sys.gettrace()
-    sys.settrace(tracer)
-    try:
-        outcome = function()
-        if outcome is not None and hasattr(outcome, "send"):
-            for _ in outcome:
-                pass
-    except Marker:
-        pass
-    finally:
-        sys.settrace(former)
-    return count >= at
+    outcome = function()
+    if isinstance(outcome, types.GeneratorType):
+        for _ in outcome:
+            pass
 
 
 def newest(code: types.CodeType) -> list[Block]:
@@ -399,27 +368,51 @@ def newest(code: types.CodeType) -> list[Block]:
     return list({each.begin: each for each in Block.entered if each.code is code}.values())
 
 
-@pytest.mark.parametrize("function", corpus(), ids=lambda function: function.__name__)
-def test_the_end_of_a_block_hears_of_what_is_said_to_reach_it(function: Callable[[], Any]) -> None:
-    code = function.__code__
-    told: list[tuple[Block, bool]] = []
-    heard = 0
+class Raising:
+    """Raises at the bytecode number *at*, and writes down what is said of the blocks there."""
 
-    def look(frame: types.FrameType, here: int) -> None:
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.count = 0
+        self.previous: int | None = None
+        self.said: list[tuple[Block, bool]] = []
+
+    def __call__(self, frame: types.FrameType, event: str) -> None:
+        if event == "exception":
+            self.previous = None
+            return
+        code = frame.f_code
+        here = self.previous if LAST else frame.f_lasti
+        # Who raises again causes no event.
+        raises = opname[code.co_code[frame.f_lasti]] in ("RAISE_VARARGS", "RERAISE")
+        self.previous = None if raises else frame.f_lasti
+        self.count += 1
+        if self.count == self.at:
+            if here is not None:
+                self.look(code, here)
+            raise Marker
+
+    def look(self, code: types.CodeType, here: int) -> None:
         for block in newest(code):
             assert opens_block(code, block.begin)
             reached = reaches(code, block.begin, here)
-            past = passes_by(code, block.begin, here)
-            assert not (reached and past), here
+            assert not (reached and passes_by(code, block.begin, here)), here
             if block.left:
                 assert not reached, here
             else:
-                told.append((block, reached))
+                self.said.append((block, reached))
 
-    at = 1
-    while run(function, at, look):
-        assert [each.left for each, _ in told] == [reached for _, reached in told], at
-        heard += sum(reached for _, reached in told)
-        told.clear()
-        at += 1
+
+@pytest.mark.parametrize("function", corpus(), ids=lambda function: function.__name__)
+def test_the_end_of_a_block_hears_of_what_is_said_to_reach_it(function: Callable[[], Any]) -> None:
+    heard = 0
+    with Tracing(lambda code: code is function.__code__) as tracing:
+        count = tracing.count(lambda: consume(function))
+        for at in range(1, count + 1):
+            raising = Raising(at)
+            with suppress(Marker, UnboundLocalError):  # what was passed by may be missed
+                tracing.call(lambda: consume(function), raising)
+            assert raising.count >= at
+            assert [each.left for each, _ in raising.said] == [told for _, told in raising.said], at
+            heard += sum(told for _, told in raising.said)
     assert heard > 0
