@@ -23,6 +23,7 @@ import os
 import sys
 from _thread import get_ident
 from heapq import heapify, heappop, heappush
+from opcode import opname
 from signal import SIGRTMAX
 from time import CLOCK_MONOTONIC, monotonic_ns
 
@@ -50,11 +51,12 @@ _AGAIN = 10_000_000
 _LATER = 100_000_000  # at the latest, where there is no telling
 
 _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
-_MACHINERY = (__name__, "contextlib", "heapq")
+_MACHINERY = (__name__, "sigcffi._dead_man", "sigcffi._timers", "contextlib", "heapq")
 _GENERATOR = 0x20  # CO_* of the module inspect
 _ASYNCHRONOUS = 0x80 | 0x100 | 0x200
 _UNUSUAL = _GENERATOR | _ASYNCHRONOUS
-# Before CPython 3.11 the way to a handler is not one step; PyPy tells where it has got to.
+# Before CPython 3.11 handlers of signals may run between a bytecode that raises and the one that
+# its exception is sent to. PyPy tells where it has got to.
 _JUMPS_UNSEEN = sys.version_info < (3, 11) and sys.implementation.name != "pypy"
 
 
@@ -78,7 +80,7 @@ class TimedOut(TimeoutError):  # noqa: N818
 class _Position:
     """What there is one of. An object: its slots are found faster than globals."""
 
-    __slots__ = ("armed", "dead", "excused", "opened", "signum", "thread", "timer")
+    __slots__ = ("armed", "dead", "opened", "signum", "thread", "timer")
 
     def __init__(self) -> None:
         self.armed = _NEVER  # the timer expires then, and from then on at an interval
@@ -87,13 +89,13 @@ class _Position:
         self.signum = int(SIGRTMAX) - 1
         self.opened = 0  # how many blocks have begun
         self.dead = 0  # entries of the heap that are no block's any more
-        self.excused: BaseException | None = None
 
 
 _at = _Position()
 _heap: list[tuple[int, int, timeout]] = []  # deadline, number, block
 _due: dict[timeout, None] = {}  # whose deadlines are over, and that have not ended
-_shields: list[int] = []  # how many blocks had begun when they did
+# How many blocks had begun when it did, and where it begins.
+_shields: list[tuple[int, FrameType, int]] = []
 
 
 # ---- The timer ----
@@ -144,7 +146,7 @@ def _is_current(entry: tuple[int, int, timeout]) -> bool:
 def _expire(signum: int, frame: FrameType | None) -> None:
     """The timer has expired. The interpreter calls this."""
     now = monotonic_ns()
-    if frame is None or _is_machinery(frame):
+    if frame is None or _is_machinery(frame) or (_JUMPS_UNSEEN and _is_jumping(frame)):
         _arm(now + _SOON)
         return
     while _heap and (_heap[0][0] <= now or not _is_current(_heap[0])):
@@ -164,8 +166,11 @@ def _expire(signum: int, frame: FrameType | None) -> None:
     block = _choose(frame)
     if block is not None:
         raise block._interrupt(frame)
+    if not _due:  # they had been left
+        _arm_for_next()
+        return
     oldest = min(block._deadline for block in _due)
-    wait = _SOON if _at.excused is not None else min(max((now - oldest) // 8, _AGAIN), _LATER)
+    wait = min(max((now - oldest) // 8, _AGAIN), _LATER)
     _arm(min(now + wait, _heap[0][0] if _heap else _NEVER))
 
 
@@ -174,15 +179,29 @@ def _is_machinery(frame: FrameType) -> bool:
     return frame.f_globals.get("__name__") in _MACHINERY
 
 
+def _is_jumping(frame: FrameType) -> bool:
+    """Whether the bytecode that *frame* is at has raised: what comes next is not what follows it,
+    but a handler, which may be the end of a block.
+    """
+    if opname[frame.f_code.co_code[frame.f_lasti]] in ("RAISE_VARARGS", "RERAISE"):
+        return True
+    handled = sys.exc_info()[1]
+    trace = None if handled is None else handled.__traceback__
+    return trace is not None and trace.tb_frame is frame and trace.tb_lasti == frame.f_lasti
+
+
 def _choose(frame: FrameType) -> timeout | None:
     """The outermost block that is due and that an exception, raised where *frame* is now, would
     reach; None if there is none, or it is on its way already.
     """
-    shielded = max(_shields, default=0)
+    shielded = max((shield[0] for shield in _shields if _is_in_force(shield, frame)), default=0)
     unwinding = 0
     handled = sys.exc_info()[1]
     for block in sorted(_due, key=_number_of):
-        if block._frame is None or block._number <= max(shielded, unwinding):
+        if block._frame is None:
+            block._leave()
+            continue
+        if block._number <= max(shielded, unwinding):
             continue
         if block._is_on_its_way(handled):
             unwinding = block._raised  # what was open then is being left
@@ -190,41 +209,53 @@ def _choose(frame: FrameType) -> timeout | None:
             if block._was_left():
                 block._leave()
         else:
-            if _JUMPS_UNSEEN and handled is not None and handled is not _at.excused:
-                # It may be on its way to the block's end this moment, and out of it.
-                _at.excused = handled
-                return None
-            _at.excused = None
             return block
-    _at.excused = None
     return None
+
+
+def _is_in_force(shield: tuple[int, FrameType, int], top: FrameType) -> bool:
+    """Told by the bytecode: an exception may have struck just where the shield begins or ends."""
+    _, owner, begin = shield
+    frame: FrameType | None = top
+    while frame is not None and frame is not owner:
+        frame = frame.f_back
+    if frame is None:
+        return False
+    return reaches(owner.f_code, begin, owner.f_lasti) or (
+        owner is not top and owner.f_lasti == begin
+    )
 
 
 def _number_of(block: timeout) -> int:
     return block._number
 
 
-def _owner_of(frame: FrameType) -> FrameType:
-    """The frame with the ``with`` statement. Between it and *frame*, which has entered a block,
-    contextlib may stand: for a context manager that is written as a generator, or an ExitStack.
+def _owner_of(frame: FrameType) -> tuple[FrameType, tuple[tuple[FrameType, int], ...]]:
+    """The frame with the ``with`` statement. Between it and *frame*, which has entered a block, may
+    stand the ``__enter__`` of somebody else, and contextlib: for an ExitStack, or for a context
+    manager that is written as a generator, which then is told, with its offset, too.
     """
-    while True:
-        back = frame.f_back
-        if back is None or not (
-            frame.f_globals.get("__name__") == "contextlib"
-            or (
-                frame.f_code.co_flags & _GENERATOR
-                and back.f_globals.get("__name__") == "contextlib"
-            )
-        ):
-            break
-        frame = back
+    generators = []
+    while frame.f_back is not None and _enters_for(frame, frame.f_back):
+        if frame.f_code.co_flags & _GENERATOR:
+            generators.append((frame, frame.f_lasti))
+        frame = frame.f_back
     if frame.f_code.co_flags & _ASYNCHRONOUS:
         raise RuntimeError(
             "timeout is for synchronous code: in a coroutine, what the event loop offers, as "
             "asyncio.timeout or trio.fail_after, lets the loop run on"
         )
-    return frame
+    return frame, tuple(generators)
+
+
+def _enters_for(frame: FrameType, back: FrameType) -> bool:
+    code = frame.f_code
+    if code.co_name == "__enter__":
+        return not opens_block(code, frame.f_lasti)
+    return "contextlib" in (
+        frame.f_globals.get("__name__"),
+        code.co_flags & _GENERATOR and back.f_globals.get("__name__"),
+    )
 
 
 def _require_main_thread() -> None:
@@ -266,22 +297,24 @@ class timeout:
     is entered: ValueError outside the main thread of the main interpreter, RuntimeError in a
     coroutine, if it was entered before, and if the signal has a handler of somebody else's.
 
-    Race conditions: none that end a block of its own wrongly. An exception of *another* handler
-    (KeyboardInterrupt) that strikes in the instant in which the block begins or ends may leave it
-    open; it is then known by the bytecode that it has ended.
+    Race conditions: none that end a block of its own wrongly. Another exception (KeyboardInterrupt,
+    or the interruption of a block around it) that strikes in the instant in which the block begins
+    or ends may leave it open; it is then known by the bytecode that it has ended.
 
     fork: a child of the main thread goes on with the blocks that it is in.
     """
 
-    # _frame is that of the block as long as it is open, _number its place among all, from 1 on,
-    # _raised how many had begun when it was interrupted, or ended too late.
+    # _frame is that of the block as long as it is open, and _begin its offset there, _generators
+    # the same of those by which it was entered, _number its place among all, from 1 on, _raised how
+    # many had begun when it was interrupted, or ended too late.
     __slots__ = (
-        *("_begin", "_deadline", "_entry", "_frame", "_kill", "_number", "_raised", "_seconds"),
-        "_wait",
+        *("_begin", "_deadline", "_entry", "_frame", "_generators", "_kill", "_number", "_raised"),
+        *("_seconds", "_wait"),
     )
     _deadline: int
     _entry: tuple[int, int, timeout] | None
     _frame: FrameType | None
+    _generators: tuple[tuple[FrameType, int], ...]
     _kill: int | None
     _wait: int | None
 
@@ -289,6 +322,7 @@ class timeout:
         self._seconds = seconds
         self._wait = self._kill = self._frame = self._entry = None
         self._number = self._raised = 0
+        self._generators = ()
         self._deadline = _NEVER
         if seconds is not None:
             wait = seconds * 1_000_000_000 if type(seconds) is int else nanoseconds(seconds)
@@ -305,10 +339,16 @@ class timeout:
         if self._number:
             raise RuntimeError("a timeout can be entered once")
         frame = sys._getframe(1)
-        if frame.f_code.co_flags & _UNUSUAL or frame.f_globals.get("__name__") == "contextlib":
-            frame = _owner_of(frame)
+        code = frame.f_code
+        if (
+            code.co_flags & _UNUSUAL
+            or code.co_name == "__enter__"
+            or frame.f_globals.get("__name__") == "contextlib"
+        ):
+            frame, self._generators = _owner_of(frame)
         self._begin = frame.f_lasti
         at.opened = self._number = at.opened + 1
+        self._frame = frame  # before anything can expire: who is due and has none has ended
         try:
             if self._wait is not None:
                 now = monotonic_ns()
@@ -323,8 +363,6 @@ class timeout:
         except BaseException:
             self._leave()
             raise
-        # The last step, and nothing that could be interrupted on CPython from 3.10 on.
-        self._frame = frame
         return self
 
     def __exit__(
@@ -335,6 +373,7 @@ class timeout:
         /,
     ) -> None:
         self._frame = None
+        self._generators = ()
         entry = self._entry
         if entry is not None and _heap and _heap[0] is entry and self._kill is None:
             self._entry = None  # the innermost is mostly the first
@@ -351,6 +390,7 @@ class timeout:
     def _leave(self) -> None:
         """Nothing is to come of it any more."""
         self._frame = None
+        self._generators = ()
         if self._entry is not None:
             self._unschedule()
 
@@ -396,16 +436,32 @@ class timeout:
             handled = handled.__context__
         return True
 
-    def _is_around(self, frame: FrameType | None) -> bool:
-        """Whether what is raised where *frame* is now would reach its end, or pass it by only
-        because the compiler has forgotten to tell.
+    def _begin_in(self, frame: FrameType) -> int | None:
+        """Where it begins in this frame, if it is one of those with the block."""
+        if frame is self._frame:
+            return self._begin
+        return next((begin for each, begin in self._generators if each is frame), None)
+
+    def _is_around(self, top: FrameType) -> bool:
+        """Whether what is raised where the frame *top* is now would reach its end, or pass it by
+        only because the compiler has forgotten to tell.
         """
-        while frame is not None and frame is not self._frame:
+        frame: FrameType | None = top
+        while frame is not None:
+            begin = self._begin_in(frame)
+            if begin is not None:
+                break
             frame = frame.f_back
-        if frame is None:
+        else:
             return False
-        where = frame.f_code, self._begin, frame.f_lasti
-        return (reaches(*where) and not self._is_entered_anew()) or passes_by(*where)
+        if frame is not top and frame.f_lasti == begin:
+            return False  # what has entered it does something more
+        where = frame.f_code, begin, frame.f_lasti
+        return (reaches(*where) and not self._is_entered_anew()) or self._passes_by(top)
+
+    def _passes_by(self, frame: FrameType) -> bool:
+        begin = self._begin_in(frame)
+        return begin is not None and passes_by(frame.f_code, begin, frame.f_lasti)
 
     def _is_entered_anew(self) -> bool:
         """Whether the same ``with`` has begun once more, so that this one is over."""
@@ -430,8 +486,7 @@ class timeout:
 
     def _interrupt(self, frame: FrameType) -> BaseException:
         self._raised = _at.opened
-        owner = self._frame
-        if owner is frame and passes_by(frame.f_code, self._begin, frame.f_lasti):
+        if self._passes_by(frame):
             self._leave()
             return self._timed_out()
         interrupt = TimeoutInterrupt(f"{self._time_is_over()}, and its block has not ended yet")
@@ -528,18 +583,19 @@ class timeout:
 
 
 class _Shield:
-    __slots__ = ("_marks",)
+    __slots__ = ("_entered",)
 
     def __init__(self) -> None:
-        self._marks: list[int] = []
+        self._entered: list[tuple[int, FrameType, int]] = []
 
     def __enter__(self) -> None:
-        mark = _at.opened
-        self._marks.append(mark)
-        _shields.append(mark)
+        owner, _ = _owner_of(sys._getframe(1))
+        entry = (_at.opened, owner, owner.f_lasti)
+        self._entered.append(entry)
+        _shields.append(entry)
 
     def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
-        _shields.remove(self._marks.pop())
+        _shields.remove(self._entered.pop())
         if error is None and _due:
             frame = sys._getframe(1)
             block = _choose(frame)

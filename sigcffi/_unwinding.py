@@ -33,9 +33,10 @@ _known: dict[tuple[CodeType, int], Callable[[int], bool]] = {}
 
 def reaches(code: CodeType, begin: int, at: int) -> bool:
     """Whether an exception raised at the offset *at* would reach the end of the block that the
-    bytecode at *begin* opens. True if that opens none: who has entered by hand sees to it himself.
+    bytecode at *begin* opens, or if that opens none, of the innermost one around it: an
+    ExitStack's, perhaps. True if there is none: who has entered by hand sees to it himself.
     """
-    return not opens_block(code, begin) or _inside(code, begin)(at)
+    return _inside(code, begin)(at)
 
 
 def _inside(code: CodeType, begin: int) -> Callable[[int], bool]:
@@ -43,8 +44,18 @@ def _inside(code: CodeType, begin: int) -> Callable[[int], bool]:
     if inside is None:
         if len(_known) >= 256:
             _known.clear()
-        inside = _known[code, begin] = _find(code, begin)
+        inside = _find(code, begin) if opens_block(code, begin) else _find_around(code, begin)
+        _known[code, begin] = inside
     return inside
+
+
+def _find_around(code: CodeType, at: int) -> Callable[[int], bool]:
+    for begin in range(at - 2, -1, -2):
+        if opens_block(code, begin):
+            inside = _find(code, begin)
+            if inside(at):
+                return inside
+    return lambda at: True
 
 
 def passes_by(code: CodeType, begin: int, at: int) -> bool:
