@@ -134,8 +134,8 @@ bool sigcffi_is_note(int signum, const siginfo_t *info)
 #if SIGCFFI_HAS_TGSIGQUEUE
     if (info->si_code == SI_QUEUE) return info->si_value.sival_ptr == &note_mark;
     /* When RLIMIT_SIGPENDING is used up the kernel still delivers a standard signal, but
-     * bare of its siginfo: SI_USER, process 0. If something is owed, or this thread waits to be
-     * told that it may go on, it is our note; else somebody else's signal. */
+     * bare of its siginfo: SI_USER, process 0. If something is owed, or this thread may be told
+     * that it can go on, it is our note; else somebody else's signal. */
     bool bare = info->si_code == SI_USER && info->si_pid == 0;
 #else
     (void)info;
@@ -143,7 +143,7 @@ bool sigcffi_is_note(int signum, const siginfo_t *info)
 #endif
     if (!bare) return false;
     return (sigcffi_on_main_thread() && atomic_load(&state.owed[signum]) != 0) ||
-           (signum == SIGURG && sigcffi_place() != 0);
+           (signum == SIGURG && sigcffi_expects_notes());
 }
 
 /* handler context, or outside handlers. Interrupt the main thread, so that it makes the calls that

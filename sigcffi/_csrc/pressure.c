@@ -20,6 +20,9 @@
 static SIGCFFI_THREAD_LOCAL _Atomic uint64_t pressed;
 static SIGCFFI_THREAD_LOCAL _Atomic int place;
 
+/* Whether it was ever in the list: a note may come when it has left. */
+static SIGCFFI_THREAD_LOCAL _Atomic bool was_listed;
+
 /* ---- Rings, by number: a receiver's, or SIGCFFI_MAIN_CHANNEL ---- */
 
 /* handler context. Whether it is filling up. */
@@ -70,6 +73,12 @@ int sigcffi_place(void)
     return atomic_load(&place);
 }
 
+/* handler context. Whether this thread may be sent notes that tell it to go on. */
+bool sigcffi_expects_notes(void)
+{
+    return atomic_load(&was_listed);
+}
+
 /* handler context. Whether there is no such thread any more. */
 static bool has_ended(int tid)
 {
@@ -109,6 +118,7 @@ static struct pressed *listed(void)
 #endif
     struct pressed *thread = free_place(tid);
     if (thread == NULL) return NULL;
+    atomic_store(&was_listed, true);
     atomic_store(&thread->by, 0);
     int none = 0;
     if (atomic_compare_exchange_strong(&place, &none, (int)(thread - state.pressed) + 1))

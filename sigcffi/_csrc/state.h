@@ -176,6 +176,7 @@ SIGCFFI_HIDDEN void sigcffi_take_default(int signum);
 SIGCFFI_HIDDEN bool sigcffi_is_high(int number);
 SIGCFFI_HIDDEN _Atomic uint64_t *sigcffi_pressure_of(int number);
 SIGCFFI_HIDDEN int sigcffi_place(void);
+SIGCFFI_HIDDEN bool sigcffi_expects_notes(void);
 SIGCFFI_HIDDEN void sigcffi_press(int number, int signum, void *context);
 SIGCFFI_HIDDEN void sigcffi_relax(int signum, void *context);
 

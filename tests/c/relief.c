@@ -116,7 +116,7 @@ static void a_record_that_is_just_being_written_is_waited_for(void)
     CHECK(!read_record(&record));
     atomic_store(&naps_before_writing, 3);
     EQUAL(sigcffi_relieve(), 1);
-    EQUAL(atomic_load(&naps_before_writing), 0);
+    CHECK(atomic_load(&naps_before_writing) <= 0);
     CHECK(read_record(&record));
     EQUAL(record.value, 0);
     CHECK(pressure() != 0); /* it has let nobody go on yet */
