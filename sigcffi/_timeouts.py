@@ -382,6 +382,8 @@ class timeout:
             self._leave()
         if self._deadline <= monotonic_ns():
             self._raised = _at.opened
+            if not _due:
+                _arm_for_next()  # it would expire again soon
             if error is None:
                 raise self._timed_out()
             if isinstance(error, TimeoutInterrupt) and error.timeout is self:

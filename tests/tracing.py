@@ -55,7 +55,9 @@ class Tracing:
             nonlocal count
             count += event == "opcode"
 
-        self.call(function, act)
+        for _ in range(3):  # CPython 3.12 may show the first function only when asked again
+            if count == 0:
+                self.call(function, act)
         return count
 
 
