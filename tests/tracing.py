@@ -55,9 +55,7 @@ class Tracing:
             nonlocal count
             count += event == "opcode"
 
-        for _ in range(3):  # CPython 3.12 may show the first function only when asked again
-            if count == 0:
-                self.call(function, act)
+        self.call(function, act)
         return count
 
 
