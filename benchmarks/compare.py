@@ -1,33 +1,29 @@
 """Each call beside the standard module's, in one process: ``python benchmarks/compare.py``.
 
-Law: the two are measured in turn, in short rounds, so that whatever slows the machine slows both;
-what is reported is the median of the rounds' ratios. A module is called as programs call it,
-``signal.alarm(0)``, attribute look-up included; the loop around the call is taken off both.
+Law: a module is called as programs call it, ``signal.alarm(0)``, attribute look-up included; the
+loop around the call is taken off both.
 
-Prints a table in Markdown. "C" is what the same operation costs a C program (``floor.c``, compiled
+Prints tables in Markdown. "C" is what the same operation costs a C program (``floor.c``, compiled
 with ``cc``), "target" what the ratio should not exceed.
 """
 
 from __future__ import annotations
 
-import argparse
-import gc
 import os
-import platform
 import signal as standard
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
-from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, Callable, NamedTuple
+
+from measuring import HERE, Result, begin, compiled, heading, in_turn, met, round_of, row
 
 import sigcffi
 
 S, T = standard.SIGUSR1, standard.SIGUSR2
-HERE = Path(__file__).parent
 
 
 class Case(NamedTuple):
@@ -168,39 +164,19 @@ DELIVERY = [
 ]
 
 
-def round_of(operation: Callable[[], object], calls: int) -> float:
-    """Nanoseconds per call, the loop included."""
-    getattr(operation, "prepare", lambda: None)()
-    start = perf_counter_ns()
-    for _ in range(calls):
-        operation()
-    return (perf_counter_ns() - start) / calls
-
-
 def nothing() -> None:
     pass
 
 
-class Result(NamedTuple):
-    ours: float
-    theirs: float
-    ratio: float
-
-
 def compare(case: Case, rounds: int) -> Result:
-    """The medians of both, and of the ratio within each round."""
     ours, theirs = case.make(sigcffi), case.make(standard)
     sigcffi.signal(T, handler)
-    times_ours, times_theirs, ratios = [], [], []
-    for number in range(rounds):
-        pair = [(ours, times_ours), (theirs, times_theirs)]
-        if number % 2:
-            pair.reverse()
-        loop = round_of(nothing, case.calls)
-        for operation, times in pair:
-            times.append(max(round_of(operation, case.calls) - loop, 1.0))
-        ratios.append(times_ours[-1] / times_theirs[-1])
-    return Result(*map(statistics.median, (times_ours, times_theirs, ratios)))
+
+    def measure(operation: Callable[[], object]) -> float:
+        getattr(operation, "prepare", nothing)()
+        return max(round_of(operation, case.calls) - round_of(nothing, case.calls), 1.0)
+
+    return in_turn(lambda: measure(ours), lambda: measure(theirs), rounds)
 
 
 def beside_busy_thread(make: Callable[[Any], Callable[[], object]], rounds: int) -> Result:
@@ -229,8 +205,9 @@ def import_times(rounds: int) -> tuple[float, float]:
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     pairs = []
     for _ in range(rounds + 1):
+        # From here: from a checkout's root the sources would be found, not what is installed.
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, check=True, env=environment
+            [sys.executable, "-c", code], capture_output=True, check=True, env=environment, cwd=HERE
         )
         pairs.append([int(word) / 1e6 for word in done.stdout.split()])
     del pairs[0]  # which has compiled the modules
@@ -240,64 +217,41 @@ def import_times(rounds: int) -> tuple[float, float]:
 def floors() -> dict[str, float]:
     """What a C program pays, by name of operation."""
     with tempfile.TemporaryDirectory() as folder:
-        program = os.path.join(folder, "floor")
-        compiler = os.environ.get("CC", "cc")
-        subprocess.run([compiler, "-O2", "-o", program, str(HERE / "floor.c")], check=True)
+        program = compiled("floor.c", folder)
         lines = subprocess.run([program], capture_output=True, check=True, text=True).stdout
     return {name: float(ns) for name, ns in (line.split() for line in lines.splitlines())}
 
 
-def target_of(case: Case) -> str:
+def target_of(case: Case) -> float | None:
     target = case.target
-    if isinstance(target, dict):
-        target = target.get(sys.version_info[:2])
-    return "" if target is None else f"{target:g}"
-
-
-def row(name: str, result: Result, floor: float | None, target: str) -> str:
-    c = "" if floor is None else f"{floor:.0f}"
-    verdict = "" if not target else "yes" if result.ratio <= float(target) else "no"
-    return (
-        f"| {name} | {c} | {result.theirs:.0f} | {result.ours:.0f} "
-        f"| {result.ratio:.2f} | {target} | {verdict} |"
-    )
+    return target.get(sys.version_info[:2]) if isinstance(target, dict) else target
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=301, help="rounds of each comparison")
-    rounds = parser.parse_args().rounds
-    gc.disable()
-    implementation = f"{platform.python_implementation()} {platform.python_version()}"
-    print(f"{implementation}, {platform.system()} {platform.machine()}, {rounds} rounds\n")
-    print("| ns per call | C | `signal` | sigcffi | ratio | target | met |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | --- |")
+    rounds = begin(__doc__, 301)
     floor = floors()
 
-    def table(cases: list[Case], beside_thread: str) -> None:
+    def table(cases: list[Case], beside_thread: float) -> None:
         for case in cases:
-            result = compare(case, rounds)
-            print(row(case.name, result, floor.get(case.floor), target_of(case)), flush=True)
+            c = f"{floor[case.floor]:.0f}" if case.floor else ""
+            row(case.name, compare(case, rounds), target_of(case), c)
             if case.floor == "kill":
                 busy = beside_busy_thread(case.make, max(rounds // 10, 3))
-                name = "the same beside one CPU-bound thread"
-                print(row(name, busy, None, beside_thread), flush=True)
+                row("the same beside one CPU-bound thread", busy, beside_thread, "")
 
-    table(CASES, "1.1")
-    print(
-        "\n| ns: ours \\| the standard module's | C | `signal` | sigcffi | ratio | target | met |"
-    )
-    print("| --- | ---: | ---: | ---: | ---: | ---: | --- |")
-    table(DELIVERY, "1.3")
+    columns = "C", "`signal`", "sigcffi", "ratio", "target", "met"
+    heading("ns per call", *columns)
+    table(CASES, 1.1)
+    print()
+    heading("ns: ours \\| the standard module's", *columns)
+    table(DELIVERY, 1.3)
     each, c = queued_values(max(rounds // 15, 3)), floor["queued"]
-    met = "yes" if each <= 2 * c else "no"
     print(f"\n{QUEUED:,} queued values → as many handler calls: {each:.0f} ns each, a C program's "
-          f"handler {c:.0f}; ratio {each / c:.2f} (target 2, met: {met})")  # fmt: skip
+          f"handler {c:.0f}; ratio {each / c:.2f} (target 2, met: {met(each / c, 2)})")  # fmt: skip
     standard.setitimer(standard.ITIMER_REAL, 0)
     theirs, ours = import_times(max(rounds // 10, 3))
-    met = "yes" if ours <= 4 else "no"
     print(f"\n`import signal`: {theirs:.1f} ms; `import sigcffi` after it: {ours:.1f} ms more "
-          f"(target 4, met: {met})")  # fmt: skip
+          f"(target 4, met: {met(ours, 4)})")  # fmt: skip
 
 
 if __name__ == "__main__":
