@@ -29,10 +29,10 @@ void sigcffi_release(int number)
  * handler, and the note by which it tells of the record may be blocked here. */
 int sigcffi_relieve(void)
 {
-    if (!sigcffi_is_high(SIGCFFI_MAIN_CHANNEL)) {
-        sigcffi_release(SIGCFFI_MAIN_CHANNEL);
-        return 0;
-    }
+    if (!sigcffi_is_high(SIGCFFI_MAIN_CHANNEL)) sigcffi_release(SIGCFFI_MAIN_CHANNEL);
+    /* Asked again: another thread may have filled it meanwhile, so that this one has stayed as it
+     * is, with notes blocked. Nobody else reads, so what was high then is high now. */
+    if (!sigcffi_is_high(SIGCFFI_MAIN_CHANNEL)) return 0;
     uint64_t tail = atomic_load(&channel.ring.tail);
     struct sigcffi_record *next = &channel.records[tail % SIGCFFI_CAPACITY];
     const struct timespec instant = {.tv_nsec = 50000};
