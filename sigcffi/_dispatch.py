@@ -91,6 +91,7 @@ class _Position:
     __slots__ = (
         "again",
         "busy",
+        "drains",
         "expected",
         "handed",
         "lost",
@@ -112,6 +113,7 @@ class _Position:
         self.expected = self.news + 1
         self.busy = False  # the dispatcher runs, and none of its handlers
         self.again = False  # it was called meanwhile, and that call left the work to it
+        self.drains = 0  # how often it has begun to look for all that is there
         self.handed = 0  # records that handlers got
         self.lost = 0  # records that no handler got
 
@@ -124,6 +126,7 @@ def dispatch(signum: int, frame: FrameType | None, at: _Position = _at) -> None:
 
     Here stands what is common: one record, of this signal, for one handler.
     """
+    drains = at.drains
     news = words[NEWS]
     if news == at.expected:
         try:
@@ -142,8 +145,8 @@ def dispatch(signum: int, frame: FrameType | None, at: _Position = _at) -> None:
                 at.busy = False
                 call(SigInfo(signum, payload), frame)
                 at.running = 0
-                # A call that another thread has made comes without news.
-                if words[NEWS] == news and not at.again:
+                # A call that another thread has made comes without news, and may have kept things.
+                if words[NEWS] == news and not at.again and not _held:
                     at.expected = news + 1
                 else:
                     _drain(signum, frame, None)
@@ -159,7 +162,7 @@ def dispatch(signum: int, frame: FrameType | None, at: _Position = _at) -> None:
     first = None
     try:
         _settling.append(signum)
-        look = _is_news(signum, frame, news, trip > seen and trip > at.quiet)
+        look = _is_news(signum, frame, news, drains, trip > seen and trip > at.quiet)
     except BaseException as error:
         first, look = error, True
     finally:
@@ -178,6 +181,7 @@ def _drain(signum: int, frame: FrameType | None, first: BaseException | None) ->
             raise first
         return
     at.busy = True
+    at.drains += 1
     at.expected = NEVER
     words[TAIL] = at.tail
     former = at.running
@@ -267,27 +271,34 @@ def _is_explained(signum: int) -> bool:
     return trip <= _seen[signum] or trip <= _at.quiet
 
 
-def _is_news(signum: int, frame: FrameType | None, news: int, called: bool) -> bool:
-    """Whether there may be something to do for a call that began with *news*, which the trampoline
-    has *called* for or not. The interpreter calls once for several signals, but then it may call
-    again; and it calls by itself, for ``_thread.interrupt_main`` and for a signal that came while
-    its handler was installed.
+def _is_news(signum: int, frame: FrameType | None, news: int, drains: int, called: bool) -> bool:
+    """Whether there may be something to do for a call that began with *news* and after so many
+    *drains*, which the trampoline has *called* for or not. The interpreter calls once for several
+    signals, but then it may call again; and it calls by itself, for ``_thread.interrupt_main`` and
+    for a signal that came while its handler was installed.
     """
-    if not called:
-        begun = words[BEGUN + signum]
-        if begun != _elsewhere[signum]:
-            if words[MADE + signum] == begun:
-                _elsewhere[signum] = begun
-                _call_now()
-        elif _settling.count(signum) == 1 and not _at.again and _at.news <= news:
-            # Else another call has run since this one began, and seen to it.
-            _held.append(SigInfo(signum, None))
-        return True
     if frame is not None and frame.f_code is dispatch.__code__ and "news" not in frame.f_locals:
-        _seen[signum] = 0
-        return False  # that call has not begun to look, and will see it all
-    if news - _at.quiet > 1:
+        # That call has not begun to look, and will see it all.
+        if called:
+            _seen[signum] = 0
+        _at.again = True
+        return False
+    begun = words[BEGUN + signum]
+    elsewhere = begun != _elsewhere[signum]
+    if elsewhere and words[MADE + signum] == begun:
+        _elsewhere[signum] = begun
+    # As it is now: what has come since *news* was read has been claimed, too.
+    if elsewhere or (called and words[NEWS] - _at.quiet > 1):
         _call_now()
+    elif (
+        not called
+        and not _at.again
+        # Else another call has run since this one began, and seen to it.
+        and drains == _at.drains
+        and _at.news <= news
+        and _settling.count(signum) == 1
+    ):
+        _held.append(SigInfo(signum, None))
     return True
 
 

@@ -68,8 +68,8 @@ def result(senders, lost=0):
     delivered, handed, dropped, queued = account()
     assert delivered == handed + dropped + queued, account()
     assert (dropped, signal.dropped(), queued) == (lost, lost, 0), account()
-    # A call that the interpreter has put off looks like one that nobody sent.
-    assert unknown <= received // 1000, unknown
+    # Rarely, one in millions, a late call of the interpreter looks like one that nobody sent.
+    assert unknown <= received // 50_000, unknown
     return full
 """
 
