@@ -259,10 +259,10 @@ def _take_over(signum: int, action: Action) -> None:
         if words[_PRESSURE]:
             lib.sigcffi_relieve()
         _register(signum, int(handler))
-        if signum in aside:
-            register_aside(signum, aside[signum])
     elif action._saved is None:
         check(lib.sigcffi_put_back(signum, _kernels(action), 0))
+    if handler is not None and not python and signum in aside:
+        register_aside(signum, aside[signum])
     _record(signum, 0)
     if action._saved is not None:
         check(lib.sigcffi_put_back(signum, action._saved, action._covered))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal as standard
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+import support
 from stuck import child, ended
-from support import PYPY, disposition, python_says, says, taken, tell
+from support import PYPY, python_says, says, taken, tell
 
 import sigcffi as signal
 from sigcffi import ForceQuit, force_quit
@@ -20,6 +22,24 @@ HERE = os.getpid()
 
 def look() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def hold_a_thread_back() -> None:
+    """A receiver's ring fills up by what a thread takes, and is read: SIGURG is interposed."""
+    gate, latch = os.pipe()
+    thread = threading.Thread(target=os.read, args=(gate, 1))
+    thread.start()
+    with signal.open_signal_receiver(signal.SIGRTMIN, capacity=16) as receiver:
+        for _ in range(40):
+            signal.pthread_kill(thread.ident, signal.SIGRTMIN)
+        read = 0
+        while read < 40:
+            receiver.wait(None)
+            read += 1 + len(receiver.read())
+        os.write(latch, b".")
+        thread.join()
+    os.close(gate)
+    os.close(latch)
 
 
 @pytest.mark.parametrize(
@@ -254,14 +274,27 @@ def test_when_it_is_closed_nothing_ends_the_process() -> None:
 
 
 def test_sigurg_stays_what_it_was_for_the_kernel_and_for_the_program() -> None:
-    before = disposition(signal.SIGURG)
-    with force_quit(S):
+    """In a process of its own: where a ring has held a thread back, it is interposed."""
+    code = """
+        import sys
+        import sigcffi as signal
+        sys.path.insert(0, sys.argv[1])
+        from support import disposition
+
+        before = disposition(signal.SIGURG)
+        with signal.force_quit(signal.SIGUSR1):
+            assert disposition(signal.SIGURG) == before
+            assert signal.getsignal(signal.SIGURG) is signal.SIG_DFL
         assert disposition(signal.SIGURG) == before
-        assert signal.getsignal(signal.SIGURG) is signal.SIG_DFL
-    assert disposition(signal.SIGURG) == before
+        print("the same")
+    """
+    assert python_says(code, support.__file__.rpartition("/")[0]) == "the same\n"
 
 
-def test_a_handler_for_sigurg_is_refused_before_and_stands_afterwards() -> None:
+@pytest.mark.parametrize("interposed", [False, True])
+def test_a_handler_for_sigurg_is_refused_before_and_stands_afterwards(interposed: bool) -> None:
+    if interposed:
+        hold_a_thread_back()
     calls: list[int] = []
 
     def handler(signum: int, frame: object) -> None:
