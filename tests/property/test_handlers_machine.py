@@ -14,7 +14,7 @@ from support import disposition
 import sigcffi as signal
 from sigcffi._sigcffi import lib
 
-SIGNALS = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGURG, signal.SIGRTMIN, signal.SIGRTMAX]
+SIGNALS = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGRTMIN, signal.SIGRTMAX]
 
 signums = st.sampled_from(SIGNALS)
 modules = st.sampled_from([signal, standard])
