@@ -48,6 +48,7 @@ __all__ = ["TimedOut", "TimeoutInterrupt", "set_timeout_signal", "timeout", "tim
 _NEVER = 2**63 - 1  # nanoseconds of the monotonic clock
 _SOON = 50_000  # where a few bytecodes are in the way
 _AGAIN = 10_000_000
+_TRIES = 200  # before an exception passes by handlers: most loops are elsewhere, too
 _LATER = 100_000_000  # at the latest, where there is no telling
 
 _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
@@ -80,7 +81,7 @@ class TimedOut(TimeoutError):  # noqa: N818
 class _Position:
     """What there is one of. An object: its slots are found faster than globals."""
 
-    __slots__ = ("armed", "dead", "opened", "signum", "thread", "timer")
+    __slots__ = ("armed", "dead", "opened", "put_off", "signum", "thread", "timer")
 
     def __init__(self) -> None:
         self.armed = _NEVER  # the timer expires then, and from then on at an interval
@@ -88,6 +89,7 @@ class _Position:
         self.thread = 0  # the main thread, once it has been in a block
         self.signum = int(SIGRTMAX) - 1
         self.opened = 0  # how many blocks have begun
+        self.put_off = 0  # how often, for a better place
         self.dead = 0  # entries of the heap that are no block's any more
 
 
@@ -165,6 +167,11 @@ def _expire(signum: int, frame: FrameType | None) -> None:
         return
     block = _choose(frame)
     if block is not None:
+        if block._passes_by(frame) and _at.put_off < _TRIES:
+            _at.put_off += 1
+            _arm(now + _SOON)
+            return
+        _at.put_off = 0
         raise block._interrupt(frame)
     if not _due:  # they had been left
         _arm_for_next()

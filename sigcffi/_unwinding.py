@@ -61,7 +61,7 @@ def _find_around(code: CodeType, at: int) -> Callable[[int], bool]:
 def passes_by(code: CodeType, begin: int, at: int) -> bool:
     """Whether the bytecode at *at* is in the block that the one at *begin* opens, and an exception
     raised there leaves the function all the same: CPython 3.13 forgets the handlers for the jump
-    back to the beginning of ``while condition: pass``.
+    back to the beginning of ``while condition:``, and of some ``for`` loops.
     """
     if sys.version_info < (3, 13) or not opens_block(code, begin):
         return False

@@ -63,6 +63,19 @@ def test_the_outer_block_ends_both() -> None:
     assert not after
 
 
+def test_timed_out_is_caught_in_the_same_function() -> None:
+    """CPython 3.13 forgets the handlers for the jump of a ``while`` loop with a condition."""
+    for _ in range(100):
+        try:
+            with timeout(0.001):
+                end, count = time.monotonic() + LONG, 0
+                while time.monotonic() < end:
+                    count += 1
+        except TimedOut:
+            continue
+        pytest.fail("the block ended")
+
+
 def test_an_interruption_that_is_swallowed_is_raised_anew() -> None:
     with pytest.raises(TimedOut), timeout(SHORT), contextlib.suppress(Exception):
         spin()
