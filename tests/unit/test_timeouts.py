@@ -181,13 +181,13 @@ def test_it_can_be_rescheduled() -> None:
 
 
 def test_many_blocks_leave_nothing_behind() -> None:
-    from sigcffi import _timeouts
+    from sigcffi import _limits
 
     with timeout(LONG):
         for number in range(1000):
             with timeout(LONG + number % 7):
                 pass
-        assert len(_timeouts._heap) < 200
+        assert len(_limits.heap) < 200
 
 
 def test_the_programs_alarm_and_handler_are_left_alone() -> None:
