@@ -76,14 +76,19 @@ class Place:
 
     def _may_be_around(self, top: FrameType) -> bool:
         """The same where the other error is the better one: it holds, too, while the block is being
-        entered, and in a handler of a signal that has come where the compiler has forgotten.
+        entered, until a generator by which it was entered has gone on to its end, and in a handler
+        of a signal that has come where the compiler has forgotten.
         """
         found = self._find(top)
         if found is None:
             return False
-        frame, begin = found
-        where = frame.f_code, begin, frame.f_lasti
-        return reaches(*where) or passes_by(*where) or (frame is not top and frame.f_lasti == begin)
+        if found[0] is not top and found[0].f_lasti == found[1]:
+            return True
+        for frame, begin in (found, *self._generators[:1]):
+            where = frame.f_code, begin, frame.f_lasti
+            if reaches(*where) or passes_by(*where):
+                return True
+        return False
 
     def _passes_by(self, top: FrameType) -> bool:
         """Whether what is raised where *top* is now passes its end by although it is open."""

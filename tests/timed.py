@@ -1,7 +1,7 @@
 """Programs with timeouts, for tests to strike them anywhere.
 
-Law: each says whose time was over where it caught that, and whose should be. Each takes its blocks
-an hour to end, by a clock that the tests put on.
+Law: each says whose time was over where it caught that, and whose should be; and how many shields
+it has begun, and how many ended. Its blocks take an hour, by a clock that the tests put on.
 """
 
 # What is written here is bytecode: it is to be as it stands.
@@ -244,30 +244,55 @@ def in_a_generator(said):
 
 def shielded(said):
     block = timeout(HOUR)
+    begun = ended = 0
     try:
         with block:
             x = 1
             with block.shield():
+                begun += 1
                 x = 2
+                ended += 1
             x = 3
     except TimedOut as error:
         said.append((error.timeout, block))
+        said.append((begun, ended))
 
 
 def shielded_in_a_loop(said):
     block = timeout(HOUR)
+    begun = ended = 0
     try:
         with block:
-            with block.shield():
-                x = 2
-                while x := x - 1:
-                    pass
-                for _ in range(2):
-                    with block.shield():
-                        x += 1
-                assert x == 2
+            for x in range(2, 4):
+                with block.shield():
+                    begun += 1
+                    while x := x - 1:
+                        pass
+                    ended += 1
     except TimedOut as error:
         said.append((error.timeout, block))
+        said.append((begun, ended))
+
+
+def shielded_by_a_generator(said):
+    block = timeout(HOUR)
+    begun = ended = 0
+
+    @contextmanager
+    def shield():
+        nonlocal begun, ended
+        with block.shield():
+            begun += 1
+            yield
+            ended += 1
+
+    try:
+        with block:
+            with shield():
+                x = 1
+    except TimedOut as error:
+        said.append((error.timeout, block))
+        said.append((begun, ended))
 
 
 def stacked(said):
