@@ -40,9 +40,14 @@ class Clock:
     def __init__(self) -> None:
         self.struck: Callable[[], bool] = bool
         self.late = 0
+        self.end_at = 0
 
     def __call__(self) -> int:
         return 10**18 + (2 * self.struck() + self.late) * HOUR * 10**9
+
+    def sigcffi_end_at(self, when: int) -> int:
+        self.end_at = when
+        return 0
 
 
 @pytest.fixture
@@ -55,6 +60,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         _limits.at.armed = when
 
     monkeypatch.setattr(_limits, "_arm", arm)
+    monkeypatch.setattr(_dead_man, "lib", fake)
     monkeypatch.setattr(_limits.at, "armed", _limits.NEVER)
     return fake
 
@@ -82,7 +88,7 @@ def gone() -> None:
     clock.late = 0
     assert not list(filter(_limits._is_current, _limits.heap))
     assert not _limits.due
-    assert not _dead_man._deadlines
+    assert not clock.end_at
     assert not _limits._shielded(sys._getframe())
     assert not _limits.shields
 
