@@ -302,10 +302,10 @@ def choose(frame: FrameType) -> Limit | None:
             block._leave()
         elif block._number <= unwinding:
             continue
-        elif block._is_on_its_way(handled):
-            unwinding = max(unwinding, block._raised)  # what was open then is being left
         elif block._is_entered_anew() or block._was_left():
             block._leave()
+        elif block._is_on_its_way(handled):
+            unwinding = max(unwinding, block._raised)  # what was open then is being left
         elif block._is_around(frame):
             return block
     return None

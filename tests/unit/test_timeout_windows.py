@@ -24,7 +24,7 @@ from timed import HOUR
 from tracing import Tracing
 
 import sigcffi as signal
-from sigcffi import _dead_man, _limits, _places, _timeouts
+from sigcffi import TimedOut, _dead_man, _limits, _places, _timeouts, timeout
 
 Said = list[Any]
 Program = Callable[[Said], None]
@@ -222,3 +222,39 @@ def test_another_handlers_exception_anywhere_leaves_nothing_that_strikes_later(
         # What is entered anew has all its time.
         clock.struck = bool
         assert calling(program, lambda frame, event: None, tracing) == []
+
+
+def test_what_was_left_by_an_exception_is_not_what_has_begun_anew(clock: Clock) -> None:
+    def over() -> None:
+        clock.struck = lambda: True
+        _limits._expire(S, sys._getframe())
+
+    def program(said: Said) -> None:
+        clock.struck = bool
+        for again in (False, True):
+            block = timeout(HOUR)
+            try:
+                with block:
+                    if again:
+                        over()
+            except KeyboardInterrupt:
+                pass
+            except TimedOut as error:
+                said.append((error.timeout, block))
+
+    heard = 0
+    with Tracing(lambda code: watched(code) or code is program.__code__) as tracing:
+        for at in range(1, tracing.count(lambda: program([])) + 1):
+            count = 0
+
+            def act(frame: Frame, event: str, at: int = at) -> None:
+                nonlocal count
+                if event == "opcode":
+                    count += 1
+                    if count == at:
+                        raise KeyboardInterrupt
+
+            with contextlib.suppress(KeyboardInterrupt):
+                heard += len(calling(program, act, tracing))
+            gone()
+    assert heard > 10

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support import join, with_room
+from support import DEADLINE, join, with_room
 
 import sigcffi as signal
 from sigcffi import TimedOut, TimeoutInterrupt, _limits, timeout, timeout_at
@@ -30,8 +30,11 @@ def there_is_a_timer() -> None:
 
 
 def spin() -> None:
+    """For ever, if nothing comes."""
+    end = time.monotonic() + DEADLINE
     while True:
-        pass
+        if time.monotonic() > end:
+            raise AssertionError("nothing came")
 
 
 def test_a_loop_is_interrupted_by_what_is_no_exception() -> None:
