@@ -25,20 +25,22 @@ import os
 import sys
 from _thread import get_ident
 from heapq import heapify, heappop, heappush
-from opcode import opname
 from signal import SIGRTMAX
 from time import CLOCK_MONOTONIC, monotonic_ns
 
+from sigcffi._arguments import nanoseconds
 from sigcffi._dead_man import unwatch, watch
 from sigcffi._ffi import lib, words
 from sigcffi._handlers import getsignal, signal
-from sigcffi._places import Place
+from sigcffi._places import Place, is_jumping
 from sigcffi._timers import Timer
 from sigcffi._unwinding import opens_block
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
+
+    from sigcffi._arguments import Number
 
 __all__ = [
     *(
@@ -52,7 +54,7 @@ __all__ = [
         "heap",
         "look_at_the_clock",
     ),
-    *("require_main_thread", "shields", "use_signal"),
+    *("look_at_the_clock", "require_main_thread", "shields", "use_signal"),
 ]
 
 NEVER = 2**63 - 1  # nanoseconds of the monotonic clock
@@ -67,9 +69,6 @@ _MACHINERY = (
     *(__name__, "sigcffi._timeouts", "sigcffi._places", "sigcffi._unwinding"),
     *("sigcffi._dead_man", "sigcffi._timers", "contextlib", "heapq"),
 )
-# Before CPython 3.11 handlers of signals may run between a bytecode that raises and the one that
-# its exception is sent to. PyPy tells where it has got to.
-_JUMPS_UNSEEN = sys.version_info < (3, 11) and sys.implementation.name != "pypy"
 
 
 class _Position:
@@ -95,15 +94,27 @@ shields: list[tuple[int, Place]] = []  # how many blocks had begun when it did, 
 class Limit(Place):
     # _number is its place among all, from 1 on, _raised how many had begun when it was interrupted,
     # or ended too late, _put_off how often its interruption was, for a better place.
-    __slots__ = ("_deadline", "_entry", "_kill", "_number", "_put_off", "_raised")
+    __slots__ = (
+        *("_deadline", "_entry", "_kill", "_number", "_put_off", "_raised", "_seconds", "_wait"),
+    )
+    _deadline: int
     _entry: tuple[int, int, Limit] | None
     _kill: int | None
+    _wait: int | None
 
-    def __init__(self) -> None:
-        self._frame = self._entry = self._kill = None
+    def __init__(self, seconds: Number | None, *, kill_after: Number | None = None) -> None:
+        self._frame = self._entry = self._kill = self._wait = None
         self._generators = ()
         self._number = self._put_off = self._raised = 0
         self._deadline = NEVER
+        self._seconds = seconds
+        if seconds is not None:
+            wait = seconds * 1_000_000_000 if type(seconds) is int else nanoseconds(seconds)
+            self._wait = wait if -NEVER < wait < NEVER else in_range(wait)
+        if kill_after is not None:
+            self._kill = in_range(nanoseconds(kill_after))
+            if self._kill <= 0:
+                raise ValueError("kill_after must be positive")
 
     def _interruption(self, passes_by: bool) -> BaseException:
         """What interrupts it, or leaves it at once if that passes its end by."""
@@ -167,6 +178,12 @@ class Limit(Place):
             other._frame is frame and other._begin == begin and other._number > number
             for other in [*(entry[2] for entry in heap), *due]
         )
+
+
+def in_range(time: int) -> int:
+    if not -NEVER < time < NEVER:
+        raise OverflowError("the time is too large")
+    return time
 
 
 # ---- The timer ----
@@ -257,7 +274,7 @@ def look_at_the_clock(now: int) -> None:
 def _expire(signum: int, frame: FrameType | None) -> None:
     """The timer has expired. The interpreter calls this."""
     now = monotonic_ns()
-    if frame is None or _is_machinery(frame) or (_JUMPS_UNSEEN and _is_jumping(frame)):
+    if frame is None or _is_machinery(frame) or is_jumping(frame):
         _arm(now + _SOON)
         return
     look_at_the_clock(now)
@@ -276,17 +293,6 @@ def _expire(signum: int, frame: FrameType | None) -> None:
 
 def _is_machinery(frame: FrameType) -> bool:
     return frame.f_globals.get("__name__") in _MACHINERY
-
-
-def _is_jumping(frame: FrameType) -> bool:
-    """Whether the bytecode that *frame* is at has raised: what comes next is not what follows it,
-    but a handler, which may be the end of a block.
-    """
-    if opname[frame.f_code.co_code[frame.f_lasti]] in ("RAISE_VARARGS", "RERAISE"):
-        return True
-    handled = sys.exc_info()[1]
-    trace = None if handled is None else handled.__traceback__
-    return trace is not None and trace.tb_frame is frame and trace.tb_lasti == frame.f_lasti
 
 
 def choose(frame: FrameType) -> Limit | None:

@@ -23,6 +23,7 @@ from sigcffi._limits import (
     choose,
     due,
     heap,
+    in_range,
     look_at_the_clock,
     require_main_thread,
     shields,
@@ -100,18 +101,7 @@ class timeout(Limit):
     fork: a child of the main thread goes on with the blocks that it is in.
     """
 
-    __slots__ = ("_seconds", "_wait")
-    _wait: int | None
-
-    def __init__(self, seconds: Number | None, *, kill_after: Number | None = None) -> None:
-        super().__init__()
-        self._seconds = seconds
-        self._wait = None
-        if seconds is not None:
-            wait = seconds * 1_000_000_000 if type(seconds) is int else nanoseconds(seconds)
-            self._wait = wait if -NEVER < wait < NEVER else _in_range(wait)
-        if kill_after is not None:
-            self._kill = _positive(nanoseconds(kill_after))
+    __slots__ = ()
 
     # ---- The block ----
 
@@ -205,7 +195,7 @@ class timeout(Limit):
 
         RuntimeError if the block is not open, or has been interrupted already. Main thread only.
         """
-        deadline = NEVER if when is None else _in_range(nanoseconds(when))
+        deadline = NEVER if when is None else in_range(nanoseconds(when))
         require_main_thread()
         if self._frame is None:
             raise RuntimeError("the block is not open")
@@ -292,7 +282,7 @@ def timeout_at(when: Number | None, *, kill_after: Number | None = None) -> time
     """``timeout`` with the time at which it is over: *when*, in seconds of ``time.monotonic()``
     (int or float; None: never). As a decorator all calls have the same deadline.
     """
-    deadline = NEVER if when is None else _in_range(nanoseconds(when))
+    deadline = NEVER if when is None else in_range(nanoseconds(when))
     block = timeout(None, kill_after=kill_after)
     block._deadline = deadline
     return block
@@ -308,15 +298,3 @@ def set_timeout_signal(signum: int) -> None:
     number = signal_number(signum)
     require_main_thread()
     use_signal(number)
-
-
-def _in_range(time: int) -> int:
-    if not -NEVER < time < NEVER:
-        raise OverflowError("the time is too large")
-    return time
-
-
-def _positive(time: int) -> int:
-    if _in_range(time) <= 0:
-        raise ValueError("kill_after must be positive")
-    return time
