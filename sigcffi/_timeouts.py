@@ -72,7 +72,8 @@ class timeout(Limit):
     block it is raised anew, as long as the block lasts.
 
     *kill_after*: if Python does not get to run within so many seconds after the deadline, because C
-    code does not return, the process is ended by SIGABRT, as by ``kill_after``, with a traceback.
+    code does not return, or its handlers are held back (``deferred``), the process is ended by
+    SIGABRT, as by ``kill_after``, with a traceback.
 
     What can be interrupted: Python code, and system calls that Python makes. What cannot: C code
     that runs on without looking for signals, until it returns; then the interruption follows. Code
@@ -98,7 +99,7 @@ class timeout(Limit):
     or the interruption of a block around it) that strikes in the instant in which the block begins
     or ends may leave it open; it is then known by the bytecode that it has ended.
 
-    fork: a child of the main thread goes on with the blocks that it is in.
+    fork: a child of the main thread goes on with the blocks that it is in, without *kill_after*.
     """
 
     __slots__ = ()
