@@ -10,6 +10,7 @@
 #   _deferring  _blocking  _waiting  deferred; blocked; pause, sigsuspend, sigwait, sigwaitinfo,
 #                                    sigtimedwait, sigdrain
 #   _timeouts                        timeout, timeout_at
+#   _limits                          blocks with a deadline, and what interrupts them
 #   _handlers  _sigaction  _subscribing   signal, getsignal, siginterrupt; sigaction, handling,
 #                                    ignoring; subscribe
 #   _installing                      how what is done about a signal changes
@@ -20,6 +21,7 @@
 #   _dead_man                        kill_after
 #   _mainthread  _constants  _names  which thread runs handlers; names the standard module may
 #                                    lack; names of signals and of SI_* codes
+#   _places                          where in the code that runs a block is
 #   _registry  _arguments  _scope  _unwinding   pure: who handles a signal, what is a number, what
 #                                    is a block, and whether an exception would reach its end
 #   _loops  _ffi                     waiting under asyncio and trio; the door to C

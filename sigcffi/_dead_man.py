@@ -47,8 +47,8 @@ def watch(what: object, when: int) -> None:
 
 def unwatch(what: object) -> None:
     """*what* has shown a sign of life; also if it was not watched."""
-    if _deadlines.pop(what, None) is not None:
-        _publish()
+    _deadlines.pop(what, None)
+    _publish()  # in any case: an exception may have struck here after the former line, last time
 
 
 class DeadMansSwitch:

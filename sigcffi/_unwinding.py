@@ -8,12 +8,16 @@ it any more.
 From CPython 3.11 on a table in the code object tells which bytecodes a handler is for. Before, and
 on PyPy, blocks are opened and closed by bytecodes, which are followed along every path.
 
-Source: "Objects/exception_handling_notes.txt" of CPython; the module ``dis``.
+Rejected: the module ``dis``. It would be imported when a signal comes, perhaps while the program is
+half-way through importing it.
+
+Source: "Objects/exception_handling_notes.txt" of CPython; the module ``opcode``.
 """
 
 from __future__ import annotations
 
 import sys
+from opcode import EXTENDED_ARG, hasjabs, hasjrel, opname
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,23 +65,29 @@ def _find_around(code: CodeType, at: int) -> Callable[[int], bool]:
 def passes_by(code: CodeType, begin: int, at: int) -> bool:
     """Whether the bytecode at *at* is in the block that the one at *begin* opens, and an exception
     raised there leaves the function all the same: CPython 3.13 forgets the handlers for the jump
-    back to the beginning of ``while condition: pass``.
+    back to the beginning of ``while condition:``, and of some ``for`` loops.
     """
     if sys.version_info < (3, 13) or not opens_block(code, begin):
         return False
-    import dis
-
+    if opname[code.co_code[at]] != "JUMP_BACKWARD":
+        return False
     inside = _inside(code, begin)
-    for each in dis.get_instructions(code):
-        if each.offset == at and each.opname == "JUMP_BACKWARD":
-            return not inside(at) and inside(at - 2) and inside(each.argval)
-    return False
+    target = at + 4 - 2 * _argument(code.co_code, at)
+    return not inside(at) and inside(at - 2) and inside(target)
+
+
+def _argument(bytecode: bytes, at: int) -> int:
+    """That of the instruction at this offset; EXTENDED_ARG stands before it."""
+    argument, bits = bytecode[at + 1], 8
+    while at >= 2 and bytecode[at - 2] == EXTENDED_ARG:
+        at -= 2
+        argument |= bytecode[at + 1] << bits
+        bits += 8
+    return argument
 
 
 def opens_block(code: CodeType, at: int) -> bool:
     """Whether the bytecode at this offset opens a ``with`` block."""
-    from opcode import opname
-
     return opname[code.co_code[at]] in _OPENING
 
 
@@ -123,12 +133,10 @@ if sys.version_info >= (3, 11) and not _PYPY:
         return inside
 
 else:
+    _UNIT = 2 if sys.version_info >= (3, 10) else 1  # bytes that a jump counts
 
     def _find(code: CodeType, begin: int) -> Callable[[int], bool]:
-        import dis
-
-        instructions = {each.offset: each for each in dis.get_instructions(code)}
-        jumps = {*dis.hasjrel, *dis.hasjabs}
+        bytecode = code.co_code
         depths: dict[int, int] = {}  # by offset, of blocks before it, from this one on
         closing = set()
         paths = [(begin + 2, 1)]
@@ -137,13 +145,16 @@ else:
             if depth == 0 or offset in depths:
                 continue
             depths[offset] = depth
-            each = instructions[offset]
-            name = each.opname
+            opcode = bytecode[offset]
+            name = opname[opcode]
             after = depth + name.startswith("SETUP_") - (name in ("POP_BLOCK", "POP_EXCEPT"))
             if after == 0:
                 closing.add(offset)
-            if each.opcode in jumps:
-                paths.append((each.argval, after))  # a handler stands in a block of its own
+            # A handler stands in a block of its own.
+            if opcode in hasjrel:
+                paths.append((offset + 2 + _UNIT * _argument(bytecode, offset), after))
+            elif opcode in hasjabs:
+                paths.append((_UNIT * _argument(bytecode, offset), after))
             if name not in (
                 *("JUMP_FORWARD", "JUMP_ABSOLUTE", "RETURN_VALUE"),
                 *("RAISE_VARARGS", "RERAISE"),

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple, TypeVar
 
 import sigcffi
-from sigcffi import _timeouts
+from sigcffi import _limits
 from sigcffi._sigcffi import ffi, lib
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ class Snapshot:
     def restore(self) -> None:
         """The interpreter's table through the standard module, the kernel's directly."""
         # Blocks leave their timer armed, and it must not meet the default action.
-        _timeouts._disarm()
+        _limits._arm(_limits.NEVER)
         for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
             signal.setitimer(which, 0)
         for signum, handler in self.handlers.items():

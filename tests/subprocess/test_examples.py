@@ -27,6 +27,12 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
             0,
         ),
         (
+            "steps_with_deadlines.py",
+            "quick: done\nstuck: given up\nstubborn: given up\nreport: complete\n"
+            "quick: done\nstuck: given up\nreport: the job's time was over\n",
+            0,
+        ),
+        (
             "stop_a_c_loop.py",
             "Adding up pi until a signal comes ...\nStopped: True. It is about 3.14.\n",
             0,

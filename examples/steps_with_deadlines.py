@@ -1,0 +1,50 @@
+"""A job that must end in time, and each of its steps too: timeouts that nest.
+
+The job has its own deadline. A step that is too slow is given up, and the job goes on; when the
+job's time is over the step that runs then is given up with it, whatever it is doing and whatever
+exceptions it swallows. What has been done by then is written down all the same.
+"""
+
+import contextlib
+import time
+
+import sigcffi as signal
+
+
+def quick():
+    return "done"
+
+
+def stuck():
+    time.sleep(60)
+
+
+def stubborn():
+    while True:
+        with contextlib.suppress(Exception):  # of which an interruption is none
+            time.sleep(60)
+
+
+def run(steps, seconds):
+    results = {}
+    try:
+        with signal.timeout(seconds) as job:
+            for step in steps:
+                try:
+                    with signal.timeout(0.2, kill_after=30):
+                        results[step.__name__] = step()
+                except signal.TimedOut:  # the step's own; the job's goes past
+                    results[step.__name__] = "given up"
+            with job.shield():  # this is not interrupted
+                results["report"] = "complete"
+    except signal.TimedOut:
+        results["report"] = "the job's time was over"
+    return results
+
+
+for steps, seconds in [
+    ([quick, stuck, stubborn], 60),
+    ([quick, *[stuck] * 1000], 1),
+]:
+    for name, result in run(steps, seconds).items():
+        print(f"{name}: {result}")

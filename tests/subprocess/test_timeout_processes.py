@@ -1,0 +1,163 @@
+"""``timeout`` where processes end or fork: ``kill_after``, and children."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stuck import child, ended
+from support import run_python, says, until
+
+import sigcffi as signal
+
+
+def output(code: str, flags: list[str] | None = None) -> str:
+    """Of code that must end well, as soon as the kernel has room for its timers."""
+    runs = []
+
+    def run() -> bool:
+        runs.append(run_python(code, flags=flags))
+        return "BlockingIOError" not in runs[-1].stderr
+
+    until(run, "room in the queue of signals")
+    assert runs[-1].returncode == 0, runs[-1]
+    return runs[-1].stdout
+
+
+def test_who_is_stuck_in_c_dies_with_a_traceback(foreign_path: Path) -> None:
+    code = """
+    def in_the_library():
+        sit()
+
+    while True:
+        try:
+            with signal.timeout(0.01, kill_after=0.05):
+                in_the_library()
+        except BlockingIOError:  # the kernel has no room for the timer
+            pass
+    """
+    with child(foreign_path, code) as process:
+        says(process, b".")
+        assert ended(process, b"in in_the_library") == -signal.SIGABRT
+
+
+def test_who_gets_to_run_is_not_killed() -> None:
+    """The interruption is swallowed, and the block goes on beyond the time to be killed."""
+    code = """
+        import time
+        import sigcffi as signal
+
+        begin = time.monotonic()
+        try:
+            with signal.timeout(0.01, kill_after=1):
+                while time.monotonic() < begin + 1.2:
+                    try:
+                        time.sleep(0.2)
+                    except BaseException:
+                        pass
+        except signal.TimedOut:
+            print("over")
+        with signal.timeout(60, kill_after=0.01):
+            pass
+        print("alive")
+    """
+    assert output(code) == "over\nalive\n"
+
+
+def test_a_child_goes_on_with_its_blocks() -> None:
+    code = """
+        import os, sys
+        import sigcffi as signal
+
+        def no_room(args):
+            print("BlockingIOError", file=sys.stderr, flush=True)
+            os._exit(7)
+
+        sys.unraisablehook = no_room
+        pid = None
+        try:
+            with signal.timeout(0.5):
+                pid = os.fork()
+                while True:
+                    pass
+        except signal.TimedOut:
+            if pid == 0:
+                os._exit(7)
+        print(os.waitpid(pid, 0)[1] == 7 << 8)
+    """
+    assert output(code) == "True\n"
+
+
+def test_a_child_of_another_thread_is_in_no_block() -> None:
+    """And the thread is its main thread, which may begin some. CPython 3.13 does not look at
+    signals there by itself; the end of a block does look at the clock.
+    """
+    code = """
+        import os, threading
+        import sigcffi as signal
+        from sigcffi import _limits
+
+        statuses = []
+
+        def fork():
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    assert not _limits.heap
+                    try:
+                        with signal.timeout(0.01) as block:
+                            while block.remaining():
+                                pass
+                    except signal.TimedOut:
+                        os._exit(7)
+                    except BlockingIOError:
+                        os.write(2, b"BlockingIOError")
+                finally:
+                    os._exit(1)
+            statuses.append(os.waitpid(pid, 0)[1])
+
+        with signal.timeout(1000):
+            thread = threading.Thread(target=fork)
+            thread.start()
+            thread.join()
+        print(statuses == [7 << 8])
+    """
+    assert output(code, flags=["-W", "ignore::DeprecationWarning"]) == "True\n"
+
+
+def test_another_signal_may_be_chosen_while_nothing_is_open() -> None:
+    code = """
+        import sigcffi as signal
+
+        def refused(call, error):
+            try:
+                call()
+            except error:
+                return
+            raise AssertionError(error)
+
+        signal.set_timeout_signal(signal.SIGRTMIN)
+        try:
+            with signal.timeout(0.01):
+                refused(lambda: signal.set_timeout_signal(signal.SIGRTMIN + 1), RuntimeError)
+                while True:
+                    pass
+        except signal.TimedOut:
+            print(callable(signal.getsignal(signal.SIGRTMIN)))
+        refused(lambda: signal.set_timeout_signal(0), ValueError)
+        refused(lambda: signal.set_timeout_signal(1.5), TypeError)
+        signal.signal(signal.SIGRTMIN + 2, print)
+        refused(lambda: signal.set_timeout_signal(signal.SIGRTMIN + 2), RuntimeError)
+    """
+    assert output(code) == "True\n"
+
+
+def test_a_program_that_ends_in_a_block_ends_as_always() -> None:
+    code = """
+        import atexit, sys
+        import sigcffi as signal
+
+        atexit.register(print, "the end")
+        with signal.timeout(60):
+            sys.exit()
+    """
+    assert output(code) == "the end\n"

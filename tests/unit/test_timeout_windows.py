@@ -1,0 +1,260 @@
+"""``timeout`` has no window: its time is over at every bytecode in turn, of a block and of the code
+around it, and what comes out is ``TimedOut``, of its own block, or nothing.
+
+The kernel's timer is never set: at each bytecode a trace function does what the handler of its
+signal would do there. CPython before 3.11 looks at signals when ``f_lasti`` is that of the last
+bytecode, which a trace function does not see: there, and on all CPythons for where they do look, a
+signal is raised at each bytecode by C.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any, Callable
+
+import pytest
+import timed
+from support import PYPY
+from timed import HOUR
+from tracing import Tracing
+
+import sigcffi as signal
+from sigcffi import TimedOut, _dead_man, _limits, _places, _timeouts, timeout
+
+Said = list[Any]
+Program = Callable[[Said], None]
+Frame = types.FrameType
+
+S = signal.SIGRTMAX - 1
+LAST = not PYPY and sys.version_info < (3, 11)  # what f_lasti is: the last, or the next
+
+
+class Clock:
+    """The clock of the timeouts, put on by hand."""
+
+    def __init__(self) -> None:
+        self.struck: Callable[[], bool] = bool
+        self.late = 0
+        self.end_at = 0
+
+    def __call__(self) -> int:
+        return 10**18 + (2 * self.struck() + self.late) * HOUR * 10**9
+
+    def sigcffi_end_at(self, when: int) -> int:
+        self.end_at = when
+        return 0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    fake = Clock()
+    monkeypatch.setattr(_timeouts, "monotonic_ns", fake)
+    monkeypatch.setattr(_limits, "monotonic_ns", fake)
+
+    def arm(when: int) -> None:
+        _limits.at.armed = when
+
+    monkeypatch.setattr(_limits, "_arm", arm)
+    monkeypatch.setattr(_dead_man, "lib", fake)
+    monkeypatch.setattr(_limits.at, "armed", _limits.NEVER)
+    return fake
+
+
+@contextlib.contextmanager
+def no_finalizers() -> Iterator[None]:
+    """None that struck programs leave to a collector, which nobody would catch the exception of."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def gone() -> None:
+    """What an exception has passed by at its very beginning or end is found to be over."""
+    clock = _limits.monotonic_ns
+    assert isinstance(clock, Clock)
+    clock.struck = lambda: True
+    clock.late = 10**6
+    for _ in range(3):
+        _limits._expire(S, sys._getframe())
+    if _limits.due:
+        gc.collect()  # a generator that nobody asks for more is in its block until then
+    clock.late = 0
+    assert not list(filter(_limits._is_current, _limits.heap))
+    assert not _limits.due
+    assert not clock.end_at
+    assert not _limits._shielded(sys._getframe())
+    assert not _limits.shields
+
+
+PROGRAMS = [each for each in vars(timed).values() if isinstance(each, types.FunctionType)]
+PROGRAMS = [each for each in PROGRAMS if each.__module__ == timed.__name__]
+everywhere = pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
+
+MODULES = (timed, contextlib, _timeouts, _limits, _places, _dead_man)
+WATCHED = [module.__file__ for module in MODULES]
+
+
+def watched(code: types.CodeType) -> bool:
+    return code.co_filename in WATCHED
+
+
+def calling(program: Program, act: Callable[[Frame, str], Any], tracing: Tracing) -> Said:
+    """What it says; a block that was interrupted says so itself."""
+    said: Said = []
+
+    def call() -> None:
+        said.clear()
+        program(said)
+
+    tracing.call(call, act)
+    for whose, expected in said:
+        assert whose is expected
+    return said
+
+
+@pytest.mark.skipif(LAST, reason="a trace function sees another f_lasti than a signal's handler")
+@everywhere
+def test_the_time_is_over_at_every_bytecode(program: Program, clock: Clock) -> None:
+    heard = 0
+    with Tracing(watched) as tracing:
+        for at in range(1, tracing.count(lambda: program([])) + 1):
+            count = 0
+
+            def act(frame: Frame, event: str, at: int = at) -> None:
+                nonlocal count
+                if event == "opcode":
+                    count += 1
+                    if count >= at:
+                        _limits._expire(S, frame)
+
+            clock.struck = lambda at=at: count >= at  # type: ignore[misc] # noqa: B023
+            heard += len(calling(program, act, tracing))
+            assert count >= at
+            gone()
+    assert heard > 10
+
+
+@pytest.mark.skipif(PYPY, reason="ctypes passes no objects to C")
+@everywhere
+def test_the_time_is_over_and_the_signal_comes(
+    program: Program, clock: Clock, foreign: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interpreter looks for it where it wants to, and no block is passed by."""
+    never = 1 << 30
+    expire = _limits._expire
+
+    def handler(signum: int, frame: Frame | None) -> None:
+        if frame is None or frame.f_code is trace.__code__:
+            return  # where an exception leaves the traced function at once, on CPython 3.9
+        assert clock.struck()
+        clock.struck = lambda: True
+        foreign.foreign_trip_at(S, never)  # not in here
+        try:
+            expire(signum, frame)
+        finally:
+            foreign.foreign_trip_at(S, 1)
+
+    trip = ctypes.PYFUNCTYPE(None, *[ctypes.py_object] * 3)(("foreign_trip", foreign))
+
+    def trace(frame: Frame, event: str, arg: object) -> Any:
+        if not watched(frame.f_code):
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        return trip
+
+    def call(countdown: int) -> tuple[Said, bool]:
+        said: Said = []
+        clock.struck = lambda: foreign.foreign_trip_left() == 0
+        foreign.foreign_trip_at(S, countdown)
+        sys.settrace(trace)
+        try:
+            program(said)
+        finally:
+            sys.settrace(None)
+            struck = clock.struck()
+            foreign.foreign_trip_at(S, never)
+        for whose, expected in said:
+            assert whose is expected
+        gone()
+        return said, struck
+
+    foreign.foreign_trip_left.restype = ctypes.c_long
+    monkeypatch.setattr(_limits, "_expire", handler)
+    signal.signal(S, handler)
+    call(never)
+    call(never)
+    heard = at = 0
+    struck = True
+    while struck:
+        at += 1
+        said, struck = call(at)
+        heard += len(said)
+    assert heard > 10
+
+
+@everywhere
+def test_another_handlers_exception_anywhere_leaves_nothing_that_strikes_later(
+    program: Program, clock: Clock
+) -> None:
+    with Tracing(watched) as tracing, no_finalizers():
+        for at in range(1, tracing.count(lambda: program([])) + 1):
+            count = 0
+
+            def act(frame: Frame, event: str, at: int = at) -> None:
+                nonlocal count
+                if event == "opcode":
+                    count += 1
+                    if count == at:
+                        raise KeyboardInterrupt
+
+            clock.struck = bool
+            with contextlib.suppress(KeyboardInterrupt):
+                calling(program, act, tracing)
+            gone()
+        # What is entered anew has all its time.
+        clock.struck = bool
+        assert calling(program, lambda frame, event: None, tracing) == []
+
+
+def test_what_was_left_by_an_exception_is_not_what_has_begun_anew(clock: Clock) -> None:
+    def over() -> None:
+        clock.struck = lambda: True
+        _limits._expire(S, sys._getframe())
+
+    def program(said: Said) -> None:
+        clock.struck = bool
+        for again in (False, True):
+            block = timeout(HOUR)
+            try:
+                with block:
+                    if again:
+                        over()
+            except KeyboardInterrupt:
+                pass
+            except TimedOut as error:
+                said.append((error.timeout, block))
+
+    heard = 0
+    with Tracing(lambda code: watched(code) or code is program.__code__) as tracing:
+        for at in range(1, tracing.count(lambda: program([])) + 1):
+            count = 0
+
+            def act(frame: Frame, event: str, at: int = at) -> None:
+                nonlocal count
+                if event == "opcode":
+                    count += 1
+                    if count == at:
+                        raise KeyboardInterrupt
+
+            with contextlib.suppress(KeyboardInterrupt):
+                heard += len(calling(program, act, tracing))
+            gone()
+    assert heard > 10
