@@ -43,17 +43,7 @@ if TYPE_CHECKING:
     from sigcffi._arguments import Number
 
 __all__ = [
-    *(
-        "AGAIN",
-        "NEVER",
-        "Limit",
-        "arm_for_next",
-        "at",
-        "choose",
-        "due",
-        "heap",
-        "look_at_the_clock",
-    ),
+    *("AGAIN", "NEVER", "Limit", "arm_for_next", "at", "choose", "due", "heap", "in_range"),
     *("look_at_the_clock", "require_main_thread", "shields", "use_signal"),
 ]
 
