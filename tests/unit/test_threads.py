@@ -174,3 +174,31 @@ def test_keyboard_interrupt_is_raised_in_the_main_thread(foreign_path: Path) -> 
         pytest.raises(KeyboardInterrupt),
     ):
         provoke(go, time.sleep, PROMPT)
+
+
+def test_what_another_thread_took_while_a_handler_ran_follows_that_handler() -> None:
+    """Without a note, since the main thread blocks the signal: the call that it leads to comes to a
+    handler that keeps it out, and there is no other.
+    """
+    values: list[int | None] = []
+
+    with idle_thread() as thread:
+        assert thread.ident is not None
+
+        def handler(info: signal.SigInfo, frame: FrameType | None) -> None:
+            values.append(info.si_value)
+            if info.si_value == 1:
+                signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
+                before = signal.deliveries(signal.SIGRTMIN)
+                signal.pthread_sigqueue(thread.ident or 0, signal.SIGRTMIN, 2)
+                until(lambda: signal.deliveries(signal.SIGRTMIN) > before, "the delivery")
+                until(lambda: asleep(thread.native_id or 0), "the end of the thread's handler")
+                signal.pthread_sigmask(signal.SIG_BLOCK, ())
+                assert values == [0, 1]
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGRTMIN])
+
+        signal.sigaction(signal.SIGRTMIN, handler)
+        for value in (0, 1):
+            signal.pthread_sigqueue(threading.get_ident(), signal.SIGRTMIN, value)
+            signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        assert values == [0, 1, 2]
