@@ -408,8 +408,6 @@ def test_the_end_of_a_block_hears_of_what_is_said_to_reach_it(function: Callable
     heard = 0
     with Tracing(lambda code: code is function.__code__) as tracing:
         count = tracing.count(lambda: consume(function))
-        if count == 0 and sys.version_info[:2] == (3, 12):
-            pytest.skip("CPython 3.12 does not show the bytecodes of the first function it traces")
         for at in range(1, count + 1):
             raising = Raising(at)
             with suppress(Marker, UnboundLocalError):  # what was passed by may be missed
