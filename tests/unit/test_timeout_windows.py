@@ -141,7 +141,12 @@ def test_the_time_is_over_at_every_bytecode(program: Program, clock: Clock) -> N
     assert heard > 10
 
 
+# Slow, and where a trace function sees enough one interpreter's word will do.
+mostly_stress = pytest.mark.stress if not LAST else lambda test: test
+
+
 @pytest.mark.skipif(PYPY, reason="ctypes passes no objects to C")
+@mostly_stress
 @everywhere
 def test_the_time_is_over_and_the_signal_comes(
     program: Program, clock: Clock, foreign: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch
