@@ -204,14 +204,15 @@ def test_subprocesses_start_with_default_handlers() -> None:
 
 
 @pytest.mark.skipif(PYPY, reason="PyPy has no subinterpreters")
-def test_a_subinterpreter_is_refused_with_the_standard_error() -> None:
+@pytest.mark.parametrize("call", ["signal(sigcffi.SIGUSR1, print)", "timeout(5).__enter__()"])
+def test_a_subinterpreter_is_refused_with_the_standard_error(call: str) -> None:
     inside = """
         import sys
         sys.path[:] = {path!r}
         import sigcffi
         before = sigcffi.getsignal(sigcffi.SIGUSR1)
         try:
-            sigcffi.signal(sigcffi.SIGUSR1, print)
+            sigcffi.{call}
         except ValueError as error:
             print(error, flush=True)
         assert sigcffi.getsignal(sigcffi.SIGUSR1) is before
@@ -227,7 +228,7 @@ def test_a_subinterpreter_is_refused_with_the_standard_error() -> None:
             interpreter = interpreters.create(**isolated)
         interpreters.run_string(interpreter, sys.argv[1])
     """
-    inside = textwrap.dedent(inside).format(path=sys.path)
+    inside = textwrap.dedent(inside).format(path=sys.path, call=call)
     assert "main thread of the main interpreter" in python_says(code, inside)
 
 
