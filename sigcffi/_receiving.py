@@ -22,6 +22,7 @@ from sigcffi._handlers import kind_of
 from sigcffi._installing import notice
 from sigcffi._loops import Watches, trio_here
 from sigcffi._names import name_of
+from sigcffi._scope import warn_unclosed
 from sigcffi._siginfo import SigInfo
 from sigcffi._sleeping import sleep_until
 
@@ -254,11 +255,9 @@ class Receiver:
 
     def __del__(self) -> None:
         if self._handle and not self.closed:
-            import warnings
-
-            text = f"unclosed {self!r}"
+            text = repr(self)
             self.close()  # first: the warning may be an error, and C writes to what goes now
-            warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
+            warn_unclosed(self, text)
 
     def describe(self) -> str:
         """One line for people: its signals, how much is waiting, and what it holds back."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound=Callable[..., Any])
 
-__all__ = ["Scope"]
+__all__ = ["Scope", "warn_unclosed"]
 
 _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200  # CO_* of the module inspect
 
@@ -50,3 +50,12 @@ class Scope:
                     return function(*args, **kwargs)
 
         return inside  # type: ignore[return-value]
+
+
+def warn_unclosed(source: object, text: str) -> None:
+    """Say that *source* was not closed; for ``__del__``, where it has been closed since."""
+    try:
+        import warnings
+    except ImportError:  # the interpreter is at its end
+        return
+    warnings.warn(f"unclosed {text}", ResourceWarning, source=source, stacklevel=3)

@@ -17,6 +17,7 @@ from signal import SIGALRM
 
 from sigcffi._arguments import index, nanoseconds, signal_number
 from sigcffi._ffi import check, itimer_error, lib
+from sigcffi._scope import warn_unclosed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -197,10 +198,9 @@ class Timer:
 
     def __del__(self) -> None:
         if getattr(self, "_handle", _CLOSED) != _CLOSED and not self.closed:
-            import warnings
-
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            self.close()
+            text = repr(self)
+            self.close()  # first: the warning may be an error
+            warn_unclosed(self, text)
 
     def __repr__(self) -> str:
         if self._handle == _CLOSED or self.closed:
