@@ -98,8 +98,11 @@ def gone() -> None:
 PROGRAMS = [each for each in vars(timed).values() if isinstance(each, types.FunctionType)]
 PROGRAMS = [each for each in PROGRAMS if each.__module__ == timed.__name__]
 programs = pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
-# All bytecodes take minutes: in ordinary runs it is every seventh.
-steps = pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.stress)])
+# All bytecodes take minutes: in ordinary runs it is every seventh. PyPy's compiler is no help here:
+# there it is every third under stress.
+steps = pytest.mark.parametrize(
+    "step", [7, pytest.param(3 if PYPY else 1, marks=pytest.mark.stress)]
+)
 
 
 def everywhere(test: Any) -> Any:
