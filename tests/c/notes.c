@@ -136,7 +136,7 @@ static void the_signal_of_notes_keeps_its_trampoline(void)
 /* The linker sends the change of a mask here: the last moment before it. */
 int __real_pthread_sigmask(int how, const sigset_t *set, sigset_t *former);
 int __wrap_pthread_sigmask(int how, const sigset_t *set, sigset_t *former);
-static void (*_Atomic before_change)(void);
+void (*_Atomic before_change)(void);
 
 int __wrap_pthread_sigmask(int how, const sigset_t *set, sigset_t *former)
 {

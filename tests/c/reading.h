@@ -30,6 +30,9 @@ uint64_t pressure(void);
 /* Set the second, and the first thread stays in the handler that writes its next record: then the
  * third is set, until the fourth is. */
 extern pthread_t slow_writer;
+
+/* Called once, before the next change of a mask; notes.c. */
+extern void (*_Atomic before_change)(void);
 extern atomic_bool writer_is_slow, writing, go_on;
 
 /* In a forked child: the ring is empty, and as large as ever. Ends the process. */

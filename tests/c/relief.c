@@ -127,6 +127,34 @@ static void a_record_that_is_just_being_written_is_waited_for(void)
     figures("%d behind it", SIGCFFI_HIGH_WATER - 1);
 }
 
+static void refill(void)
+{
+    fill_the_ring(takers[0]);
+}
+
+/* It has found room, and is about to let its own signals in: then there is none any more. Nobody
+ * could tell it later, since with its signals it has blocked the notes that would. */
+static void a_reader_that_another_thread_has_overtaken_reads_on(void)
+{
+    NOTHING_IS_BLOCKED_UNDER_TSAN();
+    dispatch(QUEUED);
+    start_takers(1);
+    for (int value = 0; value < SIGCFFI_HIGH_WATER; value++)
+        queue_to(pthread_self(), QUEUED, value);
+    EQUAL(kernel_mask(), sigcffi_bit(QUEUED));
+    while (waiting_records() > 0) next_record();
+    atomic_store(&before_change, refill);
+    EQUAL(sigcffi_relieve(), 1);
+    EQUAL(kernel_mask(), sigcffi_bit(QUEUED));
+    for (int value = 0; value < SIGCFFI_HIGH_WATER; value++) EQUAL(next_record().value, value);
+    EQUAL(sigcffi_relieve(), 0);
+    EQUAL(kernel_mask(), 0);
+    UNTIL(mask_of_taker(0) == 0);
+    stop_takers();
+    EQUAL(threads_listed(), 0);
+    figures("%d once more", SIGCFFI_HIGH_WATER);
+}
+
 /* ---- fork ---- */
 
 static pid_t forked_elsewhere;
@@ -190,6 +218,7 @@ const struct test_case relief_cases[] = {
     CASE(a_thread_that_meets_a_full_ring_loses_nothing_and_goes_on_when_it_is_read),
     CASE(every_thread_that_is_held_back_is_told_to_go_on),
     CASE(a_record_that_is_just_being_written_is_waited_for),
+    CASE(a_reader_that_another_thread_has_overtaken_reads_on),
     CASE(a_forked_child_does_not_keep_the_pressure),
     {NULL, NULL},
 };
