@@ -217,24 +217,28 @@ def test_the_time_is_over_and_the_signal_comes(
     assert heard > 10 / step
 
 
+def interrupting(at: int) -> Callable[[Frame, str], None]:
+    """Ctrl-C at the bytecode of this number."""
+    count = 0
+
+    def act(frame: Frame, event: str) -> None:
+        nonlocal count
+        count += event == "opcode"
+        if event == "opcode" and count == at:
+            raise KeyboardInterrupt
+
+    return act
+
+
 @everywhere
 def test_another_handlers_exception_anywhere_leaves_nothing_that_strikes_later(
     program: Program, step: int, clock: Clock
 ) -> None:
     with Tracing(watched) as tracing, no_finalizers():
         for at in range(1, tracing.count(lambda: program([])) + 1, step):
-            count = 0
-
-            def act(frame: Frame, event: str, at: int = at) -> None:
-                nonlocal count
-                if event == "opcode":
-                    count += 1
-                    if count == at:
-                        raise KeyboardInterrupt
-
             clock.struck = bool
             with contextlib.suppress(KeyboardInterrupt):
-                calling(program, act, tracing)
+                calling(program, interrupting(at), tracing)
             gone()
         # What is entered anew has all its time.
         clock.struck = bool
@@ -262,16 +266,7 @@ def test_what_was_left_by_an_exception_is_not_what_has_begun_anew(clock: Clock) 
     heard = 0
     with Tracing(lambda code: watched(code) or code is program.__code__) as tracing:
         for at in range(1, tracing.count(lambda: program([])) + 1):
-            count = 0
-
-            def act(frame: Frame, event: str, at: int = at) -> None:
-                nonlocal count
-                if event == "opcode":
-                    count += 1
-                    if count == at:
-                        raise KeyboardInterrupt
-
             with contextlib.suppress(KeyboardInterrupt):
-                heard += len(calling(program, act, tracing))
+                heard += len(calling(program, interrupting(at), tracing))
             gone()
     assert heard > 10
