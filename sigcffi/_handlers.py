@@ -88,8 +88,6 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
         if kind & _SLOTTED:
             return _beside_others(signum, action)
         kind = _recognised(signum)
-    if kind == _PYTHON and not callable(action):
-        lib.sigcffi_quiet(1 << (signum - 1), 1)
     try:
         former = _register(signum, action)
         if callable(action):
@@ -123,10 +121,8 @@ def _cover_if_installed(signum: int, handler: Handler) -> None:
         installed = _lookup(signum)
     except (TypeError, ValueError):
         return
-    if callable(installed):
-        lib.sigcffi_quiet(1 << (signum - 1), 0)
-        if installed is handler:
-            lib.sigcffi_cover(signum)
+    if callable(installed) and installed is handler:
+        lib.sigcffi_cover(signum)
 
 
 def getsignal(signalnum: Signals | int) -> Handler:

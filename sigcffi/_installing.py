@@ -48,7 +48,7 @@ _record = lib.sigcffi_record
 _NODEFER, _RESETHAND = lib.SA_NODEFER, lib.SA_RESETHAND
 _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
 _SLOTTED = lib.SIGCFFI_WORD_SLOTTED
-_HELD_BACK = lib.SIGCFFI_WORD_HELD_BACK
+_PENDING = lib.SIGCFFI_WORD_PENDING
 _PRESSURE = lib.SIGCFFI_WORD_PRESSURE
 _CHANGEABLE = lib.sigcffi_valid_signals() & ~(1 << SIGKILL - 1 | 1 << SIGSTOP - 1)
 _HANDLERS = {lib.SIGCFFI_DEFAULT: SIG_DFL, lib.SIGCFFI_IGNORED: SIG_IGN}
@@ -199,15 +199,15 @@ def _require_dispatcher(signum: int, flags: int = 0) -> bool:
     blocked = check(_hold(signum))
     try:
         _register(signum, dispatch)
-        owed = lib.sigcffi_disown(signum)  # here nothing comes to it: no trampoline
-        if owed:
-            expect(signum, owed)
+        pending = lib.sigcffi_take_pending(signum)  # here nothing comes to it: no trampoline
+        if pending:
+            expect(signum)
         check(_dispatched(signum, flags))
     finally:
         if not blocked:
             _let_go(signum)
-    if owed:
-        lib.sigcffi_settle_held()
+    if pending:
+        lib.sigcffi_settle()
     if LOOKS_LATE:
         run_due_handlers()
     return True
@@ -256,7 +256,6 @@ def _take_over(signum: int, action: Action) -> None:
     elif python:
         _register(signum, handler)
     elif handler is not None and not slotted:
-        lib.sigcffi_quiet(1 << (signum - 1), 1)
         if words[_PRESSURE]:
             lib.sigcffi_relieve()
         _register(signum, int(handler))
@@ -271,8 +270,8 @@ def _take_over(signum: int, action: Action) -> None:
         check(lib.sigcffi_registered(signum))
     if entries.pop(signum, None) is not None:
         take_back(signum)
-        if words[_HELD_BACK]:
-            lib.sigcffi_settle_held()
+        if words[_PENDING]:
+            lib.sigcffi_settle()
     if words[_PRESSURE]:
         lib.sigcffi_relieve()
 
@@ -327,4 +326,4 @@ def _put_in_order(info: Any, frame: Any) -> None:
     entry = entries.get(signum)
     if entry is not None and not entry.subscribers:
         _take_over(signum, entry.installed)
-        lib.sigcffi_owe_again(signum, 1)
+        lib.sigcffi_pend_again(signum, 1)

@@ -43,10 +43,9 @@ def _announce() -> None:
 
 
 def _let_go() -> None:
-    """The interpreter is going to give signals their default action: nothing that threads or full
-    rings have held back may meet with that.
+    """The interpreter is going to give signals their default action: nothing that full rings have
+    held back may meet with that.
     """
-    lib.sigcffi_quiet(2**64 - 1, 1)
     lib.sigcffi_relieve()
 
 

@@ -3,7 +3,7 @@
  * Law: ordinary calls, made outside handlers; the thread takes no signals and never runs Python, so
  * that it does its work whatever holds the GIL.
  */
-#include "owing.h"
+#include "wake.h"
 
 #if SIGCFFI_HAS_FUTEX
 #include <linux/futex.h>
@@ -52,14 +52,13 @@ static void set_alarm(void)
     alarm(LAST_WORDS);
 }
 
-/* Let the main thread take SIGABRT, if it does not block that: its traceback is the one that tells
- * most, and PyPy's faulthandler prints no other than that of the thread it runs in. */
+/* Let the main thread take SIGABRT: its traceback is the one that tells most, and PyPy's
+ * faulthandler prints no other than that of the thread it runs in. */
 static void abort_in_main_thread(void)
 {
 #if SIGCFFI_HAS_TGSIGQUEUE
     const struct timespec time = {.tv_sec = LAST_WORDS / 2};
-    if (!sigcffi_main_thread_blocks(SIGABRT) &&
-        syscall(SYS_tgkill, getpid(), atomic_load(&state.main_tid), SIGABRT) == 0)
+    if (syscall(SYS_tgkill, getpid(), atomic_load(&state.main_tid), SIGABRT) == 0)
         nanosleep(&time, NULL);
 #endif
 }

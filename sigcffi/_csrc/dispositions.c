@@ -3,7 +3,7 @@
  * Law: ordinary calls, made outside handlers. What handlers read changes only here, under the lock,
  * which handler context never takes.
  */
-#include "owing.h"
+#include "wake.h"
 
 #include <dlfcn.h>
 #include <sched.h>
@@ -87,30 +87,9 @@ struct kernel_sigaction {
 };
 #endif
 
-/* When this returns, no thread sends the main thread notes for the signals in `set`, until they are
- * handled again; with `on` 0, they do again. Called by the main thread it has also taken those that
- * were sent before, but for signals that it has blocked. */
-void sigcffi_quiet(uint64_t set, int on)
-{
-    if (!on) {
-        atomic_fetch_and(&state.quiet, ~set);
-        return;
-    }
-    atomic_fetch_or(&state.quiet, set);
-    for (int signum = 1; signum < NSIG; signum++)
-        for (int tries = 0; (set & sigcffi_bit(signum)) && atomic_load(&state.noting[signum]) != 0;
-             tries++)
-            sigcffi_wait_a_little(tries);
-    /* What was sent is taken on the way back from any system call; without one, the processor that
-     * sent it could be late in saying so. */
-    sigset_t pending;
-    sigpending(&pending);
-}
-
 /* Lock held. Give the kernel exactly this, without the trampoline. */
 static int install_exactly(int signum, const struct sigaction *action)
 {
-    sigcffi_quiet(sigcffi_bit(signum), 1);
     if (sigaction(signum, action, NULL) != 0) return -errno;
 #if SIGCFFI_HAS_RESTORER
     struct sigaction now;
@@ -132,8 +111,9 @@ static int put_on_top(int signum, const struct sigaction *under, int flags, stru
     memset(&ours, 0, sizeof ours);
     ours.sa_sigaction = sigcffi_trampoline;
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (under->sa_flags & kept_flags) | flags;
-    /* What interrupts no system call by itself shall not do so because of what stands on it. */
-    if (!sigcffi_is_function(sigcffi_handler_of(under)) &&
+    /* What interrupts no system call by itself shall not do so because of what stands on it; but a
+     * poke shall. */
+    if (signum != SIGURG && !sigcffi_is_function(sigcffi_handler_of(under)) &&
         !(atomic_load(&channel.attached) & sigcffi_bit(signum)))
         ours.sa_flags |= SA_RESTART;
     /* Children of a process that ignores SIGCHLD leave no zombies; they must not start to. */
@@ -141,11 +121,13 @@ static int put_on_top(int signum, const struct sigaction *under, int flags, stru
         ours.sa_flags |= SA_NOCLDWAIT;
     /* No handler interrupts another on the same thread, except for a fault in it. */
     ours.sa_mask = sigcffi_set_of(state.trampoline_mask);
+    /* Before the first signal that may need it. Where that fails pokes do, and calls are made on
+     * the spot. */
+    if (signum != SIGURG) sigcffi_keep_interposed(SIGURG);
     /* The base first: the trampoline may run before sigaction() returns. release: so that it
      * then sees what `interpreter` was when the base was stored. */
     set_base(signum, under);
     if (sigaction(signum, &ours, found) != 0) return -errno;
-    sigcffi_quiet(sigcffi_bit(signum), 0);
     return 0;
 }
 
@@ -476,26 +458,22 @@ static void finish_stop(void)
     put_on_top(signum, &base, 0, &found);
 }
 
-/* The child is a new process: it owes nothing for what its parent received, and the thread
+/* The child is a new process: nothing is pending of what its parent received, and the thread
  * that forked is its main thread. What was installed, attached and deferred stays. */
 static void after_fork_in_child(void)
 {
     for (int signum = 1; signum < NSIG; signum++) {
-        atomic_store(&state.owed[signum], 0);
-        atomic_store(&state.noting[signum], 0);
         atomic_store(&state.deliveries[signum], 0);
         atomic_store(&state.dropped[signum], 0);
-        atomic_store(&channel.made[signum], atomic_load(&channel.begun[signum]));
     }
-    atomic_store(&state.main_mask_promised, 0);
-    if (!sigcffi_on_main_thread()) atomic_store(&state.main_inside, false);
-    atomic_store(&channel.held_back, 0);
+    atomic_store(&channel.pending, 0);
+    atomic_store(&state.held, 0);
+    atomic_store(&channel.elsewhere, 0);
     /* The records are the parent's, also those that a thread was just writing. */
     uint64_t head = atomic_load(&channel.ring.head);
     atomic_store(&state.began, head);
     for (uint64_t n = atomic_exchange(&channel.ring.tail, head); n != head; n++)
         atomic_store(&channel.records[n % SIGCFFI_CAPACITY].sequence, 0);
-    atomic_fetch_add(&channel.news, 2); /* one would be a record's */
     finish_stop();
     sigcffi_slots_after_fork();
     sigcffi_receivers_after_fork();
@@ -511,6 +489,7 @@ static void after_fork_in_child(void)
     sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
     sigcffi_sections_after_fork();
     sigcffi_release_lock(); /* taken in the parent by the thread that this one is a copy of */
+    sigcffi_main_mask(SIG_SETMASK, sigcffi_word_of(&mask_before_fork));
     pthread_sigmask(SIG_SETMASK, &mask_before_fork, NULL);
 }
 
@@ -524,6 +503,9 @@ void sigcffi_set_main_thread(unsigned long ident, int tid)
     (void)tid;
 #endif
     atomic_store(&channel.main_thread, ident);
+    sigset_t mask;
+    if (sigcffi_on_main_thread() && pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0)
+        sigcffi_main_mask(SIG_SETMASK, sigcffi_word_of(&mask));
 }
 
 int sigcffi_is_main_thread(void)

@@ -6,7 +6,7 @@
  * and sleeps in one step.
  */
 
-#include "ring.h"
+#include "wake.h"
 
 #include <pthread.h>
 
@@ -20,6 +20,8 @@ uint64_t sigcffi_sigmask(int how, uint64_t word)
     uint64_t owned = how == SIG_UNBLOCK ? 0 : word;
     unsigned arrivals = sigcffi_arrivals();
     uint64_t hidden = sigcffi_pressure(owned);
+    /* Before: what is sent to this thread from now on is let in with the rest, or refused. */
+    sigcffi_main_mask(how, word);
     if (pthread_sigmask(how, &set, &former) != 0) return UINT64_MAX;
     /* A handler that came in between may have blocked for a while, or let in, what its owner blocks
      * from now on: once more, until none has come. */
@@ -28,6 +30,7 @@ uint64_t sigcffi_sigmask(int how, uint64_t word)
         hidden |= sigcffi_pressure(owned);
         pthread_sigmask(SIG_BLOCK, &set, NULL);
     }
+    sigcffi_look_around(); /* what was left to a poke that is now blocked */
     return sigcffi_word_of(&former) & ~hidden;
 }
 
@@ -89,6 +92,7 @@ int sigcffi_hold(int signum)
     sigset_t set, former;
     sigemptyset(&set);
     if (sigaddset(&set, signum) != 0) return -errno;
+    sigcffi_main_mask(SIG_BLOCK, sigcffi_bit(signum));
     pthread_sigmask(SIG_BLOCK, &set, &former);
     return sigismember(&former, signum);
 }
@@ -99,6 +103,7 @@ void sigcffi_let_go(int signum)
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, signum);
+    sigcffi_main_mask(SIG_UNBLOCK, sigcffi_bit(signum));
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
@@ -128,13 +133,13 @@ static void suspend(sigset_t asleep, unsigned arrivals)
 {
     sigset_t all, former;
     sigfillset(&all);
-    /* Before blocking: who finds the signals blocked must find the promise too. */
-    sigcffi_promise_mask(&asleep);
+    sigcffi_main_mask(SIG_SETMASK, sigcffi_word_of(&asleep));
     pthread_sigmask(SIG_SETMASK, &all, &former);
     former = sigcffi_set_of(sigcffi_word_of(&former) & ~sigcffi_pressure(0));
     if (sigcffi_arrivals() == arrivals) sigsuspend(&asleep);
+    sigcffi_main_mask(SIG_SETMASK, sigcffi_word_of(&former));
     pthread_sigmask(SIG_SETMASK, &former, NULL);
-    sigcffi_promise_mask(NULL);
+    sigcffi_look_around();
 }
 
 /* The same with the mask that the thread has. */
@@ -162,7 +167,7 @@ int sigcffi_accept(uint64_t word, int64_t nanoseconds, struct sigcffi_record *re
     memset(&info, 0, sizeof info);
     int signum = nanoseconds < 0 ? sigwaitinfo(&set, &info) : sigtimedwait(&set, &info, &timeout);
     if (signum < 0) return -errno;
-    if (sigcffi_was_note(signum, &info)) return -EINTR;
+    if (sigcffi_was_poke(signum, &info)) return -EINTR;
     if (record != NULL) sigcffi_describe(record, signum, &info);
     return signum;
 #else

@@ -3,15 +3,14 @@
  *
  * Law: a thread can block signals for itself alone, in the context that its handler returns to, and
  * it alone can let them in again. So one that has is listed, with the rings because of which, and
- * told by a note when there is room: SIGURG, which is ignored unless somebody handles it. What is
- * blocked so is not part of the mask that the thread has chosen, and calls that tell or restore a
+ * poked when there is room. What is blocked so is not part of the mask that the thread has chosen, and calls that tell or restore a
  * mask leave it out.
  *
  * Rejected: passing a signal on to the thread that reads, with all that it carries. Where the
  * kernel's queue is full that cannot be done, and waiting for it, in a handler, keeps the
  * interrupted code from letting go of what the reader waits for.
  */
-#include "owing.h"
+#include "wake.h"
 
 #include <ucontext.h>
 
@@ -19,9 +18,6 @@
  * handlers of this thread change it between any two steps of its ordinary calls. */
 static SIGCFFI_THREAD_LOCAL _Atomic uint64_t pressed;
 static SIGCFFI_THREAD_LOCAL _Atomic int place;
-
-/* Whether it was ever in the list: a note may come when it has left. */
-static SIGCFFI_THREAD_LOCAL _Atomic bool was_listed;
 
 /* ---- Rings, by number: a receiver's, or SIGCFFI_MAIN_CHANNEL ---- */
 
@@ -60,23 +56,10 @@ _Atomic uint64_t *sigcffi_pressure_of(int number)
 
 /* ---- In handlers ---- */
 
-/* handler context. What the thread has blocked, as others may see it. */
-static void note_pressed(uint64_t word)
-{
-    atomic_store(&pressed, word);
-    if (sigcffi_on_main_thread()) atomic_store(&state.main_pressed, word);
-}
-
 /* handler context. Where in the list this thread is, plus one; 0 if it need not be told. */
 int sigcffi_place(void)
 {
     return atomic_load(&place);
-}
-
-/* handler context. Whether this thread may be sent notes that tell it to go on. */
-bool sigcffi_expects_notes(void)
-{
-    return atomic_load(&was_listed);
 }
 
 /* handler context. Whether there is no such thread any more. */
@@ -118,7 +101,6 @@ static struct pressed *listed(void)
 #endif
     struct pressed *thread = free_place(tid);
     if (thread == NULL) return NULL;
-    atomic_store(&was_listed, true);
     atomic_store(&thread->by, 0);
     int none = 0;
     if (atomic_compare_exchange_strong(&place, &none, (int)(thread - state.pressed) + 1))
@@ -154,7 +136,7 @@ void sigcffi_press(int number, int signum, void *context)
         atomic_fetch_and(&thread->by, ~ring);
         return;
     }
-    note_pressed(ours | added);
+    atomic_store(&pressed, ours | added);
     sigcffi_mask_set(mask, blocked | added);
 }
 
@@ -183,7 +165,7 @@ static uint64_t lift(void)
         else
             atomic_fetch_and(&thread->by, ~(UINT64_C(1) << number));
     }
-    note_pressed(mine & still);
+    atomic_store(&pressed, mine & still);
     if ((mine & still) == 0) {
         atomic_store(&thread->by, 0);
         atomic_store(&place, 0);
@@ -222,10 +204,7 @@ uint64_t sigcffi_pressure(uint64_t wanted)
 {
     /* A handler that adds to it in between has come after. */
     if (atomic_load_explicit(&pressed, memory_order_relaxed) == 0) return 0;
-    uint64_t former = atomic_fetch_and(&pressed, ~wanted);
-    if ((former & wanted) && sigcffi_on_main_thread())
-        atomic_fetch_and(&state.main_pressed, ~wanted);
-    return former;
+    return atomic_fetch_and(&pressed, ~wanted);
 }
 
 /* In a forked child: nobody's rings are full. What this thread has blocked. */
@@ -237,7 +216,6 @@ uint64_t sigcffi_pressure_after_fork(void)
     }
     for (int number = 0; number <= SIGCFFI_RECEIVERS; number++)
         atomic_store(sigcffi_pressure_of(number), 0);
-    atomic_store(&state.main_pressed, 0);
     atomic_store(&place, 0);
     return atomic_exchange(&pressed, 0);
 }

@@ -3,23 +3,18 @@
  * Law: ordinary calls, made outside handlers, by whoever reads. What handlers do about a ring that
  * is full, and why that leads to this, stands in pressure.c.
  */
-#include "owing.h"
+#include "wake.h"
 
 /* A ring has room again: the threads that have blocked its signals look whether they may go on. */
 void sigcffi_release(int number)
 {
     uint64_t ring = UINT64_C(1) << number;
-    bool can_tell = false;
     if (atomic_exchange(sigcffi_pressure_of(number), 0) == 0) return;
     for (int index = 0; index < SIGCFFI_PRESSED; index++) {
         struct pressed *thread = &state.pressed[index];
         if (!(atomic_load(&thread->by) & ring) || index + 1 == sigcffi_place()) continue;
-        /* Not before it is needed; and somebody may have put something in its place. From now on
-         * it stays: notes are discarded where SIGURG is ignored. */
-        if (!can_tell) sigcffi_keep_interposed(SIGURG);
-        can_tell = true;
         int tid = atomic_load(&thread->tid);
-        if (tid != 0) sigcffi_send_note(tid, SIGURG);
+        if (tid != 0) sigcffi_poke(tid);
     }
     sigcffi_ease();
 }

@@ -90,7 +90,6 @@ void sigcffi_set_main_thread(unsigned long ident, int tid);
 int sigcffi_is_main_thread(void);
 
 /* --- dispositions.c: dispositions --- */
-void sigcffi_quiet(uint64_t set, int on);
 int sigcffi_query(int signum);
 int sigcffi_query_slotted(int signum);
 int sigcffi_recognise(int signum);
@@ -146,9 +145,10 @@ uint64_t sigcffi_deliveries(int signum);
 uint64_t sigcffi_dropped(int signum);
 uint64_t sigcffi_offered(void);
 
-/* --- trampoline.c, owing.c: for waits --- */
+/* --- trampoline.c, wake.c: for waits --- */
 unsigned sigcffi_arrivals(void);
-bool sigcffi_was_note(int signum, siginfo_t *info);
+bool sigcffi_was_poke(int signum, const siginfo_t *info);
+void sigcffi_main_mask(int how, uint64_t word);
 
 /* --- pressure.c --- */
 uint64_t sigcffi_pressure(uint64_t wanted);
@@ -157,13 +157,11 @@ uint64_t sigcffi_pressure(uint64_t wanted);
 int sigcffi_relieve(void);
 
 /* --- deferral.c --- */
-void sigcffi_promise_mask(const sigset_t *former);
 bool sigcffi_defer(uint64_t set);
 int sigcffi_lift(uint64_t set);
-void sigcffi_settle_held(void);
-void sigcffi_owe_again(int signum, unsigned deliveries);
-void sigcffi_owe_at_least(int signum, unsigned deliveries);
-unsigned sigcffi_disown(int signum);
+int sigcffi_settle(void);
+void sigcffi_pend_again(int signum, unsigned times);
+bool sigcffi_take_pending(int signum);
 void sigcffi_nudge(int signum);
 void *sigcffi_memory(void);
 uint64_t sigcffi_sequence(size_t offset);

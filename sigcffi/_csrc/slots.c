@@ -4,7 +4,7 @@
  * whether or not Python gets to run; it neither blocks nor fails, and what comes to nothing is
  * counted.
  */
-#include "owing.h"
+#include "wake.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -241,15 +241,14 @@ void sigcffi_act(int signum, const siginfo_t *info)
  * not seen. It is called for SIGURG too, for which it has a function that says so: the interpreter
  * offers no other way to learn that it has looked. SIGURG is ignored unless somebody handles it;
  * if somebody does, all are taken for seen. */
-void sigcffi_ask_for_notice(int signum, siginfo_t *info, void *context)
+void sigcffi_ask_for_notice(int signum)
 {
     struct sigaction now;
     sigaction(SIGURG, NULL, &now);
     uintptr_t handler = sigcffi_handler_of(&now);
     if (handler == (uintptr_t)sigcffi_trampoline) handler = atomic_load(&state.base[SIGURG]);
     if (!sigcffi_is_function(handler)) {
-        sigcffi_call(atomic_load_explicit(&state.interpreter, memory_order_relaxed), SIGURG, info,
-                     context);
+        sigcffi_call_interpreter(SIGURG);
         return;
     }
     unsigned phase = enter();

@@ -35,17 +35,15 @@ _Static_assert(SIGCFFI_MAIN_CHANNEL < 64, "a set of rings must fit in one 64-bit
  * and, from time to time, `tail`, in the main thread. */
 struct channel {
     struct sigcffi_ring ring;
-    _Atomic uint64_t news;        /* counts what the dispatcher may have to look at */
     _Atomic uint64_t deferred;    /* no handler of these is called: critical sections, any thread */
     _Atomic uint64_t running;     /* the same while handlers run; matters to the main thread only */
-    _Atomic uint64_t held_back;   /* calls are owed that one of the two words above forbade */
+    _Atomic uint64_t pending;     /* the signals whose call to the interpreter has to be made */
     _Atomic uint64_t pressure;    /* what threads may have blocked because the ring is full */
     _Atomic uint64_t attached;    /* the signals that are recorded */
     _Atomic uint64_t slotted;     /* the signals that have slots, or shall be kept as if */
     _Atomic uint64_t main_thread; /* pthread_t: comparing it costs nothing */
-    _Atomic uint64_t trips[NSIG]; /* the news of the last call to the interpreter's handler */
-    _Atomic uint64_t begun[NSIG]; /* calls on other threads, these without news */
-    _Atomic uint64_t made[NSIG];  /* of them, those that have been made */
+    _Atomic uint64_t elsewhere;   /* threads that are just calling the interpreter's handler */
+    _Atomic uint64_t calls[NSIG]; /* to the interpreter's handler, that the trampoline has made */
     struct sigcffi_record records[SIGCFFI_CAPACITY];
 };
 
@@ -56,16 +54,14 @@ extern SIGCFFI_HIDDEN struct channel channel;
 enum {
     SIGCFFI_WORD_HEAD = SIGCFFI_WORD(ring.head),
     SIGCFFI_WORD_TAIL = SIGCFFI_WORD(ring.tail),
-    SIGCFFI_WORD_NEWS = SIGCFFI_WORD(news),
     SIGCFFI_WORD_DEFERRED = SIGCFFI_WORD(deferred),
     SIGCFFI_WORD_RUNNING = SIGCFFI_WORD(running),
-    SIGCFFI_WORD_HELD_BACK = SIGCFFI_WORD(held_back),
+    SIGCFFI_WORD_PENDING = SIGCFFI_WORD(pending),
     SIGCFFI_WORD_PRESSURE = SIGCFFI_WORD(pressure),
     SIGCFFI_WORD_SLOTTED = SIGCFFI_WORD(slotted),
     SIGCFFI_WORD_MAIN_THREAD = SIGCFFI_WORD(main_thread),
-    SIGCFFI_WORD_TRIPS = SIGCFFI_WORD(trips),
-    SIGCFFI_WORD_BEGUN = SIGCFFI_WORD(begun),
-    SIGCFFI_WORD_MADE = SIGCFFI_WORD(made),
+    SIGCFFI_WORD_ELSEWHERE = SIGCFFI_WORD(elsewhere),
+    SIGCFFI_WORD_CALLS = SIGCFFI_WORD(calls),
     SIGCFFI_WORDS = SIGCFFI_WORD(records),
 };
 
@@ -133,7 +129,6 @@ struct state {
     _Atomic uint32_t stops;
 
     struct pressed pressed[SIGCFFI_PRESSED];
-    _Atomic uint64_t main_pressed; /* what the main thread has blocked because rings are full */
 
     /* Threads that sleep until something has happened, and what changes when something has. */
     _Atomic unsigned sleepers;
@@ -142,19 +137,11 @@ struct state {
     _Atomic uint64_t deliveries[NSIG];
     _Atomic uint64_t dropped[NSIG]; /* neither the ring nor the kernel could hold them */
     _Atomic uint64_t began;         /* the head of the main channel when the process began */
-    _Atomic uint32_t owed[NSIG];
     _Atomic bool called; /* the interpreter's handler, since somebody looked */
 
-    _Atomic int main_tid;          /* the main thread as the kernel knows it */
-    _Atomic uint64_t quiet;        /* signals for which it is sent no notes */
-    _Atomic unsigned noting[NSIG]; /* threads that are at sending it one */
-
-    _Atomic bool
-        main_inside; /* the main thread is in the trampoline, and has blocked all signals */
-
-    /* While the main thread has blocked all signals on its way to sleep: the mask it will sleep
-     * with, and SIGKILL, which no mask contains. Else 0. */
-    _Atomic uint64_t main_mask_promised;
+    _Atomic int main_tid; /* the main thread as the kernel knows it */
+    _Atomic uint64_t held; /* of what is pending, what had to wait */
+    _Atomic bool main_blocks_pokes; /* it has blocked SIGURG, as far as our calls know */
 
     /* Set once, at the start. */
     uint64_t trampoline_mask; /* what a handler of ours blocks */
@@ -169,14 +156,13 @@ SIGCFFI_HIDDEN void sigcffi_act(int signum, const siginfo_t *info);
 SIGCFFI_HIDDEN void sigcffi_receive(int signum, const siginfo_t *info, void *context);
 SIGCFFI_HIDDEN void sigcffi_raise_descriptor(struct receiver *receiver);
 SIGCFFI_HIDDEN void sigcffi_something_happened(void);
-SIGCFFI_HIDDEN void sigcffi_ask_for_notice(int signum, siginfo_t *info, void *context);
+SIGCFFI_HIDDEN void sigcffi_ask_for_notice(int signum);
 SIGCFFI_HIDDEN void sigcffi_take_default(int signum);
 
 /* pressure.c, handler context */
 SIGCFFI_HIDDEN bool sigcffi_is_high(int number);
 SIGCFFI_HIDDEN _Atomic uint64_t *sigcffi_pressure_of(int number);
 SIGCFFI_HIDDEN int sigcffi_place(void);
-SIGCFFI_HIDDEN bool sigcffi_expects_notes(void);
 SIGCFFI_HIDDEN void sigcffi_press(int number, int signum, void *context);
 SIGCFFI_HIDDEN void sigcffi_relax(int signum, void *context);
 

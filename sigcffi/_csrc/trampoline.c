@@ -1,6 +1,6 @@
 /* The trampoline: the one C handler that sigcffi puts between the kernel and a base.
  *
- * Law: this file and what it calls (slots.c, ring.c, owing.c) are handler context. A delivery goes
+ * Law: this file and what it calls (slots.c, ring.c, pressure.c, wake.c) are handler context. A delivery goes
  * one way:
  *
  *     trampoline -> slots, receivers -> ring -> base
@@ -8,7 +8,7 @@
  * The base is whatever was there before: a foreign C handler is called at once on the thread
  * the kernel chose; the interpreter's handler is called on the main thread only.
  */
-#include "owing.h"
+#include "wake.h"
 
 struct channel channel;
 struct state state;
@@ -54,10 +54,8 @@ static void record(int signum, const siginfo_t *info, void *context)
 {
     uint64_t level = sigcffi_push(&channel.ring, channel.records, SIGCFFI_CAPACITY, signum, info);
     if (level == 0) atomic_fetch_add_explicit(&state.dropped[signum], 1, memory_order_relaxed);
-    if (level != 0 && level < SIGCFFI_HIGH_WATER) return;
-    sigcffi_press(SIGCFFI_MAIN_CHANNEL, signum, context);
-    /* The dispatcher looks around. */
-    atomic_fetch_add(&channel.news, 1);
+    if (level == 0 || level >= SIGCFFI_HIGH_WATER)
+        sigcffi_press(SIGCFFI_MAIN_CHANNEL, signum, context);
 }
 
 /* handler context. Call a base that is not the interpreter's. */
@@ -76,10 +74,7 @@ static void call_foreign(uintptr_t handler, int signum, siginfo_t *info, void *c
 /* handler context */
 static void deliver(int signum, siginfo_t *info, void *context)
 {
-    if (sigcffi_is_note(signum, info)) {
-        sigcffi_settle(signum, info, context);
-        return;
-    }
+    if (sigcffi_is_poke(signum, info)) return;
     uint64_t bit = sigcffi_bit(signum);
     bool fault = is_fault(signum, info);
     bool due = !fault && (atomic_load_explicit(&channel.attached, memory_order_acquire) & bit);
@@ -101,15 +96,7 @@ static void deliver(int signum, siginfo_t *info, void *context)
         die_of(signum);
         return;
     }
-    if (due || python) sigcffi_owe(signum, info, context);
-}
-
-/* handler context. The same, and what follows from it for this thread and for those that wait. */
-static void run(int signum, siginfo_t *info, void *context)
-{
-    deliver(signum, info, context);
-    sigcffi_relax(signum, context);
-    sigcffi_something_happened();
+    if (due || python) sigcffi_pend(signum);
 }
 
 /* handler context: the kernel calls it, on any thread */
@@ -117,14 +104,10 @@ void sigcffi_trampoline(int signum, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
     arrivals++;
-    if (sigcffi_on_main_thread()) {
-        /* relaxed: another thread that is told too late, or too early, looks again. */
-        atomic_store_explicit(&state.main_inside, true, memory_order_relaxed);
-        run(signum, info, context);
-        atomic_store_explicit(&state.main_inside, false, memory_order_relaxed);
-    } else {
-        run(signum, info, context);
-    }
+    deliver(signum, info, context);
+    sigcffi_look_around();
+    sigcffi_relax(signum, context);
+    sigcffi_something_happened();
     errno = saved_errno;
 }
 

@@ -1,0 +1,250 @@
+/* Waking: how a call to the interpreter's handler gets to the main thread, and none is forgotten.
+ *
+ * Law: level-triggered. `channel.pending` has a bit for each signal whose call has not been made.
+ * The bit is set before anybody is woken, and cleared only by the thread that then makes the call;
+ * deferral, delivery on another thread and a handler that keeps the signal out are one thing: the
+ * bit stays until nothing forbids the call.
+ *
+ * A poke is the one way to wake a thread: SIGURG, marked. It says nothing but "look around", and
+ * every SIGURG, marked or not, says that much; so a poke that is lost, doubled, stripped of its
+ * mark or sent by a stranger does no harm, and one that meets the default action is ignored.
+ *
+ * The calls are level-triggered too: several deliveries may lead to one. What each carried is in
+ * the ring.
+ *
+ * Rejected: calling the interpreter's handler on whichever thread the kernel chose. It marks the
+ * signal, but the main thread's blocking call is not interrupted, and CPython before 3.13 may not
+ * look at the mark until its main thread next takes the GIL. Waking the main thread with the
+ * program's own signal: it ends a program that has just given the signal its default action.
+ * Counting the calls: what is counted can be spent by the wrong one.
+ */
+#include "wake.h"
+
+/* handler context */
+bool sigcffi_on_main_thread(void)
+{
+    return (uintptr_t)pthread_self() ==
+           atomic_load_explicit(&channel.main_thread, memory_order_relaxed);
+}
+
+/* ---- Pokes ---- */
+
+#if SIGCFFI_HAS_TGSIGQUEUE
+/* A poke carries the address of this variable, which no other program can know. */
+static const char poke_mark;
+#endif
+
+/* handler context, or outside handlers. Have a thread look around; whether the kernel took it.
+ * Where a signal for one thread cannot carry a mark only the main thread is poked. */
+bool sigcffi_poke(int tid)
+{
+#if SIGCFFI_HAS_TGSIGQUEUE
+    siginfo_t poke;
+    memset(&poke, 0, sizeof poke);
+    poke.si_signo = SIGURG;
+    /* The one code that the kernel lets a process send to its other threads as it likes. */
+    poke.si_code = SI_QUEUE;
+    /* getpid() is asked, not remembered: a raw fork that ran no atfork handler must not
+     * send to its parent. There the call fails, and the caller does without. */
+    poke.si_pid = getpid();
+    poke.si_uid = getuid();
+    poke.si_value.sival_ptr = (void *)(uintptr_t)&poke_mark;
+    return syscall(SYS_rt_tgsigqueueinfo, poke.si_pid, tid, SIGURG, &poke) == 0;
+#else
+    (void)tid;
+    return pthread_kill((pthread_t)atomic_load_explicit(&channel.main_thread, memory_order_relaxed),
+                        SIGURG) == 0;
+#endif
+}
+
+/* handler context. Whether this arrival is a poke and no delivery. Where the kernel has no memory
+ * for the mark it comes without, and is a SIGURG like any other. */
+bool sigcffi_is_poke(int signum, const siginfo_t *info)
+{
+#if SIGCFFI_HAS_TGSIGQUEUE
+    return signum == SIGURG && info->si_code == SI_QUEUE && info->si_value.sival_ptr == &poke_mark;
+#else
+    (void)signum;
+    (void)info;
+    return false;
+#endif
+}
+
+/* handler context, or outside handlers. Have the main thread look around; false if it would not:
+ * it has blocked SIGURG, as far as our own calls know, or somebody has put something else in the
+ * place of the trampoline that takes it. */
+static bool poke_main(void)
+{
+    struct sigaction now;
+    if (atomic_load(&state.main_blocks_pokes)) return false;
+    if (sigaction(SIGURG, NULL, &now) != 0 ||
+        sigcffi_handler_of(&now) != (uintptr_t)sigcffi_trampoline)
+        return false;
+    return sigcffi_poke(atomic_load(&state.main_tid));
+}
+
+/* ---- Calls ---- */
+
+/* handler context. The signals whose calls have to wait. `running` is what the handlers that run on
+ * the main thread keep out; the dispatcher sees to it for those that are recorded. */
+static uint64_t forbidden(void)
+{
+    uint64_t set = atomic_load(&channel.deferred);
+    if (sigcffi_on_main_thread())
+        set |= atomic_load_explicit(&channel.running, memory_order_relaxed) &
+               ~atomic_load_explicit(&channel.attached, memory_order_relaxed);
+    return set;
+}
+
+/* handler context, or outside handlers. Call the interpreter's handler. */
+static void trip(int signum)
+{
+    atomic_store_explicit(&state.called, true, memory_order_relaxed);
+    if (sigcffi_on_main_thread()) {
+        /* Before the call: what runs because of it finds it counted. */
+        atomic_fetch_add_explicit(&channel.calls[signum], 1, memory_order_relaxed);
+        sigcffi_call_interpreter(signum);
+    } else {
+        /* The main thread may run because of it at any point: it finds the caller, or the call. */
+        atomic_fetch_add(&channel.elsewhere, 1);
+        sigcffi_call_interpreter(signum);
+        atomic_fetch_add(&channel.calls[signum], 1);
+        atomic_fetch_sub(&channel.elsewhere, 1);
+    }
+    if (atomic_load(&state.watched) & sigcffi_bit(signum)) sigcffi_ask_for_notice(signum);
+}
+
+/* handler context, or outside handlers. Make the calls in `set` that are pending and that nothing
+ * forbids; who clears the bit makes the call. */
+static void make_calls(uint64_t set)
+{
+    uint64_t due;
+    while ((due = atomic_load(&channel.pending) & set & ~forbidden()) != 0) {
+        int signum = __builtin_ctzll(due) + 1;
+        uint64_t bit = sigcffi_bit(signum);
+        if (atomic_fetch_and(&channel.pending, ~bit) & bit) trip(signum);
+    }
+}
+
+/* handler context, or outside handlers; the main thread. Make the calls that are pending. */
+void sigcffi_look_around(void)
+{
+    if (sigcffi_on_main_thread()) make_calls(UINT64_MAX);
+}
+
+/* handler context, or outside handlers. The calls in `set` are pending, and nothing may forbid them
+ * any longer: the main thread makes them, or, where it would not hear of them, this one, as the
+ * interpreter alone would. */
+void sigcffi_wake_main(uint64_t set)
+{
+    if (sigcffi_on_main_thread() || !poke_main()) make_calls(set);
+}
+
+/* handler context. A call to the interpreter's handler is due.
+ *
+ * `pending` and `deferred` are sequentially consistent, the default: a delivery that has to wait
+ * sets its bit and then reads `deferred`, while sigcffi_lift clears `deferred` and then reads
+ * `pending`. Were a store allowed to pass a load, both could read the old value and the signal
+ * would wait for ever. */
+void sigcffi_pend(int signum)
+{
+    uint64_t bit = sigcffi_bit(signum);
+    bool main = sigcffi_on_main_thread();
+    if (main && !((forbidden() | atomic_load_explicit(&channel.pending, memory_order_relaxed)) & bit)) {
+        trip(signum); /* what the following comes to in the common case */
+        return;
+    }
+    uint64_t former = atomic_fetch_or(&channel.pending, bit);
+    if (!(forbidden() & bit)) {
+        sigcffi_wake_main(bit);
+        return;
+    }
+    atomic_fetch_or(&state.held, bit);
+    if (main && !(former & bit) && !(atomic_load(&channel.deferred) & bit)) {
+        /* A handler keeps it out. The dispatcher is to see whether that is still there. */
+        uint64_t recorded = atomic_load(&channel.attached);
+        if (recorded != 0) trip(__builtin_ctzll(recorded) + 1);
+    }
+}
+
+/* ---- Outside handlers ---- */
+
+/* This thread is about to change its mask by pthread_sigmask(how, word). Of the main thread is kept
+ * whether it has SIGURG blocked from then on; what other code does to its mask is not seen.
+ *
+ * Sequentially consistent: the main thread says that it blocks pokes, and looks at `pending` when it
+ * does, while another thread sets `pending` and then asks. One of the two sees the other. */
+void sigcffi_main_mask(int how, uint64_t word)
+{
+    bool urgent = (word & sigcffi_bit(SIGURG)) != 0;
+    if (!sigcffi_on_main_thread()) return;
+    if (how == SIG_SETMASK || (how == SIG_BLOCK && urgent))
+        atomic_store(&state.main_blocks_pokes, urgent);
+    else if (how == SIG_UNBLOCK && urgent)
+        atomic_store(&state.main_blocks_pokes, false);
+}
+
+static unsigned repeats[NSIG]; /* under the lock: beyond the first, what a pending call stands for */
+
+/* Nothing forbids the calls in `set` any longer. One that had to wait, and whose trampoline has gone
+ * meanwhile, goes back to the kernel, which does with the signal what it would do with one that had
+ * been blocked. Not one that another thread's handler is just putting there: that was delivered
+ * before the trampoline went. */
+static void let_through(uint64_t set)
+{
+    struct sigaction now;
+    sigcffi_take_lock();
+    for (uint64_t rest = set & atomic_load(&state.held); rest != 0; rest &= rest - 1) {
+        int signum = __builtin_ctzll(rest) + 1;
+        uint64_t bit = sigcffi_bit(signum);
+        unsigned times = 1 + repeats[signum];
+        repeats[signum] = 0;
+        atomic_fetch_and(&state.held, ~bit);
+        if (sigaction(signum, NULL, &now) != 0 ||
+            sigcffi_handler_of(&now) == (uintptr_t)sigcffi_trampoline)
+            continue;
+        if (!(atomic_fetch_and(&channel.pending, ~bit) & bit)) continue;
+        while (times-- > 0) kill(getpid(), signum);
+    }
+    sigcffi_release_lock();
+    sigcffi_wake_main(set);
+}
+
+/* Let all through that is pending and that nothing forbids: how many signals. */
+int sigcffi_settle(void)
+{
+    uint64_t due = atomic_load(&channel.pending) & ~forbidden();
+    if (due != 0) let_through(due);
+    return __builtin_popcountll(due);
+}
+
+/* Of what has arrived so much was not handed over: a call is due anew. */
+void sigcffi_pend_again(int signum, unsigned times)
+{
+    if (!sigcffi_is_signal(signum) || times == 0) return;
+    uint64_t bit = sigcffi_bit(signum);
+    sigcffi_take_lock();
+    repeats[signum] += times - 1;
+    sigcffi_release_lock();
+    atomic_fetch_or(&state.held, bit);
+    atomic_fetch_or(&channel.pending, bit);
+    sigcffi_settle();
+}
+
+/* The dispatcher takes a signal on, and with it a call that is pending for deliveries that were not
+ * recorded: whether there is one. */
+bool sigcffi_take_pending(int signum)
+{
+    if (!sigcffi_is_signal(signum)) return false;
+    uint64_t bit = sigcffi_bit(signum);
+    return (atomic_fetch_and(&channel.pending, ~bit) & bit) != 0;
+}
+
+/* A wait has accepted a signal without a handler. If that was a poke, it is none of the caller's:
+ * this thread looks around, and true. */
+bool sigcffi_was_poke(int signum, const siginfo_t *info)
+{
+    sigcffi_ease(); /* as after a handler; also where a poke has merged with what was accepted */
+    sigcffi_look_around();
+    return sigcffi_is_poke(signum, info);
+}
