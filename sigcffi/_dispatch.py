@@ -24,6 +24,7 @@ from __future__ import annotations
 import os
 import sys
 from _thread import start_new_thread
+from collections import deque
 from itertools import count, starmap
 from operator import call, length_hint
 from signal import NSIG, SIG_SETMASK
@@ -78,114 +79,141 @@ else:
     unpack = unpack_published
 
 
-class _Delivery:
-    """What has arrived and was not handed over yet, or not to all."""
+class _Calls:
+    """The calls for one delivery, if they are not one."""
 
-    __slots__ = ("calls", "info", "keeps_out", "left", "step")
-    calls: list[tuple[Any, ...]]  # for each step what to call, and with what; the last removes it
+    __slots__ = ("calls", "left", "steps")
+    calls: tuple[tuple[Any, ...], ...]  # what to call, and with what; the last removes the delivery
     left: Iterator[tuple[Any, ...]]  # of them those that have not begun
-    keeps_out: int  # while they run, a word
+    steps: Iterator[object]  # makes one of them, as it is asked
 
-    def __init__(self, info: SigInfo) -> None:
-        self.info = info
-        self.step: Callable[[], object] | None = None  # makes the next one
-
-    def begin(self, number: int, frame: FrameType | None) -> None:
-        """Its handlers are those of now."""
-        info = self.info
-        entry = entries.get(info._signo)
-        self.keeps_out = 0
-        self.calls = []
-        if entry is not None:
-            self.keeps_out = entry.keeps_out
-            self.calls += [
-                (handler, info._signo if takes_number else info, frame)
-                for handler, takes_number in entry.calls
-            ]
-        self.calls.append((_waiting.pop, number, None))
-        if number > 0:
-            _tally.handed += entry is not None
-            _tally.lost += entry is None
+    def __init__(self, entry: Entry | None, number: int, frame: FrameType | None) -> None:
+        info = _waiting[number]
+        handlers = () if entry is None else entry.calls
+        self.calls = (
+            *((each, info._signo if plain else info, frame) for each, plain in handlers),
+            (_remove, number),
+        )
         self.left = iter(self.calls)
-        self.step = starmap(call, self.left).__next__
+        self.steps = starmap(call, self.left)
 
     def last(self) -> object:
         """What was called last."""
-        return self.calls[len(self.calls) - length_hint(self.left) - 1][0] if self.step else None
+        return self.calls[len(self.calls) - length_hint(self.left) - 1][0]
 
 
-class _Tally:
-    """What has become of the records."""
-
-    __slots__ = ("handed", "lost")
-
-    def __init__(self) -> None:
-        self.handed = self.lost = 0
-
-
-_tally = _Tally()
-_waiting: dict[int, _Delivery] = {}  # by number, in the order of arrival
+_waiting: dict[int, SigInfo] = {}  # by number, in the order of arrival
+_begun: dict[int, _Calls] = {}  # of them those that some have got
+_remove = _waiting.pop
+_ready: deque[tuple[SigInfo, FrameType | None]] = deque()  # what the short way has in hand
+_append, _take = _ready.append, _ready.popleft
 _unrecorded = count(-1, -1)  # numbers of what is not from the ring
 _explained = [0] * NSIG  # how many of C's calls to the interpreter the dispatcher has heard of
 _late: set[int] = set()  # signals for which one more call may come that says nothing new
 
 
+class _Position:
+    """What there is one of."""
+
+    __slots__ = ("lost",)
+
+    def __init__(self) -> None:
+        self.lost = 0  # records that no handler got
+
+
+_at = _Position()
+
+
 def dispatch(signum: int, frame: FrameType | None) -> None:
-    """Call the handlers of all signals that have arrived. The interpreter calls this."""
-    running = words[RUNNING]
-    if running and not _is_inside(frame):
-        words[RUNNING] = running = 0
+    """Call the handlers of all signals that have arrived. The interpreter calls this.
+
+    Here stands what is common: one record, of this signal, for one handler. It is what ``_drain``
+    does, without asking what cannot be otherwise.
+    """
+    former = words[RUNNING]
     calls = words[CALLS + signum]
+    first = only = None
+    if not former and not _waiting and not _ready and calls - _explained[signum] == 1:
+        try:
+            words[RUNNING] = ALL
+            _explained[signum] = calls
+            tail = words[TAIL]
+            number, signo, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
+            if number == tail + 1 and signo == signum and not words[DEFERRED]:
+                entry = entries[signum]
+                only = entry.only
+                if only is not None:
+                    _append((SigInfo(signum, payload, number), frame))
+                    words[TAIL] = number
+                    run = entry.run or _prepare(entry, only)
+                    words[RUNNING] = entry.keeps_out
+                    run()
+                    words[RUNNING] = 0
+                    if words[HEAD] == number and not words[PENDING] and not words[PRESSURE]:
+                        return
+        except BaseException as error:
+            first = error
+        _drain(signum, frame, 0, first)
+        return
+    if former and not _is_inside(frame):
+        former = 0
     news = calls - _explained[signum]
-    if news:
-        _explained[signum] = calls
-        if news > 1:
-            _late.add(signum)
-    elif signum in _late:
-        _late.discard(signum)
-    elif not words[ELSEWHERE]:
-        # The interpreter calls by itself: for ``_thread.interrupt_main``, and for a signal that came
-        # while its handler was installed.
-        _waiting[next(_unrecorded)] = _Delivery(SigInfo(signum, None))
-    if running != ALL:  # else the outer call looks again before it leaves
-        _drain(signum, frame, running)
+    _explained[signum] = calls
+    if news != 1:
+        _explain(signum, news)
+    if former != ALL:  # else the call outside of this one looks again before it leaves
+        _drain(signum, frame, former, None)
 
 
-def _is_inside(frame: FrameType | None) -> bool:
-    """Whether the dispatcher is on the stack of *frame*."""
-    while frame is not None:
-        if frame.f_code is _DRAIN:
-            return True
-        frame = frame.f_back
-    return False
+def _prepare(entry: Entry, only: Callable[..., object]) -> Callable[[], object]:
+    """What takes a delivery out of hand and calls its handler, in one step."""
+    entry.run = run = starmap(only, iter(_take, None)).__next__
+    return run
 
 
-def _drain(signum: int, frame: FrameType | None, former: int) -> None:
-    """Hand over all that is there, but what *former* and ``deferred`` keep out."""
-    first = delivery = None
+def _drain(
+    signum: int, frame: FrameType | None, former: int, first: BaseException | None
+) -> None:
+    """Hand over all that is there, but what *former* and ``deferred`` keep out. *first* is an
+    exception that is going to leave.
+    """
     left = LIMIT
     while True:
+        what: object = dispatch
         try:
             words[RUNNING] = ALL
             if signum in _late:
-                run_due_handlers()  # for the last of several calls the interpreter may call again
-                if not LOOKS_LATE:
-                    _late.discard(signum)
+                _call_late(signum)
+            if _ready:
+                _put_back()
             while left:
-                number, delivery = _next(former) if _waiting else (0, None)
-                if delivery is None:
-                    if _read():
-                        continue
+                tail = words[TAIL]
+                if words[HEAD] != tail:
+                    number, signo, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
+                    if number == tail + 1:  # else a thread is just writing it, and tells later
+                        if number not in _waiting:  # an exception may have struck behind the store
+                            _waiting[number] = SigInfo(signo, payload, number)
+                        words[TAIL] = number
+                if not _waiting:
                     break
+                number = _first_but(former | words[DEFERRED])
+                if not number:
+                    if words[TAIL] == tail:
+                        break
+                    continue
                 if first is not None:
                     left -= 1
-                if delivery.step is None:
-                    delivery.begin(number, frame)
-                words[RUNNING] = former | delivery.keeps_out
-                while number in _waiting:
-                    delivery.step()  # type: ignore[misc]
+                entry = entries.get(_waiting[number]._signo)
+                what = only = entry.only if entry is not None else None
+                if only is not None and number not in _begun:
+                    # In one step it leaves _waiting and its handler begins.
+                    step = map(only, map(_remove, (number,)), (frame,))
+                    words[RUNNING] = former | entry.keeps_out  # type: ignore[union-attr]
+                    next(step)
+                else:
+                    _hand_over(entry, number, former, frame)
                 words[RUNNING] = ALL
-            delivery = None
+            what = dispatch
             if words[PRESSURE] and len(_waiting) < CAPACITY and lib.sigcffi_relieve() and left:
                 continue
             if not left and not _nudge(signum):
@@ -196,11 +224,11 @@ def _drain(signum: int, frame: FrameType | None, former: int) -> None:
                 _leave_to_lifting()
             if words[PENDING] & ~(words[DEFERRED] | former):
                 lib.sigcffi_settle()
-            if not left or not _is_filled():
+            if not left or words[HEAD] == words[TAIL] or not _is_filled():
                 break
         except BaseException as error:
             words[RUNNING] = ALL
-            first = _keep(first, error, delivery.last() if delivery is not None else dispatch)
+            first = _keep(first, error, what)
     if first is not None:
         try:
             raise first
@@ -208,43 +236,86 @@ def _drain(signum: int, frame: FrameType | None, former: int) -> None:
             first = None  # or the traceback would hold itself
 
 
-_DRAIN = _drain.__code__
+def _hand_over(entry: Entry | None, number: int, former: int, frame: FrameType | None) -> None:
+    """Make the calls for a delivery that were not made yet."""
+    calls = _begun.get(number)
+    if calls is None:
+        if entry is None:
+            _at.lost += number > 0
+        calls = _begun[number] = _Calls(entry, number, frame)
+    if entry is not None:
+        words[RUNNING] = former | entry.keeps_out
+    while number in _waiting:
+        next(calls.steps)
+    _begun.pop(number, None)
 
 
 def _is_filled() -> bool:
-    """Whether there is a record to be read."""
+    """Whether the next record can be read."""
     tail = words[TAIL]
     filled: bool = unpack(memory, RECORDS + (tail & LAST) * SIZE)[0] == tail + 1
     return filled
 
 
-def _read() -> bool:
-    """Take one record in hand, and give its place in the ring back; whether there was one."""
-    tail = words[TAIL]
-    sequence, number, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
-    if sequence != tail + 1:
-        return False
-    if sequence not in _waiting:  # else an exception has struck behind the next line
-        _waiting[sequence] = _Delivery(SigInfo(number, payload))
-    words[TAIL] = sequence
-    return True
+def _put_back() -> None:
+    """An exception has struck the short way before the handler's call."""
+    for info, _ in _ready:
+        _waiting[info._number] = info
+        if words[TAIL] < info._number:
+            words[TAIL] = info._number
+    _ready.clear()
 
 
-def _next(former: int) -> tuple[int, _Delivery | None]:
-    """The first delivery that may be handed over, and its number."""
-    kept_out = former | words[DEFERRED]
+def _explain(signum: int, news: int) -> None:
+    """C has called the interpreter *news* times for a call of the interpreter, and not once."""
+    if news > 1:
+        _late.add(signum)
+    elif signum in _late:
+        _late.discard(signum)
+    elif not words[ELSEWHERE]:
+        # The interpreter calls by itself: for ``_thread.interrupt_main``, and for a signal that came
+        # while its handler was installed.
+        _add(signum)
+
+
+def _add(signum: int) -> None:
+    """A delivery of which nothing was recorded."""
+    _waiting[next(_unrecorded)] = SigInfo(signum, None)
+
+
+def _call_late(signum: int) -> None:
+    """For the last of several calls the interpreter may be about to call again: let it, now."""
+    run_due_handlers()
+    if not LOOKS_LATE:
+        _late.discard(signum)
+
+
+def _is_inside(frame: FrameType | None) -> bool:
+    """Whether the dispatcher is on the stack of *frame*."""
+    while frame is not None:
+        if frame.f_code is _SHORT or frame.f_code is _LONG:
+            return True
+        frame = frame.f_back
+    return False
+
+
+_SHORT, _LONG = dispatch.__code__, _drain.__code__
+
+
+def _first_but(kept_out: int) -> int:
+    """The number of the first delivery that may be handed over; 0 if there is none."""
     if not kept_out:
-        return next(iter(_waiting.items()))
-    for number, delivery in list(_waiting.items()):
-        if not kept_out >> (delivery.info._signo - 1) & 1:
-            return number, delivery
-    return 0, None
+        return next(iter(_waiting))
+    for number, info in list(_waiting.items()):
+        if not kept_out >> (info._signo - 1) & 1:
+            return number
+    return 0
 
 
 def _leave_to_lifting() -> None:
     """What critical sections keep out is pending, for who lifts them."""
-    for delivery in list(_waiting.values()):
-        signum = delivery.info._signo
+    for info in list(_waiting.values()):
+        signum = info._signo
         if words[DEFERRED] >> (signum - 1) & 1 and not words[PENDING] >> (signum - 1) & 1:
             lib.sigcffi_pend_again(signum, 1)
 
@@ -296,14 +367,18 @@ def take_back(signum: int) -> None:
         return
     former, words[RUNNING] = words[RUNNING], ALL
     try:
-        while words[TAIL] != words[HEAD]:
-            if not _read():
+        while (tail := words[TAIL]) != words[HEAD]:
+            number, signo, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
+            if number != tail + 1:
                 os.sched_yield()  # a thread is just writing it
+                continue
+            if number not in _waiting:
+                _waiting[number] = SigInfo(signo, payload, number)
+            words[TAIL] = number
         taken = 0
-        for number, delivery in list(_waiting.items()):
-            if delivery.info._signo == signum and delivery.step is None:
+        for number, info in list(_waiting.items()):
+            if info._signo == signum and number not in _begun:
                 del _waiting[number]
-                _tally.handed += number > 0
                 taken += 1
         if taken:
             lib.sigcffi_pend_again(signum, taken)
@@ -315,7 +390,7 @@ def expect(signum: int) -> None:
     """A signal comes to the dispatcher for which a call is pending: of deliveries that were kept
     out and not recorded, so that nobody knows any more what they carried.
     """
-    _waiting[next(_unrecorded)] = _Delivery(SigInfo(signum, None))
+    _add(signum)
     lib.sigcffi_pend_again(signum, 1)
 
 
@@ -324,19 +399,20 @@ def account() -> tuple[int, int, int, int]:
     dropped, and that are still queued. The first is the sum of the others, when no other thread is
     just taking a signal.
     """
-    kept = sum(
-        number > 0 and delivery.step is None for number, delivery in list(_waiting.items())
-    )
-    dropped = sum(map(lib.sigcffi_dropped, range(1, NSIG))) + _tally.lost
+    kept = sum(number > 0 and number not in _begun for number in list(_waiting))
+    offered = lib.sigcffi_offered()
+    dropped = sum(map(lib.sigcffi_dropped, range(1, NSIG)))
     queued = words[HEAD] - words[TAIL] + kept
-    return lib.sigcffi_offered(), _tally.handed, dropped, queued
+    return offered, offered - dropped - queued - _at.lost, dropped + _at.lost, queued
 
 
 def _in_child() -> None:
     """What had arrived was the parent's."""
     _waiting.clear()
+    _begun.clear()
+    _ready.clear()
     _late.clear()
-    _tally.handed = _tally.lost = 0
+    _at.lost = 0
     _explained[:] = [words[CALLS + signum] for signum in range(NSIG)]  # for what the child forgets
 
 

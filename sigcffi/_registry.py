@@ -52,10 +52,13 @@ class Entry:
 
     ``calls`` is that as the dispatcher needs it, ``keeps_out`` the set of signals, as a word, whose
     handlers wait meanwhile; ``only`` the one handler where there is one, it takes a SigInfo, and
-    no signal but its own waits; else None. ``installed`` is whatever was given, None at first.
+    no signal but its own waits; else None, and ``run`` is what the dispatcher makes of it, None
+    until then. ``installed`` is whatever was given, None at first.
     """
 
-    __slots__ = ("calls", "handler", "installed", "keeps_out", "only", "signum", "subscribers")
+    __slots__ = (
+        *("calls", "handler", "installed", "keeps_out", "only", "run", "signum", "subscribers"),
+    )
 
     def __init__(self, signum: int) -> None:
         self.signum = signum
@@ -94,6 +97,7 @@ class Entry:
             self.calls = calls
             simple = len(calls) == 1 and not calls[0][1] and self.keeps_out | own == own
             self.only = calls[0][0] if simple else None
+            self.run = None
             # Who has changed something meanwhile may have published it before this.
             if self.handler is handler and list(self.subscribers) == list(subscribers):
                 return

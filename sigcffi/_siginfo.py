@@ -76,13 +76,14 @@ class SigInfo:
     tests calls ``SigInfo.of``.
     """
 
-    __slots__ = ("_fields", "_signo")
+    __slots__ = ("_fields", "_number", "_signo")
 
     # Not __new__, which would cost half as much again; and no guard against assignment to what
     # begins with an underscore, which would double the cost.
-    def __init__(self, signo: int, payload: Payload, /) -> None:
+    def __init__(self, signo: int, payload: Payload, number: int = 0, /) -> None:
         """For the dispatcher: *payload* is a record from its code on, or None without a record."""
         self._signo = signo
+        self._number = number
         self._fields = payload  # and, once somebody has asked, the fields themselves
 
     @classmethod
