@@ -9,7 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support import Snapshot, compile_foreign
+
+# How long an example takes says what else the machine does. The examples are the same ones each
+# time, so that what fails fails again; "pytest --hypothesis-profile=search" looks for others.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", PATIENT)
+settings.register_profile("sigcffi", PATIENT, derandomize=True)
+settings.load_profile("sigcffi")
 
 
 @pytest.fixture(autouse=True, scope="session")
