@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -353,9 +353,4 @@ class Delivery(RuleBasedStateMachine):
 
 
 TestDelivery = Delivery.TestCase
-TestDelivery.settings = settings(
-    deadline=None,
-    max_examples=400,
-    stateful_step_count=50,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+TestDelivery.settings = settings()  # of the profile; its own would be hypothesis's

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from oracle import Float, FloatChild, Index, Int, IntChild, Outcome, is_pypys_mistake
 from support import PYPY
@@ -20,9 +20,6 @@ import sigcffi as signal
 # signal ignored: whatever the value is, nothing happens.
 WHICH = signal.ITIMER_VIRTUAL
 NS = 10**9
-
-settings.register_profile("timers", deadline=None, max_examples=500)
-settings.load_profile("timers")
 
 floats = st.floats() | st.floats(-1, 1) | st.floats(0, 1e-5) | st.floats(9.2e9, 9.3e9)
 integers = (
@@ -173,7 +170,6 @@ def test_any_alarm_is_set_or_refused_as_in_the_standard_module(seconds: Any) -> 
 
 @pytest.mark.skipif(PYPY, reason="PyPy's standard module has no sigtimedwait")
 @given(timeout=floats.filter(lambda value: not 0.001 < value < 9.3e9) | st.integers(-(2**70), 0))
-@settings(max_examples=200)
 def test_any_timeout_of_sigtimedwait_is_taken_as_by_the_standard_module(timeout: Any) -> None:
     assert Outcome(signal.sigtimedwait, (), timeout) == Outcome(standard.sigtimedwait, (), timeout)
 
@@ -182,7 +178,6 @@ def test_any_timeout_of_sigtimedwait_is_taken_as_by_the_standard_module(timeout:
     st.sampled_from([signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF]),
     st.lists(st.tuples(st.integers(500, 1000), st.integers(0, 50)), min_size=1, max_size=5),
 )
-@settings(max_examples=50)
 def test_each_setting_returns_the_one_before(which: int, times: list[tuple[int, int]]) -> None:
     before = (0.0, 0.0)
     for seconds, interval in times:
