@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -169,30 +170,33 @@ def readable(fd: int, timeout: float = DEADLINE) -> bool:
 
 
 def queue(signum: int, *values: int) -> None:
-    """Queue values to this process. All processes of a user share one queue, which others may have
-    filled for the moment.
-    """
+    """Queue values to this process."""
     for value in values:
-        while True:
-            try:
-                sigcffi.sigqueue(os.getpid(), signum, value)
-                break
-            except BlockingIOError:
-                os.sched_yield()
+        with_room(partial(sigcffi.sigqueue, os.getpid(), signum, value))
 
 
 def run_python(
     code: str, *args: str, flags: list[str] | None = None, **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run code in an interpreter of its own; its output is text, its wait status the caller's."""
+    """Run code in an interpreter of its own; its output is text, its wait status the caller's.
+
+    It is run when there is room for what it queues: see ``with_room``.
+    """
     options.setdefault("timeout", DEADLINE)
-    return subprocess.run(
-        [sys.executable, "-W", "error", *(flags or []), "-c", textwrap.dedent(code), *args],
-        capture_output=True,
-        text=True,
-        check=False,
-        **options,
-    )
+
+    def run() -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", *(flags or []), "-c", textwrap.dedent(code), *args],
+            capture_output=True,
+            text=True,
+            check=False,
+            **options,
+        )
+        if "BlockingIOError" in done.stderr:
+            raise BlockingIOError(done)
+        return done
+
+    return with_room(run)
 
 
 @contextmanager

@@ -5,22 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from stuck import child, ended
-from support import run_python, says, until
+from support import python_says, says
 
 import sigcffi as signal
-
-
-def output(code: str, flags: list[str] | None = None) -> str:
-    """Of code that must end well, as soon as the kernel has room for its timers."""
-    runs = []
-
-    def run() -> bool:
-        runs.append(run_python(code, flags=flags))
-        return "BlockingIOError" not in runs[-1].stderr
-
-    until(run, "room in the queue of signals")
-    assert runs[-1].returncode == 0, runs[-1]
-    return runs[-1].stdout
 
 
 def test_who_is_stuck_in_c_dies_with_a_traceback(foreign_path: Path) -> None:
@@ -60,7 +47,7 @@ def test_who_gets_to_run_is_not_killed() -> None:
             pass
         print("alive")
     """
-    assert output(code) == "over\nalive\n"
+    assert python_says(code) == "over\nalive\n"
 
 
 def test_a_child_goes_on_with_its_blocks() -> None:
@@ -84,7 +71,7 @@ def test_a_child_goes_on_with_its_blocks() -> None:
                 os._exit(7)
         print(os.waitpid(pid, 0)[1] == 7 << 8)
     """
-    assert output(code) == "True\n"
+    assert python_says(code) == "True\n"
 
 
 def test_a_child_of_another_thread_is_in_no_block() -> None:
@@ -121,7 +108,7 @@ def test_a_child_of_another_thread_is_in_no_block() -> None:
             thread.join()
         print(statuses == [7 << 8])
     """
-    assert output(code, flags=["-W", "ignore::DeprecationWarning"]) == "True\n"
+    assert python_says(code, flags=["-W", "ignore::DeprecationWarning"]) == "True\n"
 
 
 def test_another_signal_may_be_chosen_while_nothing_is_open() -> None:
@@ -148,7 +135,7 @@ def test_another_signal_may_be_chosen_while_nothing_is_open() -> None:
         signal.signal(signal.SIGRTMIN + 2, print)
         refused(lambda: signal.set_timeout_signal(signal.SIGRTMIN + 2), RuntimeError)
     """
-    assert output(code) == "True\n"
+    assert python_says(code) == "True\n"
 
 
 def test_a_program_that_ends_in_a_block_ends_as_always() -> None:
@@ -160,4 +147,4 @@ def test_a_program_that_ends_in_a_block_ends_as_always() -> None:
         with signal.timeout(60):
             sys.exit()
     """
-    assert output(code) == "the end\n"
+    assert python_says(code) == "the end\n"

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from support import disposition, join, python_says, run_python
+from support import disposition, join, python_says, queue, run_python
 
 import sigcffi as signal
 from sigcffi import SigInfo, sigaction, subscribe
@@ -140,7 +140,7 @@ def test_once_is_once(log: Log) -> None:
     subscription = subscribe(R, lambda info, frame: values.append(info.si_value), once=True)
     with signal.deferred():
         for number in (1, 2, 3):
-            signal.sigqueue(HERE, R, number)
+            queue(R, number)
     look()
     assert values == [1]
     assert subscription.closed

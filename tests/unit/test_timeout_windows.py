@@ -246,9 +246,7 @@ def test_another_handlers_exception_anywhere_leaves_nothing_that_strikes_later(
 
 
 @steps
-def test_what_was_left_by_an_exception_is_not_what_has_begun_anew(
-    step: int, clock: Clock
-) -> None:
+def test_what_was_left_by_an_exception_is_not_what_has_begun_anew(step: int, clock: Clock) -> None:
     def over() -> None:
         clock.struck = lambda: True
         _limits._expire(S, sys._getframe())
