@@ -144,6 +144,18 @@ def with_room(call: Callable[[], T]) -> T:
     return outcome[0]
 
 
+def in_time(run: Callable[[float], T | None]) -> T:
+    """The outcome of *run*, which gets a number of seconds, and returns None if these were over
+    before it had got to what it is about. How long that takes is for the machine to say: so it gets
+    twice as many then.
+    """
+    seconds = 0.1
+    while (outcome := run(seconds)) is None:
+        seconds *= 2
+        assert seconds < DEADLINE / 5, "it never gets there"
+    return outcome
+
+
 def join(thread: threading.Thread) -> None:
     """Until the kernel has no such thread either. One that Python has joined may still be ending,
     and take a signal for the process that the main thread blocks: with its default action.
