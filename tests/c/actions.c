@@ -202,8 +202,8 @@ static void a_process_may_fork_while_an_order_changes(void)
     pthread_t main_thread = pthread_self();
     sigset_t former = block(QUEUED);
     pthread_t provoking = start_thread(provoke_forks, &main_thread);
+    const pid_t parent = getpid(); /* before the first signal: its child goes on from there */
     restore(&former);
-    const pid_t parent = getpid();
     while (atomic_load(&handler_forks) < fork_count) {
         memset(records, 0, sizeof records);
         int64_t receiver = sigcffi_open_receiver(records, 16, sigcffi_bit(STANDARD), true);
