@@ -110,7 +110,7 @@ class DeadMansSwitch:
 
 
 def kill_after(seconds: Number) -> DeadMansSwitch:
-    """End the process in *seconds* (int or float, more than 0) from now, unless that is put off
+    """End the process in *seconds* (a real number, more than 0) from now, unless that is put off
     with ``pet()`` or cancelled: for programs that must not hang.
 
     It is done in C, by a thread that needs nothing of Python: the process dies of SIGABRT (with a
@@ -121,7 +121,8 @@ def kill_after(seconds: Number) -> DeadMansSwitch:
 
     The clock is the monotonic one: time during which the machine sleeps does not count, time during
     which the process is stopped does. The switch stays on until it is cancelled, whether or not
-    somebody keeps it; in a forked child it is cancelled.
+    somebody keeps it; in a forked child it is cancelled. (Newer interpreters warn of a fork in a
+    process with threads, and that thread is one.)
 
     Raises ValueError for a time that is not positive and for NaN, OverflowError if it is too large,
     TypeError if it is not a number. Any thread may call it.
@@ -131,12 +132,12 @@ def kill_after(seconds: Number) -> DeadMansSwitch:
 
 def _show_tracebacks() -> None:
     import faulthandler
-    from contextlib import suppress
 
     if not faulthandler.is_enabled():
-        # sys.stderr is None, or no file
-        with suppress(AttributeError, OSError, RuntimeError, ValueError):
+        try:  # noqa: SIM105  contextlib is imported, and the memory may be used up
             faulthandler.enable()
+        except (AttributeError, OSError, RuntimeError, ValueError):
+            pass  # sys.stderr is None, or no file
 
 
 def _cancel_in_child() -> None:

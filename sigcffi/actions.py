@@ -82,7 +82,7 @@ class Flag(Attachment):
         self._value[0] = 0
 
     def wait(self, timeout: Number | None = None) -> bool:
-        """Sleep until it is set, or was closed, for at most *timeout* seconds (int or float; None:
+        """Sleep until it is set, or was closed, for at most *timeout* seconds (a number; None:
         for ever); whether it is set.
 
         ValueError for a negative timeout or NaN, OverflowError if it is too large, TypeError if it

@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import threading
 import time
@@ -19,6 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import pytest
+
 import sigcffi
 from sigcffi import _limits
 from sigcffi._sigcffi import ffi, lib
@@ -26,7 +29,32 @@ from sigcffi._sigcffi import ffi, lib
 T = TypeVar("T")
 
 PYPY = sys.implementation.name == "pypy"
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 DEADLINE = 60.0  # seconds after which something that should happen is taken to have failed
+
+
+def _handlers_nest() -> bool:
+    """Whether the interpreter runs a handler while another one runs. PyPy 8 does not: not in a
+    child that was forked in a handler either, and Ctrl-C waits for the handler's end.
+    """
+    order: list[str] = []
+
+    def outer(signum: int, frame: object) -> None:
+        signal.signal(signal.SIGUSR1, lambda signum, frame: order.append("inner"))
+        os.kill(os.getpid(), signal.SIGUSR1)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        order.append("outer")
+
+    former = signal.signal(signal.SIGUSR1, outer)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    signal.signal(signal.SIGUSR1, former)
+    return order == ["inner", "outer"]
+
+
+nested_handlers = pytest.mark.skipif(
+    not _handlers_nest(), reason="this interpreter runs no handler inside another one"
+)
 
 
 class Kernel(NamedTuple):
@@ -175,6 +203,11 @@ def in_system_call(tid: int, number: int) -> bool:
     """Whether a thread of this process waits in one particular system call."""
     with open(f"/proc/self/task/{tid}/syscall", "rb") as line:
         return line.read().split()[0] == str(number).encode()
+
+
+def child_that_exits_with(status: int) -> subprocess.Popen[bytes]:
+    """Not by os.fork, which warns where there are threads, and other tests have left one of C's."""
+    return subprocess.Popen(["/bin/sh", "-c", f"exit {status}"])
 
 
 def readable(fd: int, timeout: float = DEADLINE) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import support
-from support import PYPY, join, python_says, readable, run_python
+from support import PYPY, join, nested_handlers, python_says, readable, run_python
 
 import sigcffi as signal
 from sigcffi import SigInfo, sigaction, subscribe
@@ -143,6 +143,7 @@ def test_later_exceptions_are_shown_where_no_hook_is_set() -> None:
     assert "ValueError: 2" in done.stderr
 
 
+@nested_handlers
 def test_keyboardinterrupt_reaches_the_handler_that_it_interrupts() -> None:
     code = """
         import os
@@ -335,6 +336,7 @@ def test_a_fork_within_a_handler_leaves_the_rest_to_the_parent() -> None:
     assert python_says(code) == "[0, 1, 2, 3, 4]\n"
 
 
+@nested_handlers
 def test_a_child_of_another_thread_starts_at_rest_while_a_handler_runs_in_the_parent() -> None:
     code = """
         import os, threading
