@@ -32,7 +32,7 @@ from sigcffi._arguments import nanoseconds
 from sigcffi._dead_man import unwatch, watch
 from sigcffi._ffi import lib, words
 from sigcffi._handlers import getsignal, signal
-from sigcffi._places import Place, is_jumping
+from sigcffi._places import Place
 from sigcffi._timers import Timer
 from sigcffi._unwinding import opens_block
 
@@ -264,7 +264,7 @@ def look_at_the_clock(now: int) -> None:
 def _expire(signum: int, frame: FrameType | None) -> None:
     """The timer has expired. The interpreter calls this."""
     now = monotonic_ns()
-    if frame is None or _is_machinery(frame) or is_jumping(frame):
+    if frame is None or _is_machinery(frame):
         _arm(now + _SOON)
         return
     look_at_the_clock(now)

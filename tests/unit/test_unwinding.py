@@ -1,27 +1,22 @@
 """``reaches`` and its like, against the interpreter: an exception is raised at every bytecode, and
 it is seen whether the end of each open block got to know.
 
-The offset that goes with a bytecode is what a signal's handler would find in ``f_lasti``: on
-CPython from 3.11 on and on PyPy that of the bytecode which the exception strikes; on earlier ones
-that of the bytecode before it, and where an exception has just been sent to its handler there is no
-telling.
+The offset that goes with a bytecode is what a signal's handler would find in ``f_lasti``: that of
+the bytecode which the exception strikes.
 """
 
 from __future__ import annotations
 
 import sys
 import types
+import warnings
 from contextlib import suppress
-from opcode import opname
 from typing import Any, Callable
 
 import pytest
-from support import PYPY
 from tracing import Tracing
 
 from sigcffi._unwinding import opens_block, passes_by, reaches
-
-LAST = not PYPY and sys.version_info < (3, 11)  # what f_lasti is: the last, or the next
 
 
 class Marker(BaseException):
@@ -314,9 +309,7 @@ def imports_and_deletes():
         del x[0], a
         x[0] += 1
         return f"{x} {b!r:>5}"
-"""
 
-SOURCE_STAR = """
 def groups():
     with Block():
         try:
@@ -330,9 +323,7 @@ def groups():
         finally:
             x = 3
     return x
-"""
 
-SOURCE_MATCH = """
 def matches():
     with Block():
         match [1, 2]:
@@ -345,13 +336,10 @@ def matches():
 
 
 def corpus() -> list[Callable[[], Any]]:
-    source = SOURCE
-    if sys.version_info >= (3, 10):
-        source += SOURCE_MATCH
-    if sys.version_info >= (3, 11):
-        source += SOURCE_STAR
     names: dict[str, Any] = {"Block": Block}
-    exec(source, names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # "return" in "finally", from 3.14 on
+        exec(SOURCE, names)
     return [each for each in names.values() if isinstance(each, types.FunctionType)]
 
 
@@ -374,22 +362,12 @@ class Raising:
     def __init__(self, at: int) -> None:
         self.at = at
         self.count = 0
-        self.previous: int | None = None
         self.said: list[tuple[Block, bool]] = []
 
     def __call__(self, frame: types.FrameType, event: str) -> None:
-        if event == "exception":
-            self.previous = None
-            return
-        code = frame.f_code
-        here = self.previous if LAST else frame.f_lasti
-        # Who raises again causes no event.
-        raises = opname[code.co_code[frame.f_lasti]] in ("RAISE_VARARGS", "RERAISE")
-        self.previous = None if raises else frame.f_lasti
-        self.count += 1
-        if self.count == self.at:
-            if here is not None:
-                self.look(code, here)
+        self.count += event == "opcode"
+        if event == "opcode" and self.count == self.at:
+            self.look(frame.f_code, frame.f_lasti)
             raise Marker
 
     def look(self, code: types.CodeType, here: int) -> None:
