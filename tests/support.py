@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -171,6 +172,18 @@ def with_room(call: Callable[[], T]) -> T:
     return outcome[0]
 
 
+def in_time(run: Callable[[float], T | None]) -> T:
+    """The outcome of *run*, which gets a number of seconds, and returns None if these were over
+    before it had got to what it is about. How long that takes is for the machine to say: so it gets
+    twice as many then.
+    """
+    seconds = 0.1
+    while (outcome := run(seconds)) is None:
+        seconds *= 2
+        assert seconds < DEADLINE / 5, "it never gets there"
+    return outcome
+
+
 def join(thread: threading.Thread) -> None:
     """Until the kernel has no such thread either. One that Python has joined may still be ending,
     and take a signal for the process that the main thread blocks: with its default action.
@@ -202,30 +215,33 @@ def readable(fd: int, timeout: float = DEADLINE) -> bool:
 
 
 def queue(signum: int, *values: int) -> None:
-    """Queue values to this process. All processes of a user share one queue, which others may have
-    filled for the moment.
-    """
+    """Queue values to this process."""
     for value in values:
-        while True:
-            try:
-                sigcffi.sigqueue(os.getpid(), signum, value)
-                break
-            except BlockingIOError:
-                os.sched_yield()
+        with_room(partial(sigcffi.sigqueue, os.getpid(), signum, value))
 
 
 def run_python(
     code: str, *args: str, flags: list[str] | None = None, **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run code in an interpreter of its own; its output is text, its wait status the caller's."""
+    """Run code in an interpreter of its own; its output is text, its wait status the caller's.
+
+    It is run when there is room for what it queues: see ``with_room``.
+    """
     options.setdefault("timeout", DEADLINE)
-    return subprocess.run(
-        [sys.executable, "-W", "error", *(flags or []), "-c", textwrap.dedent(code), *args],
-        capture_output=True,
-        text=True,
-        check=False,
-        **options,
-    )
+
+    def run() -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", *(flags or []), "-c", textwrap.dedent(code), *args],
+            capture_output=True,
+            text=True,
+            check=False,
+            **options,
+        )
+        if "BlockingIOError" in done.stderr:
+            raise BlockingIOError(done)
+        return done
+
+    return with_room(run)
 
 
 @contextmanager

@@ -51,6 +51,13 @@ static bool is_trampoline(const struct sigaction *action)
     return sigcffi_handler_of(action) == (uintptr_t)sigcffi_trampoline;
 }
 
+static int classify(uintptr_t handler)
+{
+    if (handler == (uintptr_t)SIG_DFL) return SIGCFFI_DEFAULT;
+    if (handler == (uintptr_t)SIG_IGN) return SIGCFFI_IGNORED;
+    return handler == atomic_load(&state.interpreter) ? SIGCFFI_PYTHON : SIGCFFI_FOREIGN;
+}
+
 /* What the kernel must keep doing for the base while the trampoline stands in its place. */
 static const int kept_flags = SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT;
 
@@ -134,7 +141,8 @@ static int put_on_top(int signum, const struct sigaction *under, int flags, stru
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (under->sa_flags & kept_flags) | flags;
     /* What interrupts no system call by itself shall not do so because of what stands on it. */
     if (!sigcffi_is_function(sigcffi_handler_of(under)) &&
-        !(atomic_load(&channel.attached) & sigcffi_bit(signum)))
+        !(atomic_load(&channel.attached) & sigcffi_bit(signum)) &&
+        !(signum == SIGURG && sigcffi_wants_pokes()))
         ours.sa_flags |= SA_RESTART;
     /* Children of a process that ignores SIGCHLD leave no zombies; they must not start to. */
     if (signum == SIGCHLD && sigcffi_handler_of(under) == (uintptr_t)SIG_IGN)
@@ -146,6 +154,12 @@ static int put_on_top(int signum, const struct sigaction *under, int flags, stru
     set_base(signum, under);
     if (sigaction(signum, &ours, found) != 0) return -errno;
     sigcffi_quiet(sigcffi_bit(signum), 0);
+    /* Each time: somebody may have put something in the place of what takes the pokes. */
+    if (signum != SIGURG && sigcffi_wants_pokes() &&
+        classify(sigcffi_handler_of(under)) == SIGCFFI_PYTHON) {
+        sigcffi_prepare_pokes();
+        sigcffi_keep_interposed(SIGURG);
+    }
     return 0;
 }
 
@@ -172,13 +186,6 @@ static int look(int signum, struct sigaction *now)
         if (sigaction(signum, NULL, now) != 0) return -errno;
     } while ((stops & SIGCFFI_STOPPING) == (uint32_t)signum || atomic_load(&state.stops) != stops);
     return 0;
-}
-
-static int classify(uintptr_t handler)
-{
-    if (handler == (uintptr_t)SIG_DFL) return SIGCFFI_DEFAULT;
-    if (handler == (uintptr_t)SIG_IGN) return SIGCFFI_IGNORED;
-    return handler == atomic_load(&state.interpreter) ? SIGCFFI_PYTHON : SIGCFFI_FOREIGN;
 }
 
 /* What the kernel does with `signum`, seen through the trampoline. */
@@ -242,6 +249,7 @@ static const struct sigaction *interpreters_action(int signum, int *result)
     known = now;
     atomic_store(&state.interpreter, sigcffi_handler_of(&known));
     sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
+    sigcffi_aim_pokes(false);
     return &known;
 }
 
@@ -509,6 +517,7 @@ static void after_fork_in_child(void)
         atomic_store(&channel.running, 0);
     }
     sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
+    sigcffi_aim_pokes(true);
     sigcffi_sections_after_fork();
     sigcffi_release_lock(); /* taken in the parent by the thread that this one is a copy of */
     pthread_sigmask(SIG_SETMASK, &mask_before_fork, NULL);

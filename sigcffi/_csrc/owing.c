@@ -196,7 +196,10 @@ static void trip(int signum, siginfo_t *info, void *context)
     atomic_store_explicit(&state.called, true, memory_order_relaxed);
     sigcffi_call(atomic_load_explicit(&state.interpreter, memory_order_relaxed), signum, info,
                  context);
-    if (!sigcffi_on_main_thread()) atomic_fetch_add(&channel.made[signum], 1);
+    if (sigcffi_on_main_thread())
+        sigcffi_poke_later(context);
+    else
+        atomic_fetch_add(&channel.made[signum], 1);
     if (atomic_load(&state.watched) & sigcffi_bit(signum))
         sigcffi_ask_for_notice(signum, info, context);
 }

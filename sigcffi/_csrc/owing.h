@@ -13,6 +13,13 @@ SIGCFFI_HIDDEN bool sigcffi_is_held(int signum);
 SIGCFFI_HIDDEN void sigcffi_settle(int signum, siginfo_t *info, void *context);
 SIGCFFI_HIDDEN void sigcffi_owe(int signum, siginfo_t *info, void *context);
 
+/* poking.c */
+SIGCFFI_HIDDEN void sigcffi_poke_later(void *context);
+SIGCFFI_HIDDEN bool sigcffi_poked(const siginfo_t *info, void *context);
+SIGCFFI_HIDDEN bool sigcffi_wants_pokes(void);
+SIGCFFI_HIDDEN void sigcffi_prepare_pokes(void);
+SIGCFFI_HIDDEN void sigcffi_aim_pokes(bool forked);
+
 /* handler context */
 static inline void sigcffi_call(uintptr_t handler, int signum, siginfo_t *info, void *context)
 {

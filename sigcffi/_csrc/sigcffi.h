@@ -89,6 +89,9 @@ int sigcffi_start(void);
 void sigcffi_set_main_thread(unsigned long ident, int tid);
 int sigcffi_is_main_thread(void);
 
+/* --- poking.c --- */
+void sigcffi_interpreter_spins(void);
+
 /* --- dispositions.c: dispositions --- */
 void sigcffi_quiet(uint64_t set, int on);
 int sigcffi_query(int signum);

@@ -76,6 +76,7 @@ static void call_foreign(uintptr_t handler, int signum, siginfo_t *info, void *c
 /* handler context */
 static void deliver(int signum, siginfo_t *info, void *context)
 {
+    if (sigcffi_poked(info, context)) return;
     if (sigcffi_is_note(signum, info)) {
         sigcffi_settle(signum, info, context);
         return;

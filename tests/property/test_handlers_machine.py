@@ -117,4 +117,4 @@ class Handlers(RuleBasedStateMachine):
 
 
 TestHandlers = Handlers.TestCase
-TestHandlers.settings = settings(max_examples=60, stateful_step_count=50)
+TestHandlers.settings = settings()  # of the profile; its own would be hypothesis's

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from oracle import Outcome
 from support import with_room
@@ -65,7 +65,6 @@ def model(seconds: float | int) -> int | type[BaseException]:
 @example(0.1)
 @example(9223372036)
 @example(9223372037)
-@settings(max_examples=500)
 def test_the_kernel_gets_the_time_rounded_up(timer: Any, interval: float | int) -> None:
     """Told by the interval, which the kernel gives back as it is while the timer runs."""
     timer.settime(0)

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from oracle import (
     Both,
@@ -81,7 +81,6 @@ def model(seconds: float | int) -> Fraction | type[BaseException]:
     return Fraction(microseconds, 10**6) if microseconds >= 0 else signal.ItimerError
 
 
-@settings(max_examples=500)
 @given(interval=numbers)
 @example(5e-324)
 @example(-1e-10)
@@ -107,7 +106,6 @@ def test_the_kernel_gets_the_time_of_the_model(interval: float | int) -> None:
         signal.setitimer(WHICH, 0)
 
 
-@settings(max_examples=500)
 @given(seconds=numbers)
 @example(5e-324)
 @example(1e-7)
@@ -133,7 +131,6 @@ def test_a_positive_time_arms_and_zero_disarms(seconds: float | int) -> None:
         assert interval == 3
 
 
-@settings(max_examples=500)
 @given(interval=anything)
 @example(True)
 @example(Decimal("1.5"))
@@ -164,7 +161,6 @@ def test_any_value_does_what_it_does_in_the_standard_module(interval: Any) -> No
         assert is_pypys_mistake("setitimer", (WHICH, 1000, interval))
 
 
-@settings(max_examples=500)
 @given(which=anything, seconds=st.sampled_from([0, 1000, -1]))
 def test_any_timer_is_known_or_refused_as_in_the_standard_module(which: Any, seconds: int) -> None:
     outcomes = []
@@ -178,7 +174,6 @@ def test_any_timer_is_known_or_refused_as_in_the_standard_module(which: Any, sec
         assert is_pypys_mistake("setitimer", (which, seconds)), outcomes
 
 
-@settings(max_examples=500)
 @given(seconds=anything)
 @example(2**31 - 1)
 @example(-(2**31))
@@ -194,13 +189,11 @@ def test_any_alarm_is_set_or_refused_as_in_the_standard_module(seconds: Any) -> 
 
 
 @pytest.mark.skipif(PYPY, reason="PyPy's standard module has no sigtimedwait")
-@settings(max_examples=200)
 @given(timeout=floats.filter(lambda value: not 0.001 < value < 9.3e9) | st.integers(-(2**70), 0))
 def test_any_timeout_of_sigtimedwait_is_taken_as_by_the_standard_module(timeout: Any) -> None:
     assert Outcome(signal.sigtimedwait, (), timeout) == Outcome(standard.sigtimedwait, (), timeout)
 
 
-@settings(max_examples=50)
 @given(
     st.sampled_from([signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF]),
     st.lists(st.tuples(st.integers(500, 1000), st.integers(0, 50)), min_size=1, max_size=5),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from support import DEADLINE, join, python_says
+from support import DEADLINE, join, python_says, with_room
 
 import sigcffi as signal
 from sigcffi._sigcffi import lib
@@ -72,7 +72,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def send(name: str) -> Send:
-    return getattr(signal, name)  # type: ignore[no-any-return]
+    return lambda *arguments: with_room(lambda: getattr(signal, name)(*arguments))
 
 
 @pytest.fixture
