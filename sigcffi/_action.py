@@ -18,15 +18,15 @@ from sigcffi._siginfo import SigInfo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from signal import Signals
     from types import FrameType
-    from typing import Any, Callable, Optional, SupportsIndex, Union
+    from typing import Any, SupportsIndex
 
     from sigcffi._registry import Handler
 
-    InfoHandler = Callable[[SigInfo, Optional[FrameType]], Any]
-    AnyHandler = Union[InfoHandler, Handler]
+    InfoHandler = Callable[[SigInfo, FrameType | None], Any]
+    AnyHandler = InfoHandler | Handler
 
 _FLAGS = {name: getattr(lib, name) for name in dir(lib) if name.startswith("SA_")}
 globals().update(_FLAGS)
@@ -53,7 +53,7 @@ class Action:
     frozenset. *flags* is a combination of:
 
     - ``SA_RESTART``: the kernel restarts system calls that the signal interrupts;
-    - ``SA_NODEFER``: the signal itself does not wait while its handler runs;
+    - ``SA_NODEFER``: the signal itself does not wait while its handler runs (on PyPy all do);
     - ``SA_RESETHAND``: before the handler runs, the signal gets its default action back;
     - ``SA_NOCLDSTOP``, ``SA_NOCLDWAIT``: for SIGCHLD, none for stopped children; no zombies;
     - ``SA_ONSTACK`` and ``SA_SIGINFO``, which are always on.

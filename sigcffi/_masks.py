@@ -14,7 +14,7 @@ import errno
 from _collections_abc import Set
 from signal import NSIG, Sigmasks, Signals
 
-from sigcffi._arguments import index, long
+from sigcffi._arguments import index
 from sigcffi._ffi import check, lib
 from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._names import member
@@ -42,7 +42,7 @@ def word_of(sigset: Iterable[SupportsIndex]) -> int:
     that the C library keeps for itself is left out, with a RuntimeWarning.
     """
     word = 0
-    for signum in map(long, sigset):
+    for signum in map(index, sigset):
         try:
             word |= _BITS[signum]
         except KeyError:

@@ -159,7 +159,7 @@ class Receiver:
         return sleep_until(self._take, sleep, timeout)  # type: ignore[no-any-return]
 
     def wait(self, timeout: Number | None = None) -> SigInfo | None:
-        """The next delivery: wait for it at most *timeout* seconds (int or float; None: for ever).
+        """The next delivery: wait for it at most *timeout* seconds (a number; None: for ever).
         None when the time is over.
 
         ValueError if the receiver is closed, before or meanwhile, and for a negative timeout or

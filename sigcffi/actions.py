@@ -24,7 +24,7 @@ from sigcffi._sleeping import sleep_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol, SupportsIndex, Union
+    from typing import Protocol, SupportsIndex, TypeAlias
 
     from sigcffi._arguments import Number
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
         def fileno(self) -> int: ...
 
-    FileDescriptorLike = Union[SupportsIndex, HasFileno]
-    When = Union["Flag", SupportsIndex, None]
+    FileDescriptorLike = SupportsIndex | HasFileno
+    When: TypeAlias = "Flag | SupportsIndex | None"
 
 __all__ = [
     *("Attachment", "Counter", "Default", "Exit", "Flag", "Forward", "Write"),
@@ -81,7 +81,7 @@ class Flag(Attachment):
         self._value[0] = 0
 
     def wait(self, timeout: Number | None = None) -> bool:
-        """Sleep until it is set, or was closed, for at most *timeout* seconds (int or float; None:
+        """Sleep until it is set, or was closed, for at most *timeout* seconds (a number; None:
         for ever); whether it is set.
 
         ValueError for a negative timeout or NaN, OverflowError if it is too large, TypeError if it

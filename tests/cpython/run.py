@@ -37,6 +37,10 @@ EXCEPTIONS: dict[str, str] = {
         "asserts that the __module__ of every function is 'signal', the name of the module replaced"
     ),
 }
+if sys.version_info >= (3, 15):
+    EXCEPTIONS["test.test_faulthandler.FaultHandlerTests.test_dump_ext_modules"] = (
+        "asserts that no extension module is loaded but the interpreter's own; cffi is one"
+    )
 
 
 class Part(NamedTuple):
@@ -328,9 +332,9 @@ class Report:
     def show(self) -> None:
         heads = ("tests", "unreplaced", "replaced", "skipped", "exceptions", "LOST", "time")
         rows = [heads, *self.rows]
-        widths = [max(map(len, column)) for column in zip(*rows)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for first, *rest in rows:
-            cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:])]
+            cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
             print("  ".join([first.ljust(widths[0]), *cells]))
         for note in self.notes:
             print("note:", note)
