@@ -3,12 +3,17 @@
 The job has its own deadline. A step that is too slow is given up, and the job goes on; when the
 job's time is over the step that runs then is given up with it, whatever it is doing and whatever
 exceptions it swallows. What has been done by then is written down all the same.
+
+    steps_with_deadlines.py [SECONDS]      for each step, 0.2 unless given
 """
 
 import contextlib
+import sys
 import time
 
 import sigcffi as signal
+
+STEP = float(sys.argv[1]) if sys.argv[1:] else 0.2
 
 
 def quick():
@@ -31,7 +36,7 @@ def run(steps, seconds):
         with signal.timeout(seconds) as job:
             for step in steps:
                 try:
-                    with signal.timeout(0.2, kill_after=30):
+                    with signal.timeout(STEP, kill_after=30):
                         results[step.__name__] = step()
                 except signal.TimedOut:  # the step's own; the job's goes past
                     results[step.__name__] = "given up"
@@ -44,7 +49,7 @@ def run(steps, seconds):
 
 for steps, seconds in [
     ([quick, stuck, stubborn], 60),
-    ([quick, *[stuck] * 1000], 1),
+    ([quick, *[stuck] * 1000], 5 * STEP),
 ]:
     for name, result in run(steps, seconds).items():
         print(f"{name}: {result}")

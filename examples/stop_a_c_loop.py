@@ -32,9 +32,9 @@ with tempfile.TemporaryDirectory() as folder:
 leibniz.argtypes = [ctypes.c_void_p]
 leibniz.restype = ctypes.c_double
 
-# A timer here; Ctrl-C is SIGINT.
-with actions.flag(signal.SIGALRM) as stop:
-    signal.setitimer(signal.ITIMER_REAL, 0.2)
+# A timer of the processor's time here; Ctrl-C is SIGINT.
+with actions.flag(signal.SIGVTALRM) as stop:
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.2)
     print("Adding up pi until a signal comes ...")
     pi = leibniz(stop.address)
     print(f"Stopped: {bool(stop)}. It is about {pi:.2f}.")

@@ -14,6 +14,7 @@ from signal import SIG_DFL, SIG_IGN
 from sigcffi._arguments import index
 from sigcffi._ffi import lib
 from sigcffi._masks import members, word_of
+from sigcffi._siginfo import SigInfo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from typing import Any, SupportsIndex
 
     from sigcffi._registry import Handler
-    from sigcffi._siginfo import SigInfo
 
     InfoHandler = Callable[[SigInfo, FrameType | None], Any]
     AnyHandler = InfoHandler | Handler
@@ -53,7 +53,7 @@ class Action:
     frozenset. *flags* is a combination of:
 
     - ``SA_RESTART``: the kernel restarts system calls that the signal interrupts;
-    - ``SA_NODEFER``: the signal itself does not wait while its handler runs;
+    - ``SA_NODEFER``: the signal itself does not wait while its handler runs (on PyPy all do);
     - ``SA_RESETHAND``: before the handler runs, the signal gets its default action back;
     - ``SA_NOCLDSTOP``, ``SA_NOCLDWAIT``: for SIGCHLD, none for stopped children; no zombies;
     - ``SA_ONSTACK`` and ``SA_SIGINFO``, which are always on.
@@ -125,8 +125,6 @@ class Action:
         """Call the handler as the interpreter would call one: an Action that takes the place of a
         handler, in ``signal.signal(signum, action)`` or a chain, does what it says.
         """
-        from sigcffi._siginfo import SigInfo
-
         if not callable(self._handler):
             raise TypeError("this action has no handler that Python could call")
         return self._handler(SigInfo(signum, None) if self._takes_info else signum, frame)

@@ -1,11 +1,12 @@
 """What counts as a number.
 
-Law: arguments are taken as the standard module of the running interpreter takes them, and turned
-into exact integers here, before anything else is looked at. Knows nothing of C; whether an integer
-fits its C type is checked by the call that takes it (OverflowError).
+Law: arguments are taken as the standard module takes them, and turned into exact integers here,
+before anything else is looked at. Knows nothing of C; whether an integer fits its C type is checked
+by the call that takes it (OverflowError).
 
-CPython asks an object for ``__index__``. CPython 3.9 and PyPy fall back on ``__int__``, but not for
-a float; CPython 3.9 warns that this will end. For a time, PyPy goes by ``__float__`` first.
+An integer is what has ``__index__``, and on PyPy, whose own module takes it, what has ``__int__``
+and is not a float. A time is any real number, on every version as in CPython 3.15: what has
+``__index__`` is exact, all else is asked for ``__float__``.
 """
 
 from __future__ import annotations
@@ -20,38 +21,20 @@ if TYPE_CHECKING:
 
     Number = SupportsIndex | SupportsFloat
 
-__all__ = ["index", "long", "nanoseconds", "signal_number"]
+__all__ = ["index", "nanoseconds", "signal_number"]
 
-_PYPY = sys.implementation.name == "pypy"
-
-if sys.version_info >= (3, 10) and not _PYPY:
-    index = long = operator.index
+if sys.implementation.name == "cpython":
+    index = operator.index
 else:
-
-    def long(value: SupportsIndex, /) -> int:
-        """As ``index``, and on CPython 3.9 a float, too: so it took the members of a set."""
-        try:
-            return operator.index(value)
-        except TypeError:
-            if not hasattr(type(value), "__int__") or (_PYPY and isinstance(value, float)):
-                raise
-        number = int(value)
-        if not _PYPY:
-            import warnings
-
-            warnings.warn(
-                f"an integer is required (got type {type(value).__name__}): "
-                "implicit conversion using __int__ is deprecated",
-                DeprecationWarning,
-                stacklevel=3,
-            )
-        return number
 
     def index(value: SupportsIndex, /) -> int:
         """An exact int from whatever the interpreter takes for one; TypeError for the rest."""
-        if isinstance(value, float):
-            raise TypeError("integer argument expected, got float")
-        return long(value)
+        try:
+            return operator.index(value)
+        except TypeError:
+            if isinstance(value, float) or not hasattr(type(value), "__int__"):
+                raise
+        return int(value)
 
 
 def signal_number(value: SupportsIndex, /) -> int:
@@ -65,13 +48,26 @@ def signal_number(value: SupportsIndex, /) -> int:
 
 
 def nanoseconds(seconds: Number, /) -> int:
-    """A time in seconds as whole nanoseconds, rounded up.
+    """A time in seconds as whole nanoseconds, rounded up: an integer exactly, all else as a float.
 
-    ValueError for NaN, OverflowError for an infinity, TypeError for what is not a number.
+    ValueError for NaN, OverflowError for an infinity, TypeError for what is not a real number, and
+    whatever the number itself raises.
     """
-    if isinstance(seconds, float) or (
-        _PYPY and hasattr(type(seconds), "__float__") and not isinstance(seconds, int)
-    ):
-        # The product is rounded to a float and then up: a tiny positive time stays positive.
-        return (float(seconds) * 1e9).__ceil__()  # importing math takes as long as all of this
-    return index(seconds) * 1_000_000_000  # type: ignore[arg-type]
+    if type(seconds) is int:
+        return seconds * 1_000_000_000
+    if type(seconds) is not float:
+        return nanoseconds(_exactly(seconds))
+    # The product is rounded to a float and then up: a tiny positive time stays positive.
+    return (seconds * 1e9).__ceil__()  # importing math takes as long as all of this
+
+
+def _exactly(number: Number) -> int | float:
+    """A real number as an object of int or float itself: what a subclass says of itself in other
+    methods does not count.
+    """
+    kind = type(number)
+    if hasattr(kind, "__index__"):
+        return int.__pos__(operator.index(number))  # type: ignore[arg-type]
+    if not hasattr(kind, "__float__"):  # which str has not, although float() takes it
+        raise TypeError(f"must be real number, not {kind.__name__}")
+    return float.__pos__(number if isinstance(number, float) else float(number))

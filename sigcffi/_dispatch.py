@@ -1,7 +1,7 @@
 """The dispatcher: from the ring to the handlers, in the order of arrival.
 
-Law: the only reader of the main channel; runs in the main thread only. The interpreter calls
-``dispatch`` in the place of a handler, for every signal that has an entry in the registry, and that
+Law: the only reader of the main channel; runs in the main thread only, which alone touches what is
+kept here, but for ``account``, which tells what it sees. The interpreter calls ``dispatch`` in the place of a handler, for every signal that has an entry in the registry, and that
 call says no more than "look": it hands over all that is there. An exception may strike between any
 two bytecodes, so a delivery moves in single steps that no bytecode divides: it is consumed in the
 ring after it is in ``_waiting``, and leaves that by the step behind its last handler's call. What an
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["account", "dispatch", "entries", "expect", "take_back"]
 
+# By signal. The main thread alone changes it; any thread may look an entry up.
 entries: dict[int, Entry] = {}
 
 TAIL = lib.SIGCFFI_WORD_TAIL
@@ -343,10 +344,8 @@ def _keep(first: BaseException | None, error: BaseException, call: object) -> Ba
 def _report(error: BaseException, call: object) -> None:
     """Say that an exception of *call* goes nowhere."""
     if sys.unraisablehook is sys.__unraisablehook__:  # which takes an object of its own only
-        import traceback
-
         print(f"Exception ignored in: {call!r}", file=sys.stderr)
-        traceback.print_exception(type(error), error, error.__traceback__)
+        sys.__excepthook__(type(error), error, error.__traceback__)
     else:
         sys.unraisablehook(
             SimpleNamespace(

@@ -32,9 +32,9 @@ from sigcffi._arguments import nanoseconds
 from sigcffi._dead_man import unwatch, watch
 from sigcffi._ffi import lib, words
 from sigcffi._handlers import getsignal, signal
-from sigcffi._places import Place, is_jumping
+from sigcffi._places import Place
 from sigcffi._timers import Timer
-from sigcffi._unwinding import opens_block
+from sigcffi._unwinding import UNDERSTOOD, opens_block
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,14 +57,14 @@ _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
 # Modules that run a block's beginning or end, which an exception must not meet.
 _MACHINERY = (
     *(__name__, "sigcffi._timeouts", "sigcffi._places", "sigcffi._unwinding"),
-    *("sigcffi._dead_man", "sigcffi._timers", "contextlib", "heapq"),
+    *("sigcffi._dead_man", "sigcffi._changing", "sigcffi._timers", "contextlib", "heapq"),
 )
 
 
 class _Position:
     """What there is one of. An object: its slots are found faster than globals."""
 
-    __slots__ = ("armed", "dead", "opened", "signum", "thread", "timer")
+    __slots__ = ("armed", "dead", "opened", "signum", "thread", "timer", "warned")
 
     def __init__(self) -> None:
         self.armed = NEVER  # the timer expires then or before, and from then on at an interval
@@ -73,6 +73,7 @@ class _Position:
         self.signum = int(SIGRTMAX) - 1
         self.opened = 0  # how many blocks have begun
         self.dead = 0  # entries of the heap that are no block's any more
+        self.warned = UNDERSTOOD
 
 
 at = _Position()
@@ -234,6 +235,16 @@ def require_main_thread() -> None:
     thread = get_ident()
     if words[_MAIN_THREAD] != thread:
         raise ValueError("timeout only works in main thread of the main interpreter")
+    if not at.warned:
+        import warnings
+
+        warnings.warn(
+            "the exception tables of this Python are not those that sigcffi knows: the interruption "
+            "of a timeout may come out beside its block",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        at.warned = True
     at.thread = thread
 
 
@@ -264,7 +275,7 @@ def look_at_the_clock(now: int) -> None:
 def _expire(signum: int, frame: FrameType | None) -> None:
     """The timer has expired. The interpreter calls this."""
     now = monotonic_ns()
-    if frame is None or _is_machinery(frame) or is_jumping(frame):
+    if frame is None or _is_machinery(frame):
         _arm(now + _SOON)
         return
     look_at_the_clock(now)

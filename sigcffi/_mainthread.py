@@ -34,6 +34,8 @@ def _announce() -> None:
     if known == -errno.EALREADY:
         return
     atexit.register(_let_go)
+    if "t" in sys.abiflags:
+        lib.sigcffi_interpreter_spins()
     if not check(known):
         import threading  # rarely needed, and slow to import
 

@@ -10,7 +10,6 @@ Source: "with" in the reference of the language; f_lasti in the documentation of
 from __future__ import annotations
 
 import sys
-from opcode import opname
 
 from sigcffi._unwinding import opens_block, passes_by, reaches
 
@@ -18,14 +17,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["ASYNCHRONOUS", "GENERATOR", "Place", "is_jumping"]
+__all__ = ["ASYNCHRONOUS", "GENERATOR", "Place"]
 
 GENERATOR = 0x20  # CO_* of the module inspect
 ASYNCHRONOUS = 0x80 | 0x100 | 0x200
 _UNUSUAL = GENERATOR | ASYNCHRONOUS
-# Before CPython 3.11 handlers of signals may run between a bytecode that raises and the one that
-# its exception is sent to. PyPy tells where it has got to.
-_JUMPS_UNSEEN = sys.version_info < (3, 11) and sys.implementation.name != "pypy"
 
 
 class Place:
@@ -138,16 +134,3 @@ def _enters_for(frame: FrameType, back: FrameType) -> bool:
         frame.f_globals.get("__name__"),
         code.co_flags & GENERATOR and back.f_globals.get("__name__"),
     )
-
-
-def is_jumping(frame: FrameType) -> bool:
-    """Whether the bytecode that *frame* is at has raised: what comes next is not what follows it,
-    but a handler, which may be the end of a block.
-    """
-    if not _JUMPS_UNSEEN:
-        return False
-    if opname[frame.f_code.co_code[frame.f_lasti]] in ("RAISE_VARARGS", "RERAISE"):
-        return True
-    handled = sys.exc_info()[1]
-    trace = None if handled is None else handled.__traceback__
-    return trace is not None and trace.tb_frame is frame and trace.tb_lasti == frame.f_lasti

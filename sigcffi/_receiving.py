@@ -159,7 +159,7 @@ class Receiver:
         return sleep_until(self._take, sleep, timeout)  # type: ignore[no-any-return]
 
     def wait(self, timeout: Number | None = None) -> SigInfo | None:
-        """The next delivery: wait for it at most *timeout* seconds (int or float; None: for ever).
+        """The next delivery: wait for it at most *timeout* seconds (a number; None: for ever).
         None when the time is over.
 
         ValueError if the receiver is closed, before or meanwhile, and for a negative timeout or
@@ -235,7 +235,7 @@ class Receiver:
             return
         found = self._take_all()  # another thread may be closing it, too
         if not isinstance(found, _Closed):
-            self.unread += found
+            self.unread.extend(found)  # of several threads that are closing it, each its own
         if dropped := lib.sigcffi_receiver_dropped(handle):  # 0 if another thread has closed it
             self._dropped = dropped
         lib.sigcffi_close_receiver(handle)

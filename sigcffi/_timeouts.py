@@ -68,7 +68,8 @@ class timeout(Limit):
     When the time is over a ``TimeoutInterrupt``, which is no Exception, is raised in the block, and
     at the block's end it becomes a ``TimedOut``, which is a TimeoutError. A block whose time is
     over at its end raises ``TimedOut`` also if it got that far; another exception that leaves it
-    then is left alone. With 0 or a negative time it is over at once. Blocks nest to any depth; of
+    then is left alone, and in an ExceptionGroup with others ``TimedOut`` takes the interruption's
+    place. With 0 or a negative time it is over at once. Blocks nest to any depth; of
     several whose time is over the outermost is interrupted. If the interruption is swallowed in the
     block it is raised anew, as long as the block lasts.
 
@@ -150,6 +151,10 @@ class timeout(Limit):
                 arm_for_next(now + AGAIN)  # it would expire again soon
             if error is None:
                 raise self._timed_out()
+            if isinstance(error, BaseExceptionGroup):
+                mine, others = error.split(self._interrupts)
+                if mine is not None and others is not None:
+                    raise error.derive([self._timed_out(), *others.exceptions]) from error
             if self._comes_from_it(error):
                 raise self._timed_out() from error
 
@@ -163,6 +168,11 @@ class timeout(Limit):
         return interrupt
 
     def _comes_from_it(self, error: BaseException) -> bool:
+        if isinstance(error, BaseExceptionGroup):
+            return error.subgroup(self._interrupts) is not None
+        return self._interrupts(error)
+
+    def _interrupts(self, error: BaseException) -> bool:
         return isinstance(error, TimeoutInterrupt) and error.timeout is self
 
     def _timed_out(self) -> TimedOut:

@@ -1,12 +1,15 @@
 """Where an exception would come out: ``reaches``.
 
-Law: pure; looks at bytecode and nothing else. It answers one question: would an exception raised at
-this point of a function reach the end of that ``with`` block? Who raises exceptions between any two
-bytecodes has to know, because the last bytecodes of a block, and all of what comes then, are not in
-it any more.
+Law: pure; looks at a code object and nothing else. All of it rests on one function, ``_catching``:
+which handlers see an exception that is raised at this offset of this code. The exception table of
+the code tells, for every interpreter. Who raises exceptions between any two bytecodes has to know,
+because the last bytecodes of a ``with`` block, and all of what comes then, are not in it any more.
 
-From CPython 3.11 on a table in the code object tells which bytecodes a handler is for. Before, and
-on PyPy, blocks are opened and closed by bytecodes, which are followed along every path.
+A block is known by its handler, the one that begins with ``WITH_EXCEPT_START``, and how it is
+opened is told by the table too: names of bytecodes that open blocks change with each year's
+interpreter. That the table means what is read here is checked once, by ``is_understood``.
+
+Offsets are those of ``f_lasti``: the bytecode that an exception strikes.
 
 Rejected: the module ``dis``. It would be imported when a signal comes, perhaps while the program is
 half-way through importing it.
@@ -17,62 +20,142 @@ Source: "Objects/exception_handling_notes.txt" of CPython; the module ``opcode``
 from __future__ import annotations
 
 import sys
-from opcode import EXTENDED_ARG, hasjabs, hasjrel, opname
+from opcode import EXTENDED_ARG, hasjrel, opmap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import CodeType
+    from collections.abc import Iterator
+    from types import CodeType, FrameType
+    from typing import Any, Callable
 
-__all__ = ["opens_block", "passes_by", "reaches"]
+    Region = tuple[int, int, int, int]  # begin, end and handler, as offsets; depth of the stack
 
-_PYPY = sys.implementation.name == "pypy"
+__all__ = ["UNDERSTOOD", "is_understood", "opens_block", "passes_by", "reaches"]
 
-_OPENING = ("SETUP_WITH", "BEFORE_WITH")
+_WITH_EXCEPT_START = opmap.get("WITH_EXCEPT_START")
 
-# By code and the offset at which a block begins: for which offsets it is.
-_known: dict[tuple[CodeType, int], Callable[[int], bool]] = {}
+# By exception table: a key of bytes keeps no code alive. Only the main thread asks.
+_known: dict[bytes, list[Region]] = {}
+
+UNDERSTOOD = True  # unless the end of this file finds otherwise
 
 
 def reaches(code: CodeType, begin: int, at: int) -> bool:
     """Whether an exception raised at the offset *at* would reach the end of the block that the
-    bytecode at *begin* opens, or if that opens none, of the innermost one around it: an
-    ExitStack's, perhaps. True if there is none: who has entered by hand sees to it himself.
+    call at *begin* opens, or if that opens none, of the innermost one around it: an ExitStack's,
+    perhaps. True if there is none: who has entered by hand sees to it himself. True, too, if tables
+    are not understood: nobody knows, and a block whose time is over is to be interrupted.
     """
-    return _inside(code, begin)(at)
-
-
-def _inside(code: CodeType, begin: int) -> Callable[[int], bool]:
-    inside = _known.get((code, begin))
-    if inside is None:
-        if len(_known) >= 256:
-            _known.clear()
-        inside = _find(code, begin) if opens_block(code, begin) else _find_around(code, begin)
-        _known[code, begin] = inside
-    return inside
-
-
-def _find_around(code: CodeType, at: int) -> Callable[[int], bool]:
-    for begin in range(at - 2, -1, -2):
-        if opens_block(code, begin):
-            inside = _find(code, begin)
-            if inside(at):
-                return inside
-    return lambda at: True
+    end = _end_of(code, begin)
+    return end is None or end in _catching(code, at)
 
 
 def passes_by(code: CodeType, begin: int, at: int) -> bool:
-    """Whether the bytecode at *at* is in the block that the one at *begin* opens, and an exception
-    raised there leaves the function all the same: CPython 3.13 forgets the handlers for the jump
-    back to the beginning of ``while condition:``, and of some ``for`` loops.
+    """Whether the bytecode at *at* is in that block, and an exception raised there leaves the
+    function all the same: CPython 3.13 forgets the handlers for the jump back to the beginning of
+    ``while condition:``, and of some ``for`` loops.
     """
-    if sys.version_info < (3, 13) or not opens_block(code, begin):
+    bytecode = code.co_code
+    if bytecode[at] not in hasjrel:
         return False
-    if opname[code.co_code[at]] != "JUMP_BACKWARD":
-        return False
-    inside = _inside(code, begin)
-    target = at + 4 - 2 * _argument(code.co_code, at)
-    return not inside(at) and inside(at - 2) and inside(target)
+    end = _end_of(code, begin)
+    back = _behind(bytecode, at) - 2 * _argument(bytecode, at)
+    return (
+        end is not None
+        and end not in _catching(code, at)
+        and end in _catching(code, at - 2)
+        and end in _catching(code, back)
+    )
+
+
+def opens_block(code: CodeType, at: int) -> bool:
+    """Whether the call at this offset is that of ``__enter__`` by a ``with`` statement."""
+    return _opened(code, at) is not None
+
+
+# ---- The table ----
+
+
+def _catching(code: CodeType, at: int) -> Iterator[int]:
+    """The handlers that an exception raised at the offset *at* comes to if each raises it again,
+    from the innermost on: a handler may itself be in the region of another.
+    """
+    regions = _regions(code)
+    for _ in regions:
+        region = _innermost(regions, at)
+        if region is None:
+            return
+        at = region[2]
+        yield at
+
+
+def _end_of(code: CodeType, begin: int) -> int | None:
+    """The handler of the block that the call at *begin* opens, or else is in."""
+    if not UNDERSTOOD:
+        return None
+    opened = _opened(code, begin)
+    if opened is not None:
+        return opened
+    return next((each for each in _catching(code, begin) if _is_end(code, each)), None)
+
+
+def _opened(code: CodeType, at: int) -> int | None:
+    """The handler of the block that the call at *at* opens: the region of a ``with`` begins
+    directly behind the call of ``__enter__``, and deeper in the stack, where ``__exit__`` lies.
+    """
+    regions = _regions(code)
+    behind = _behind(code.co_code, at)
+    region = _innermost(regions, behind)
+    if region is None or region[0] != behind or not _is_end(code, region[2]):
+        return None
+    around = _innermost(regions, at)
+    return region[2] if around is None or around[3] < region[3] else None
+
+
+def _is_end(code: CodeType, handler: int) -> bool:
+    """Whether this handler begins by telling an ``__exit__`` of the exception."""
+    bytecode = code.co_code
+    return handler + 2 < len(bytecode) and bytecode[handler + 2] == _WITH_EXCEPT_START
+
+
+def _innermost(regions: list[Region], at: int) -> Region | None:
+    return next((each for each in regions if each[0] <= at < each[1]), None)
+
+
+def _regions(code: CodeType) -> list[Region]:
+    """As they stand in the table: of one offset there is one at most."""
+    table = code.co_exceptiontable
+    regions = _known.get(table)
+    if regions is None:
+        if len(_known) >= 256:
+            _known.clear()
+        numbers = _numbers(table)
+        regions = [
+            (2 * begin, 2 * (begin + length), 2 * handler, depth >> 1)
+            for begin, length, handler, depth in zip(numbers, numbers, numbers, numbers)
+        ]
+        _known[table] = regions
+    return regions
+
+
+def _numbers(table: bytes) -> Iterator[int]:
+    value = 0
+    for byte in table:
+        value = value << 6 | byte & 63
+        if not byte & 64:
+            yield value
+            value = 0
+
+
+# ---- Bytecode ----
+
+
+def _behind(bytecode: bytes, at: int) -> int:
+    """The offset of the next instruction; zeros stand for caches."""
+    at += 2
+    while at < len(bytecode) and bytecode[at] == 0:
+        at += 2
+    return at
 
 
 def _argument(bytecode: bytes, at: int) -> int:
@@ -85,82 +168,60 @@ def _argument(bytecode: bytes, at: int) -> int:
     return argument
 
 
-def opens_block(code: CodeType, at: int) -> bool:
-    """Whether the bytecode at this offset opens a ``with`` block."""
-    return opname[code.co_code[at]] in _OPENING
+# ---- Whether that is so ----
 
 
-if sys.version_info >= (3, 11) and not _PYPY:
+class _Witness:
+    """Of ``with`` blocks of our own: whether what is said of them is what is known of them."""
 
-    def _regions(table: bytes) -> Iterator[tuple[int, int, int]]:
-        """Begin, end and handler of each region, as offsets."""
+    def __init__(self) -> None:
+        self.agrees = True
 
-        def number(bytes_: Iterator[int]) -> int:
-            byte = next(bytes_)
-            value = byte & 63
-            while byte & 64:
-                byte = next(bytes_)
-                value = value << 6 | byte & 63
-            return value
+    def __enter__(self) -> None:
+        frame = sys._getframe(1)
+        self.begin = frame.f_lasti
+        self.hear(False, frame)
 
-        rest = iter(table)
-        while True:
-            try:
-                begin = number(rest)
-            except StopIteration:
-                return
-            length, handler, _ = number(rest), number(rest), number(rest)
-            yield 2 * begin, 2 * (begin + length), 2 * handler
+    def __exit__(self, *error: object) -> bool:
+        self.hear(False, sys._getframe(1))
+        return True
 
-    def _find(code: CodeType, begin: int) -> Callable[[int], bool]:
-        regions = list(_regions(code.co_exceptiontable))
+    def hear(self, inside: bool, frame: FrameType | None = None) -> bool:
+        frame = frame or sys._getframe(1)
+        code, at = frame.f_code, frame.f_lasti
+        self.agrees &= reaches(code, self.begin, at) is inside
+        self.agrees &= opens_block(code, at) is (at == self.begin)
+        return self.agrees
 
-        def handler(at: int) -> int | None:
-            return next((to for start, end, to in regions if start <= at < end), None)
 
-        wanted = handler(begin + 2)
+def _blocks(outer: _Witness, inner: _Witness) -> bool:
+    with outer:
+        outer.hear(True)
+        with inner:
+            outer.hear(True)
+            inner.hear(True)
+        outer.hear(True)
+        inner.hear(False)
+        with inner:
+            raise ValueError
+        try:
+            raise ValueError
+        except ValueError:
+            outer.hear(True)
+    outer.hear(False)
+    with outer, inner:
+        return inner.hear(True)
+    return False
 
-        def inside(at: int) -> bool:
-            # Handlers of inner blocks are themselves in regions of outer ones.
-            for _ in regions:
-                to = handler(at)
-                if to is None or to == wanted:
-                    return to is not None
-                at = to
-            return False
 
-        return inside
+def is_understood(blocks: Callable[[_Witness, _Witness], bool] = _blocks) -> bool:
+    """Whether the table of these blocks says what is known of them."""
+    outer, inner = _Witness(), _Witness()
+    try:
+        blocks(outer, inner)
+    except ValueError:
+        return False
+    return outer.agrees and inner.agrees
 
-else:
-    _UNIT = 2 if sys.version_info >= (3, 10) else 1  # bytes that a jump counts
 
-    def _find(code: CodeType, begin: int) -> Callable[[int], bool]:
-        bytecode = code.co_code
-        depths: dict[int, int] = {}  # by offset, of blocks before it, from this one on
-        closing = set()
-        paths = [(begin + 2, 1)]
-        while paths:
-            offset, depth = paths.pop()
-            if depth == 0 or offset in depths:
-                continue
-            depths[offset] = depth
-            opcode = bytecode[offset]
-            name = opname[opcode]
-            after = depth + name.startswith("SETUP_") - (name in ("POP_BLOCK", "POP_EXCEPT"))
-            if after == 0:
-                closing.add(offset)
-            # A handler stands in a block of its own.
-            if opcode in hasjrel:
-                paths.append((offset + 2 + _UNIT * _argument(bytecode, offset), after))
-            elif opcode in hasjabs:
-                paths.append((_UNIT * _argument(bytecode, offset), after))
-            if name not in (
-                *("JUMP_FORWARD", "JUMP_ABSOLUTE", "RETURN_VALUE"),
-                *("RAISE_VARARGS", "RERAISE"),
-            ):
-                paths.append((offset + 2, after))
-        if _PYPY:  # says which bytecode is next
-            return depths.__contains__
-        # CPython says which was last.
-        inside = (depths.keys() - closing) | {begin}
-        return inside.__contains__
+UNDERSTOOD = is_understood()

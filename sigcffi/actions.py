@@ -14,6 +14,7 @@ Source: sigaction(2), signal-safety(7).
 from __future__ import annotations
 
 import errno
+import gc
 import os
 
 from sigcffi._arguments import index
@@ -44,8 +45,6 @@ __all__ = [
 def _new_cell() -> int:
     cell = lib.sigcffi_new_cell()
     if cell < 0:
-        import gc
-
         gc.collect()  # where nobody counts references those of flags that are gone wait for this
         cell = lib.sigcffi_new_cell()
     if cell < 0:
@@ -82,7 +81,7 @@ class Flag(Attachment):
         self._value[0] = 0
 
     def wait(self, timeout: Number | None = None) -> bool:
-        """Sleep until it is set, or was closed, for at most *timeout* seconds (int or float; None:
+        """Sleep until it is set, or was closed, for at most *timeout* seconds (a number; None:
         for ever); whether it is set.
 
         ValueError for a negative timeout or NaN, OverflowError if it is too large, TypeError if it

@@ -1,15 +1,60 @@
-"""Every test gives signals back as it found them, and this is checked against the kernel."""
+"""Every test gives signals back as it found them, and this is checked against the kernel.
+
+Law: how a run ends does not depend on where it was started, nor on how long anything takes.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support import Snapshot, compile_foreign
+
+# What nohup, a shell's "&" or a job of cron leaves ignored or blocked is not for the tests to find,
+# nor for what they start.
+for _signum in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+    if signal.getsignal(_signum) is signal.SIG_IGN:
+        signal.signal(_signum, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+# Quick: the same examples each time, so that what fails has been changed. Thorough, for runs of
+# stress: others each time, and many. No example fails for the time that it takes.
+_PROFILE = settings(
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("quick", _PROFILE, derandomize=True, max_examples=100)
+settings.register_profile("thorough", _PROFILE, max_examples=1000)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("thorough" if config.option.markexpr == "stress" else "quick")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What hypothesis looks for examples for belongs to the runs of stress, too."""
+    if config.option.markexpr == "stress":
+        for item in items:
+            if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+                item.add_marker(pytest.mark.stress)
+
+
+def pytest_collection_finish() -> None:
+    """What tests have collected is their own garbage; pytest's memory takes ten times as long."""
+    if hasattr(gc, "freeze"):  # not on PyPy
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

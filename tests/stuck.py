@@ -11,7 +11,7 @@ import textwrap
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from support import DEADLINE, running_python
+from support import DEADLINE, in_time, running_python
 
 import sigcffi as signal
 
@@ -38,6 +38,22 @@ def child(
 ) -> AbstractContextManager[subprocess.Popen[bytes]]:
     code = START + textwrap.dedent(code)
     return running_python(code, str(library), str(int(signum)), stderr=subprocess.PIPE)
+
+
+def ended_in_c(library: Path, code: str) -> tuple[int, bytes]:
+    """The end of a child whose time is over while it sits in C: its status, and what it has printed
+    to standard error. Its time is what *code* calls SECONDS.
+    """
+
+    def run(seconds: float) -> tuple[int, bytes] | None:
+        with child(library, f"SECONDS = {seconds}\n{textwrap.dedent(code)}") as process:
+            process.wait(DEADLINE)
+            assert process.stdout is not None
+            assert process.stderr is not None
+            there, said = process.stdout.read(), process.stderr.read()
+        return (process.returncode, said) if there else None
+
+    return in_time(run)
 
 
 def ended(process: subprocess.Popen[bytes], error: bytes = b"") -> int:

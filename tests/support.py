@@ -10,13 +10,17 @@ import select
 import signal
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+
+import pytest
 
 import sigcffi
 from sigcffi import _limits
@@ -25,7 +29,32 @@ from sigcffi._sigcffi import ffi, lib
 T = TypeVar("T")
 
 PYPY = sys.implementation.name == "pypy"
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 DEADLINE = 60.0  # seconds after which something that should happen is taken to have failed
+
+
+def _handlers_nest() -> bool:
+    """Whether the interpreter runs a handler while another one runs. PyPy 8 does not: not in a
+    child that was forked in a handler either, and Ctrl-C waits for the handler's end.
+    """
+    order: list[str] = []
+
+    def outer(signum: int, frame: object) -> None:
+        signal.signal(signal.SIGUSR1, lambda signum, frame: order.append("inner"))
+        os.kill(os.getpid(), signal.SIGUSR1)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        order.append("outer")
+
+    former = signal.signal(signal.SIGUSR1, outer)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    signal.signal(signal.SIGUSR1, former)
+    return order == ["inner", "outer"]
+
+
+nested_handlers = pytest.mark.skipif(
+    not _handlers_nest(), reason="this interpreter runs no handler inside another one"
+)
 
 
 class Kernel(NamedTuple):
@@ -143,6 +172,18 @@ def with_room(call: Callable[[], T]) -> T:
     return outcome[0]
 
 
+def in_time(run: Callable[[float], T | None]) -> T:
+    """The outcome of *run*, which gets a number of seconds, and returns None if these were over
+    before it had got to what it is about. How long that takes is for the machine to say: so it gets
+    twice as many then.
+    """
+    seconds = 0.1
+    while (outcome := run(seconds)) is None:
+        seconds *= 2
+        assert seconds < DEADLINE / 5, "it never gets there"
+    return outcome
+
+
 def join(thread: threading.Thread) -> None:
     """Until the kernel has no such thread either. One that Python has joined may still be ending,
     and take a signal for the process that the main thread blocks: with its default action.
@@ -164,35 +205,43 @@ def in_system_call(tid: int, number: int) -> bool:
         return line.read().split()[0] == str(number).encode()
 
 
+def child_that_exits_with(status: int) -> subprocess.Popen[bytes]:
+    """Not by os.fork, which warns where there are threads, and other tests have left one of C's."""
+    return subprocess.Popen(["/bin/sh", "-c", f"exit {status}"])
+
+
 def readable(fd: int, timeout: float = DEADLINE) -> bool:
     return bool(select.select([fd], [], [], timeout)[0])
 
 
 def queue(signum: int, *values: int) -> None:
-    """Queue values to this process. All processes of a user share one queue, which others may have
-    filled for the moment.
-    """
+    """Queue values to this process."""
     for value in values:
-        while True:
-            try:
-                sigcffi.sigqueue(os.getpid(), signum, value)
-                break
-            except BlockingIOError:
-                os.sched_yield()
+        with_room(partial(sigcffi.sigqueue, os.getpid(), signum, value))
 
 
 def run_python(
     code: str, *args: str, flags: list[str] | None = None, **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run code in an interpreter of its own; its output is text, its wait status the caller's."""
+    """Run code in an interpreter of its own; its output is text, its wait status the caller's.
+
+    It is run when there is room for what it queues: see ``with_room``.
+    """
     options.setdefault("timeout", DEADLINE)
-    return subprocess.run(
-        [sys.executable, "-W", "error", *(flags or []), "-c", textwrap.dedent(code), *args],
-        capture_output=True,
-        text=True,
-        check=False,
-        **options,
-    )
+
+    def run() -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", *(flags or []), "-c", textwrap.dedent(code), *args],
+            capture_output=True,
+            text=True,
+            check=False,
+            **options,
+        )
+        if "BlockingIOError" in done.stderr:
+            raise BlockingIOError(done)
+        return done
+
+    return with_room(run)
 
 
 @contextmanager

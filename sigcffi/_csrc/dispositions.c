@@ -51,6 +51,13 @@ static bool is_trampoline(const struct sigaction *action)
     return sigcffi_handler_of(action) == (uintptr_t)sigcffi_trampoline;
 }
 
+static int classify(uintptr_t handler)
+{
+    if (handler == (uintptr_t)SIG_DFL) return SIGCFFI_DEFAULT;
+    if (handler == (uintptr_t)SIG_IGN) return SIGCFFI_IGNORED;
+    return handler == atomic_load(&state.interpreter) ? SIGCFFI_PYTHON : SIGCFFI_FOREIGN;
+}
+
 /* What the kernel must keep doing for the base while the trampoline stands in its place. */
 static const int kept_flags = SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT;
 
@@ -128,6 +135,9 @@ static int put_on_top(int signum, const struct sigaction *under, int flags, stru
      * then sees what `interpreter` was when the base was stored. */
     set_base(signum, under);
     if (sigaction(signum, &ours, found) != 0) return -errno;
+    if (signum != SIGURG && sigcffi_wants_pokes() &&
+        classify(sigcffi_handler_of(under)) == SIGCFFI_PYTHON)
+        sigcffi_prepare_pokes();
     return 0;
 }
 
@@ -154,13 +164,6 @@ static int look(int signum, struct sigaction *now)
         if (sigaction(signum, NULL, now) != 0) return -errno;
     } while ((stops & SIGCFFI_STOPPING) == (uint32_t)signum || atomic_load(&state.stops) != stops);
     return 0;
-}
-
-static int classify(uintptr_t handler)
-{
-    if (handler == (uintptr_t)SIG_DFL) return SIGCFFI_DEFAULT;
-    if (handler == (uintptr_t)SIG_IGN) return SIGCFFI_IGNORED;
-    return handler == atomic_load(&state.interpreter) ? SIGCFFI_PYTHON : SIGCFFI_FOREIGN;
 }
 
 /* What the kernel does with `signum`, seen through the trampoline. */
@@ -224,6 +227,7 @@ static const struct sigaction *interpreters_action(int signum, int *result)
     known = now;
     atomic_store(&state.interpreter, sigcffi_handler_of(&known));
     sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
+    sigcffi_aim_pokes(false);
     return &known;
 }
 
@@ -487,6 +491,7 @@ static void after_fork_in_child(void)
         atomic_store(&channel.running, 0);
     }
     sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
+    sigcffi_aim_pokes(true);
     sigcffi_sections_after_fork();
     sigcffi_release_lock(); /* taken in the parent by the thread that this one is a copy of */
     sigcffi_main_mask(SIG_SETMASK, sigcffi_word_of(&mask_before_fork));

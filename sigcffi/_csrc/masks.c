@@ -30,7 +30,7 @@ uint64_t sigcffi_sigmask(int how, uint64_t word)
         hidden |= sigcffi_pressure(owned);
         pthread_sigmask(SIG_BLOCK, &set, NULL);
     }
-    sigcffi_look_around(); /* what was left to a poke that is now blocked */
+    sigcffi_look_around(NULL); /* what was left to a poke that is now blocked */
     return sigcffi_word_of(&former) & ~hidden;
 }
 
@@ -139,7 +139,7 @@ static void suspend(sigset_t asleep, unsigned arrivals)
     if (sigcffi_arrivals() == arrivals) sigsuspend(&asleep);
     sigcffi_main_mask(SIG_SETMASK, sigcffi_word_of(&former));
     pthread_sigmask(SIG_SETMASK, &former, NULL);
-    sigcffi_look_around();
+    sigcffi_look_around(NULL);
 }
 
 /* The same with the mask that the thread has. */

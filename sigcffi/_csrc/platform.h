@@ -80,6 +80,18 @@
 #define CLOCK_BOOTTIME_ALARM SIGCFFI_ABSENT
 #endif
 
+/* What the system call that a signal has interrupted returns; 0 where that cannot be told, and
+ * anything where none was interrupted. */
+#if defined(__linux__) && defined(__x86_64__)
+#define SIGCFFI_RESULT_IN(context) ((int)(context)->uc_mcontext.gregs[REG_RAX])
+#elif defined(__linux__) && defined(__i386__)
+#define SIGCFFI_RESULT_IN(context) ((int)(context)->uc_mcontext.gregs[REG_EAX])
+#elif defined(__linux__) && defined(__aarch64__)
+#define SIGCFFI_RESULT_IN(context) ((int)(context)->uc_mcontext.regs[0])
+#else
+#define SIGCFFI_RESULT_IN(context) ((void)(context), 0)
+#endif
+
 /* A processor that shows other processors its stores in the order in which they were made: then
  * Python may read a ring without a call. */
 #if defined(__x86_64__) || defined(__i386__)

@@ -89,6 +89,9 @@ int sigcffi_start(void);
 void sigcffi_set_main_thread(unsigned long ident, int tid);
 int sigcffi_is_main_thread(void);
 
+/* --- poking.c --- */
+void sigcffi_interpreter_spins(void);
+
 /* --- dispositions.c: dispositions --- */
 int sigcffi_query(int signum);
 int sigcffi_query_slotted(int signum);

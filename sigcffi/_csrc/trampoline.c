@@ -74,7 +74,7 @@ static void call_foreign(uintptr_t handler, int signum, siginfo_t *info, void *c
 /* handler context */
 static void deliver(int signum, siginfo_t *info, void *context)
 {
-    if (sigcffi_is_poke(signum, info)) return;
+    if (sigcffi_is_poke(signum, info) || sigcffi_poked(info, context)) return;
     uint64_t bit = sigcffi_bit(signum);
     bool fault = is_fault(signum, info);
     bool due = !fault && (atomic_load_explicit(&channel.attached, memory_order_acquire) & bit);
@@ -96,7 +96,7 @@ static void deliver(int signum, siginfo_t *info, void *context)
         die_of(signum);
         return;
     }
-    if (due || python) sigcffi_pend(signum);
+    if (due || python) sigcffi_pend(signum, context);
 }
 
 /* handler context: the kernel calls it, on any thread */
@@ -105,7 +105,7 @@ void sigcffi_trampoline(int signum, siginfo_t *info, void *context)
     int saved_errno = errno;
     arrivals++;
     deliver(signum, info, context);
-    sigcffi_look_around();
+    sigcffi_look_around(context);
     sigcffi_relax(signum, context);
     sigcffi_something_happened();
     errno = saved_errno;

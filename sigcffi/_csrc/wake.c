@@ -97,13 +97,14 @@ static uint64_t forbidden(void)
 }
 
 /* handler context, or outside handlers. Call the interpreter's handler. */
-static void trip(int signum)
+static void trip(int signum, void *context)
 {
     atomic_store_explicit(&state.called, true, memory_order_relaxed);
     if (sigcffi_on_main_thread()) {
         /* Before the call: what runs because of it finds it counted. */
         atomic_fetch_add_explicit(&channel.calls[signum], 1, memory_order_relaxed);
         sigcffi_call_interpreter(signum);
+        sigcffi_poke_later(context);
     } else {
         /* The main thread may run because of it at any point: it finds the caller, or the call. */
         atomic_fetch_add(&channel.elsewhere, 1);
@@ -116,20 +117,20 @@ static void trip(int signum)
 
 /* handler context, or outside handlers. Make the calls in `set` that are pending and that nothing
  * forbids; who clears the bit makes the call. */
-static void make_calls(uint64_t set)
+static void make_calls(uint64_t set, void *context)
 {
     uint64_t due;
     while ((due = atomic_load(&channel.pending) & set & ~forbidden()) != 0) {
         int signum = __builtin_ctzll(due) + 1;
         uint64_t bit = sigcffi_bit(signum);
-        if (atomic_fetch_and(&channel.pending, ~bit) & bit) trip(signum);
+        if (atomic_fetch_and(&channel.pending, ~bit) & bit) trip(signum, context);
     }
 }
 
 /* handler context, or outside handlers; the main thread. Make the calls that are pending. */
-void sigcffi_look_around(void)
+void sigcffi_look_around(void *context)
 {
-    if (sigcffi_on_main_thread()) make_calls(UINT64_MAX);
+    if (sigcffi_on_main_thread()) make_calls(UINT64_MAX, context);
 }
 
 /* handler context, or outside handlers. The calls in `set` are pending, and nothing may forbid them
@@ -137,7 +138,7 @@ void sigcffi_look_around(void)
  * interpreter alone would. */
 void sigcffi_wake_main(uint64_t set)
 {
-    if (sigcffi_on_main_thread() || !poke_main()) make_calls(set);
+    if (sigcffi_on_main_thread() || !poke_main()) make_calls(set, NULL);
 }
 
 /* handler context. A call to the interpreter's handler is due.
@@ -146,12 +147,12 @@ void sigcffi_wake_main(uint64_t set)
  * sets its bit and then reads `deferred`, while sigcffi_lift clears `deferred` and then reads
  * `pending`. Were a store allowed to pass a load, both could read the old value and the signal
  * would wait for ever. */
-void sigcffi_pend(int signum)
+void sigcffi_pend(int signum, void *context)
 {
     uint64_t bit = sigcffi_bit(signum);
     bool main = sigcffi_on_main_thread();
     if (main && !((forbidden() | atomic_load_explicit(&channel.pending, memory_order_relaxed)) & bit)) {
-        trip(signum); /* what the following comes to in the common case */
+        trip(signum, context); /* what the following comes to in the common case */
         return;
     }
     uint64_t former = atomic_fetch_or(&channel.pending, bit);
@@ -163,7 +164,7 @@ void sigcffi_pend(int signum)
     if (main && !(former & bit) && !(atomic_load(&channel.deferred) & bit)) {
         /* A handler keeps it out. The dispatcher is to see whether that is still there. */
         uint64_t recorded = atomic_load(&channel.attached);
-        if (recorded != 0) trip(__builtin_ctzll(recorded) + 1);
+        if (recorded != 0) trip(__builtin_ctzll(recorded) + 1, context);
     }
 }
 
@@ -245,6 +246,6 @@ bool sigcffi_take_pending(int signum)
 bool sigcffi_was_poke(int signum, const siginfo_t *info)
 {
     sigcffi_ease(); /* as after a handler; also where a poke has merged with what was accepted */
-    sigcffi_look_around();
+    sigcffi_look_around(NULL);
     return sigcffi_is_poke(signum, info);
 }

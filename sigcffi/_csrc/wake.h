@@ -7,9 +7,16 @@
 SIGCFFI_HIDDEN bool sigcffi_on_main_thread(void);
 SIGCFFI_HIDDEN bool sigcffi_poke(int tid);
 SIGCFFI_HIDDEN bool sigcffi_is_poke(int signum, const siginfo_t *info);
-SIGCFFI_HIDDEN void sigcffi_pend(int signum);
+SIGCFFI_HIDDEN void sigcffi_pend(int signum, void *context);
 SIGCFFI_HIDDEN void sigcffi_wake_main(uint64_t set);
-SIGCFFI_HIDDEN void sigcffi_look_around(void);
+SIGCFFI_HIDDEN void sigcffi_look_around(void *context);
+
+/* poking.c */
+SIGCFFI_HIDDEN void sigcffi_poke_later(void *context);
+SIGCFFI_HIDDEN bool sigcffi_poked(const siginfo_t *info, void *context);
+SIGCFFI_HIDDEN bool sigcffi_wants_pokes(void);
+SIGCFFI_HIDDEN void sigcffi_prepare_pokes(void);
+SIGCFFI_HIDDEN void sigcffi_aim_pokes(bool forked);
 
 
 /* handler context */

@@ -105,7 +105,8 @@ static void a_forward(void)
 
 static void *attach_all_kinds(void *nothing)
 {
-    for (int round = 0; round < rounds_of_thread; round++) switch (round % 6) {
+    for (int round = 0; round < rounds_of_thread || atomic_load(&actions_taken) == 0; round++)
+        switch (round % 6) {
         case 0: a_flag(); break;
         case 1: a_write(); break;
         case 2: an_end(SIGCFFI_SLOT_EXIT); break;
@@ -148,7 +149,6 @@ static void what_is_detached_is_taken_no_more(void)
     atomic_store(&flood_stop, true);
     for (int i = 0; i < SENDERS; i++) join(senders[i]);
     stop_takers();
-    CHECK(atomic_load(&actions_taken) > 0);
     MUST(kill(idle, SIGKILL));
     EQUAL(waitpid(idle, NULL, 0), idle);
     figures("%d rounds, 6 kinds, %lld actions, %lld deliveries", THREADS * rounds_of_thread,
@@ -202,8 +202,8 @@ static void a_process_may_fork_while_an_order_changes(void)
     pthread_t main_thread = pthread_self();
     sigset_t former = block(QUEUED);
     pthread_t provoking = start_thread(provoke_forks, &main_thread);
+    const pid_t parent = getpid(); /* before the first signal: its child goes on from there */
     restore(&former);
-    const pid_t parent = getpid();
     while (atomic_load(&handler_forks) < fork_count) {
         memset(records, 0, sizeof records);
         int64_t receiver = sigcffi_open_receiver(records, 16, sigcffi_bit(STANDARD), true);

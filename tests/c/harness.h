@@ -37,7 +37,7 @@
 #endif
 
 /* Less of everything where it is slower. */
-enum { SCALE = TSAN || ASAN ? 1 : 4 };
+enum { SCALE = TSAN || ASAN ? 1 : 2 };
 
 /* In any context: what is printed goes through write(2), and abort() is async-signal-safe. */
 _Noreturn void fail(const char *file, int line, const char *what, long long left, long long right);

@@ -7,6 +7,8 @@
 #include "reading.h"
 #include "receiving.h"
 
+#include <poll.h>
+
 /* ---- Quiet ---- */
 
 static atomic_bool notes_stop;
@@ -207,11 +209,64 @@ static void a_call_on_another_thread_is_told_before_and_after(void)
 
 #define CASE(name) {#name, name}
 
+/* ---- Pokes ---- */
+
+/* As long as nobody comes. */
+static int sleep_on(void)
+{
+    const struct timespec minute = {.tv_sec = 60};
+    errno = 0;
+    nanosleep(&minute, NULL);
+    return errno;
+}
+
+/* An interpreter that spins before it sleeps is called while it spins, and sleeps. */
+static void a_call_that_has_ended_no_wait_is_told_again(void)
+{
+    const int rounds = 5 * SCALE;
+    sigcffi_interpreter_spins();
+    register_signal(STANDARD);
+    for (int i = 0; i < rounds; i++) {
+        send_to_self(STANDARD);
+        /* Where it spins for long the first ones come in vain, too. */
+        unsigned before = sigcffi_arrivals(), in_vain = TSAN ? 0 : (unsigned)i % 4;
+        while (sigcffi_arrivals() - before < in_vain) continue; /* in no system call */
+        EQUAL(sleep_on(), EINTR);
+    }
+    EQUAL(calls[STANDARD], rounds);
+    /* What a child of this process is told comes from a timer of its own. */
+    pid_t child = fork();
+    if (child == 0) {
+        send_to_self(STANDARD);
+        _exit(sleep_on() == EINTR ? 0 : 1);
+    }
+    EQUAL(status_of(child), 0);
+    figures("%d rounds", rounds);
+}
+
+/* Each poke is a system call of somebody's that ends without need. */
+static void a_call_that_has_ended_a_wait_is_not_told_again(void)
+{
+    const struct timespec longer_than_the_first_takes = {.tv_nsec = 20000000};
+    sigcffi_interpreter_spins();
+    register_signal(STANDARD);
+    sigset_t former = block(STANDARD);
+    queue_to(pthread_self(), STANDARD, 0);
+    /* It comes as this sleeps. */
+    EQUAL(ppoll(NULL, 0, NULL, &former), -1);
+    EQUAL(calls[STANDARD], 1);
+    MUST(nanosleep(&longer_than_the_first_takes, NULL));
+    restore(&former);
+    figures("one call");
+}
+
 const struct test_case note_cases[] = {
     CASE(no_note_meets_the_default_action),
     CASE(a_wait_that_accepts_a_note_lets_its_thread_go_on),
     CASE(the_signal_of_notes_keeps_its_trampoline),
     CASE(what_is_being_blocked_while_a_ring_fills_up_stays_blocked),
     CASE(a_call_on_another_thread_is_told_before_and_after),
+    CASE(a_call_that_has_ended_no_wait_is_told_again),
+    CASE(a_call_that_has_ended_a_wait_is_not_told_again),
     {NULL, NULL},
 };

@@ -114,7 +114,8 @@ static _Atomic long long received_by_others;
 
 static void *open_read_and_close(void *number)
 {
-    for (int round = 0; round < rounds_of_thread; round++) {
+    for (int round = 0; round < rounds_of_thread || atomic_load(&received_by_others) == 0;
+         round++) {
         struct streams streams = {.missing = 0};
         for (int i = 0; i < STREAMS; i++) streams.next[i] = -1;
         const uint64_t set = sigcffi_bit(QUEUED) | sigcffi_bit(QUEUED_TOO);
@@ -175,7 +176,6 @@ static void every_receiver_gets_all_while_others_come_and_go(void)
     EQUAL(sigcffi_deliveries(QUEUED) + sigcffi_deliveries(QUEUED_TOO), atomic_load(&sent));
     close_reader(&reader);
     restore(&mask);
-    CHECK(atomic_load(&received_by_others) > 0);
     figures("%lld signals, %d receivers got %lld of them", (long long)atomic_load(&sent),
             THREADS * rounds_of_thread, (long long)atomic_load(&received_by_others));
 }

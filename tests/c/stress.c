@@ -927,7 +927,7 @@ static void a_foreign_handler_may_fork_wherever_it_interrupts_us(void)
     pthread_t provoking = start_thread(provoke_forks, &main_thread);
     restore(&former);
     long long times = 0;
-    for (; atomic_load(&handler_forks) < (ASAN ? 300 : 1500); times++) {
+    for (; atomic_load(&handler_forks) < 300 * SCALE; times++) {
         EQUAL(sigcffi_interpose(STANDARD), 0);
         EQUAL(sigcffi_withdraw(STANDARD), 0);
         EQUAL(sigcffi_detach(STANDARD, attach_counter(STANDARD)).count, 0);

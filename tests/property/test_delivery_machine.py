@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from support import compile_foreign, disposition, until
+from support import compile_foreign, disposition, queue
 
 import sigcffi as signal
 from sigcffi._dispatch import account
@@ -74,19 +74,6 @@ class Model:
     @property
     def under_way(self) -> bool:
         return bool(self.pending or self.waiting)
-
-
-def queue(signum: int, value: int) -> None:
-    """Send a signal with a value, also while other programs of this user use up the queue."""
-
-    def sent() -> bool:
-        try:
-            signal.sigqueue(os.getpid(), signum, value)
-        except BlockingIOError:
-            return False
-        return True
-
-    until(sent, "room in the kernel's queue")
 
 
 class Delivery(RuleBasedStateMachine):
@@ -353,9 +340,4 @@ class Delivery(RuleBasedStateMachine):
 
 
 TestDelivery = Delivery.TestCase
-TestDelivery.settings = settings(
-    deadline=None,
-    max_examples=400,
-    stateful_step_count=50,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+TestDelivery.settings = settings()  # of the profile; its own would be hypothesis's

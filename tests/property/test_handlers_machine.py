@@ -7,7 +7,7 @@ import signal as standard
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from support import disposition
@@ -117,9 +117,4 @@ class Handlers(RuleBasedStateMachine):
 
 
 TestHandlers = Handlers.TestCase
-TestHandlers.settings = settings(
-    deadline=None,
-    max_examples=60,
-    stateful_step_count=50,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+TestHandlers.settings = settings()  # of the profile; its own would be hypothesis's

@@ -6,7 +6,7 @@ import os
 import signal as standard
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import sigcffi as signal
@@ -17,7 +17,6 @@ HOWS = [signal.SIG_BLOCK, signal.SIG_UNBLOCK, signal.SIG_SETMASK]
 
 
 @given(st.lists(st.tuples(st.sampled_from(HOWS), sigsets), max_size=10))
-@settings(deadline=None)
 def test_a_sequence_of_changes_is_what_sets_say(changes: list[tuple[int, set[int]]]) -> None:
     model: set[int] = set()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -38,7 +37,6 @@ PENDING = [signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGRTMIN, sig
 
 
 @given(st.sets(st.sampled_from(PENDING)))
-@settings(deadline=None)
 def test_what_was_sent_while_blocked_is_pending_and_can_be_accepted(sent: set[int]) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, PENDING)
     for signum in sent:
@@ -61,7 +59,6 @@ steps = st.lists(
 
 
 @given(steps)
-@settings(deadline=None)
 def test_each_block_takes_back_what_it_has_changed(steps: list[tuple[Any, set[int]]]) -> None:
     """Nested blocks, and the mask changed beside them, as sets say."""
     model: set[int] = set()
@@ -92,7 +89,6 @@ def test_each_block_takes_back_what_it_has_changed(steps: list[tuple[Any, set[in
 
 
 @given(st.permutations(range(6)), st.lists(sigsets, min_size=6, max_size=6))
-@settings(deadline=None)
 def test_of_blocks_that_overlap_in_any_order_the_last_decides(
     order: list[int], chosen: list[set[int]]
 ) -> None:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from oracle import Outcome
 from support import with_room
@@ -65,7 +65,6 @@ def model(seconds: float | int) -> int | type[BaseException]:
 @example(0.1)
 @example(9223372036)
 @example(9223372037)
-@settings(deadline=None, max_examples=500)
 def test_the_kernel_gets_the_time_rounded_up(timer: Any, interval: float | int) -> None:
     """Told by the interval, which the kernel gives back as it is while the timer runs."""
     timer.settime(0)
@@ -80,7 +79,6 @@ def test_the_kernel_gets_the_time_rounded_up(timer: Any, interval: float | int) 
 
 
 @given(st.lists(st.tuples(times, times), min_size=1, max_size=5))
-@settings(deadline=None)
 def test_each_setting_returns_the_one_before(timer: Any, chosen: list[tuple[int, int]]) -> None:
     timer.settime(0)
     before = (0, 0)
@@ -98,7 +96,6 @@ def test_each_setting_returns_the_one_before(timer: Any, chosen: list[tuple[int,
 
 
 @given(times)
-@settings(deadline=None)
 def test_an_absolute_time_of_the_monotonic_clock(timer: Any, when: int) -> None:
     """What is left is that much less than the clock shows, and nothing if it is over."""
     before = time.monotonic_ns()

@@ -10,7 +10,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import sigcffi
@@ -149,7 +149,6 @@ WAITED = [standard.SIGUSR1, standard.SIGWINCH, standard.SIGRTMIN, standard.SIGRT
 
 @pytest.mark.skipif(not hasattr(sigcffi, "sigtimedwait"), reason="the platform has no sigtimedwait")
 @given(st.sampled_from(WAITED))
-@settings(deadline=None)
 def test_its_seven_are_those_that_the_kernel_fills_in(signum: standard.Signals) -> None:
     wait = getattr(standard, "sigtimedwait", sigcffi.sigtimedwait)  # PyPy has none
     sigcffi.pthread_sigmask(standard.SIG_BLOCK, WAITED)

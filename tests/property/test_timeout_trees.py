@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import with_room
 
@@ -151,19 +151,13 @@ def check(tree: Any) -> None:
     assert not _limits.shields
 
 
-checked = settings(
-    deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow], max_examples=100
-)
-
-
 @given(trees)
-@checked
 def test_each_block_ends_as_the_clock_says(tree: Block) -> None:
     check(tree)
 
 
 @pytest.mark.stress
 @given(trees)
-@settings(checked, max_examples=10_000)
+@settings(max_examples=10_000)
 def test_each_block_of_ten_thousand_trees_ends_as_the_clock_says(tree: Block) -> None:
     check(tree)

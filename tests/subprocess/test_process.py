@@ -10,7 +10,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from support import DEADLINE, PYPY, python_says, run_python
+from support import DEADLINE, FREE_THREADED, PYPY, python_says, run_python
 
 import sigcffi as signal
 
@@ -203,12 +203,32 @@ def test_subprocesses_start_with_default_handlers() -> None:
     assert done.returncode == -signal.SIGUSR1
 
 
+def in_a_subinterpreter(code: str) -> str:
+    """What code prints in a subinterpreter that shares the GIL, and closes before the end."""
+    prelude = f"import sys\nsys.path[:] = {sys.path!r}\n"
+    return python_says(
+        """
+        import sys
+        try:
+            import _interpreters as interpreters
+            interpreter = interpreters.create("legacy")
+        except ImportError:  # before CPython 3.13
+            import _xxsubinterpreters as interpreters
+            interpreter = interpreters.create(isolated=False)
+        raised = interpreters.run_string(interpreter, sys.argv[1])
+        assert raised is None, raised
+        interpreters.destroy(interpreter)
+        """,
+        prelude + textwrap.dedent(code),
+    )
+
+
 @pytest.mark.skipif(PYPY, reason="PyPy has no subinterpreters")
+@pytest.mark.skipif(FREE_THREADED, reason="no cffi module there: see the next test")
 @pytest.mark.parametrize("call", ["signal(sigcffi.SIGUSR1, print)", "timeout(5).__enter__()"])
 def test_a_subinterpreter_is_refused_with_the_standard_error(call: str) -> None:
-    inside = """
-        import sys
-        sys.path[:] = {path!r}
+    said = in_a_subinterpreter(
+        f"""
         import sigcffi
         before = sigcffi.getsignal(sigcffi.SIGUSR1)
         try:
@@ -216,20 +236,22 @@ def test_a_subinterpreter_is_refused_with_the_standard_error(call: str) -> None:
         except ValueError as error:
             print(error, flush=True)
         assert sigcffi.getsignal(sigcffi.SIGUSR1) is before
-    """
-    code = """
-        import sys
+        """
+    )
+    assert "main thread of the main interpreter" in said
+
+
+@pytest.mark.skipif(not FREE_THREADED, reason="builds with the GIL let it be imported")
+def test_a_subinterpreter_of_a_free_threaded_build_cannot_import_it() -> None:
+    said = in_a_subinterpreter(
+        """
         try:
-            import _interpreters as interpreters
-            interpreter = interpreters.create("legacy")
-        except ImportError:
-            import _xxsubinterpreters as interpreters
-            isolated = {"isolated": False} if sys.version_info >= (3, 10) else {}
-            interpreter = interpreters.create(**isolated)
-        interpreters.run_string(interpreter, sys.argv[1])
-    """
-    inside = textwrap.dedent(inside).format(path=sys.path, call=call)
-    assert "main thread of the main interpreter" in python_says(code, inside)
+            import sigcffi
+        except ImportError as error:
+            print(error, flush=True)
+        """
+    )
+    assert said == "module _sigcffi does not support loading in subinterpreters\n"
 
 
 def test_the_table_of_signals_shows_what_each_would_do() -> None:

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
-from stuck import child, ended
-from support import run_python, says, until
+from stuck import ended_in_c
+from support import in_time, python_says, run_python
 
 import sigcffi as signal
-
-
-def output(code: str, flags: list[str] | None = None) -> str:
-    """Of code that must end well, as soon as the kernel has room for its timers."""
-    runs = []
-
-    def run() -> bool:
-        runs.append(run_python(code, flags=flags))
-        return "BlockingIOError" not in runs[-1].stderr
-
-    until(run, "room in the queue of signals")
-    assert runs[-1].returncode == 0, runs[-1]
-    return runs[-1].stdout
 
 
 def test_who_is_stuck_in_c_dies_with_a_traceback(foreign_path: Path) -> None:
@@ -30,37 +18,51 @@ def test_who_is_stuck_in_c_dies_with_a_traceback(foreign_path: Path) -> None:
 
     while True:
         try:
-            with signal.timeout(0.01, kill_after=0.05):
+            with signal.timeout(SECONDS, kill_after=SECONDS):
                 in_the_library()
         except (BlockingIOError, signal.TimedOut):  # no room for the timer; not yet in there
             pass
     """
-    with child(foreign_path, code) as process:
-        says(process, b".")
-        assert ended(process, b"in in_the_library") == -signal.SIGABRT
+    status, said = ended_in_c(foreign_path, code)
+    assert status == -signal.SIGABRT
+    assert b"in in_the_library" in said
 
 
 def test_who_gets_to_run_is_not_killed() -> None:
     """The interruption is swallowed, and the block goes on beyond the time to be killed."""
     code = """
-        import time
+        import resource, sys, time
         import sigcffi as signal
 
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        seconds = float(sys.argv[1])
         begin = time.monotonic()
+        print(begin, flush=True)
         try:
-            with signal.timeout(0.01, kill_after=1):
-                while time.monotonic() < begin + 1.2:
+            with signal.timeout(seconds, kill_after=2 * seconds):
+                while time.monotonic() < begin + 4 * seconds:
                     try:
-                        time.sleep(0.2)
+                        time.sleep(seconds)
                     except BaseException:
                         pass
         except signal.TimedOut:
-            print("over")
+            print("over" if time.monotonic() > begin + 4 * seconds else "early")
         with signal.timeout(60, kill_after=0.01):
             pass
         print("alive")
     """
-    assert output(code) == "over\nalive\n"
+
+    def run(seconds: float) -> list[str] | None:
+        done = run_python(code, str(seconds))
+        ended = time.monotonic()
+        begun, *said = done.stdout.split()
+        if not said:  # it did not get to run
+            assert (done.returncode, ended - float(begun) > 3 * seconds) == (-signal.SIGABRT, True)
+        elif said[0] != "early":  # interrupted beside the "try"
+            return said
+        return None
+
+    assert in_time(run) == ["over", "alive"]
 
 
 def test_a_child_goes_on_with_its_blocks() -> None:
@@ -75,16 +77,21 @@ def test_a_child_goes_on_with_its_blocks() -> None:
         sys.unraisablehook = no_room
         parent, pid = os.getpid(), None
         try:
-            with signal.timeout(0.5):
+            with signal.timeout(float(sys.argv[1])):
                 pid = os.fork()
                 while parent in (os.getpid(), os.getppid()):  # it may be killed
                     pass
         except signal.TimedOut:
             if pid == 0:
                 os._exit(7)
-        print(os.waitpid(pid, 0)[1] == 7 << 8)
+        print("late" if pid is None else os.waitpid(pid, 0)[1])
     """
-    assert output(code) == "True\n"
+
+    def run(seconds: float) -> str | None:
+        said = python_says(code, str(seconds))
+        return None if said == "late\n" else said
+
+    assert in_time(run) == f"{7 << 8}\n"
 
 
 def test_a_child_of_another_thread_is_in_no_block() -> None:
@@ -121,7 +128,7 @@ def test_a_child_of_another_thread_is_in_no_block() -> None:
             thread.join()
         print(statuses == [7 << 8])
     """
-    assert output(code, flags=["-W", "ignore::DeprecationWarning"]) == "True\n"
+    assert python_says(code, flags=["-W", "ignore::DeprecationWarning"]) == "True\n"
 
 
 def test_another_signal_may_be_chosen_while_nothing_is_open() -> None:
@@ -148,7 +155,7 @@ def test_another_signal_may_be_chosen_while_nothing_is_open() -> None:
         signal.signal(signal.SIGRTMIN + 2, print)
         refused(lambda: signal.set_timeout_signal(signal.SIGRTMIN + 2), RuntimeError)
     """
-    assert output(code) == "True\n"
+    assert python_says(code) == "True\n"
 
 
 def test_a_program_that_ends_in_a_block_ends_as_always() -> None:
@@ -160,4 +167,4 @@ def test_a_program_that_ends_in_a_block_ends_as_always() -> None:
         with signal.timeout(60):
             sys.exit()
     """
-    assert output(code) == "the end\n"
+    assert python_says(code) == "the end\n"

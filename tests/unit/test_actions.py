@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support import (
     python_says,
+    queue,
     running_python,
     says,
     taken,
@@ -215,7 +216,7 @@ def test_a_signal_goes_on_to_a_process_with_what_it_carries() -> None:
         with actions.forward(S, child.pid) as one, actions.forward(R, child.pid) as other:
             os.kill(HERE, S)
             says(child, b"10 False None True\n")
-            signal.sigqueue(HERE, R, -77)
+            queue(R, -77)
             says(child, b"%d True -77 True\n" % R)
             os.kill(HERE, R)
             says(child, b"%d False None True\n" % R)

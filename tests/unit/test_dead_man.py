@@ -1,22 +1,27 @@
 """``kill_after``: the process ends unless Python gives a sign of life in time.
 
-Where the end is awaited the time is short, and where it must not come, a minute; or a second, if
-that is to pass, with nothing to do meanwhile that takes as long.
+Where its end is awaited a process has little time, and where that must not come, a minute. Where a
+time has to pass the process writes down when it began: that it does not end before is seen by that,
+however slow the machine is.
 """
 
 from __future__ import annotations
 
+import resource
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stuck import child, ended
-from support import join, python_says, run_python, says
+from stuck import ended_in_c
+from support import in_time, join, python_says, run_python
 
 import sigcffi as signal
 from sigcffi import DeadMansSwitch, kill_after
 
+# It warns of forks in processes with threads, and the switch has one.
+IGNORED = ["-W", "ignore:This process:DeprecationWarning"]
 MESSAGE = "sigcffi: kill_after: no sign of life, ending the process\n"
 # faulthandler may stumble over the frames of threads that go on running.
 ENDS = (-signal.SIGABRT, -signal.SIGSEGV)
@@ -27,13 +32,12 @@ def test_a_process_that_is_stuck_in_c_dies_with_a_traceback(foreign_path: Path) 
     def in_the_library():
         sit()
 
-    signal.kill_after(0.05)
+    signal.kill_after(SECONDS)
     in_the_library()
     """
-    with child(foreign_path, code) as process:
-        says(process, b".")
-        status = ended(process, b"in in_the_library")
+    status, said = ended_in_c(foreign_path, code)
     assert status == -signal.SIGABRT
+    assert b"in in_the_library" in said
 
 
 @pytest.mark.parametrize("seconds", ["1e-9", "0.01"])
@@ -74,33 +78,39 @@ def test_who_is_petted_lives_and_dies_when_that_ends() -> None:
         import sigcffi as signal
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        switch = signal.kill_after(1)
         begin = time.monotonic()
-        while time.monotonic() < begin + 1.2:
+        switch = signal.kill_after(0.2)
+        while (petted := time.monotonic()) < begin + 0.5:
             switch.pet()
-        print("alive", flush=True)
+            print(petted, flush=True)
+            time.sleep(0.01)
         time.sleep(1000)
     """)
-    assert (done.returncode, done.stdout) == (-signal.SIGABRT, "alive\n")
+    ended = time.monotonic()
+    assert done.returncode == -signal.SIGABRT
+    assert ended - float(done.stdout.split()[-1]) >= 0.2
 
 
 def test_a_cancelled_switch_does_nothing_and_an_earlier_one_comes_first() -> None:
     done = run_python("""
-        import os, resource, time
+        import resource, time
         import sigcffi as signal
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         first = signal.kill_after(60)
-        with signal.kill_after(1) as second, signal.kill_after(1):
+        print(time.monotonic(), flush=True)
+        with signal.kill_after(0.2) as second, signal.kill_after(0.2):
             pass
-        begin = time.monotonic()
-        while time.monotonic() < begin + 1.2:
-            os.sched_yield()
+        print("cancelled", flush=True)
+        time.sleep(0.4)
         print("alive", flush=True)
         third = signal.kill_after(0.05)
         time.sleep(1000)
     """)
-    assert (done.returncode, done.stdout) == (-signal.SIGABRT, "alive\n")
+    ended = time.monotonic()
+    begun, *said = done.stdout.split()
+    assert done.returncode == -signal.SIGABRT
+    assert said == ["cancelled", "alive"] or (not said and ended - float(begun) >= 0.2)
 
 
 def test_nobody_need_keep_it() -> None:
@@ -130,12 +140,11 @@ def test_a_standard_error_that_takes_nothing_does_not_keep_it_alive(foreign_path
     except BlockingIOError:
         os.set_blocking(writing, True)
     os.dup2(writing, 2)
-    signal.kill_after(0.01)
+    signal.kill_after(SECONDS)
     sit()
     """
-    with child(foreign_path, code) as process:
-        says(process, b".")
-        assert ended(process) in (-signal.SIGABRT, -signal.SIGALRM)
+    status, _ = ended_in_c(foreign_path, code)
+    assert status in (-signal.SIGABRT, -signal.SIGALRM)
 
 
 def test_a_program_without_standard_error_ends_too() -> None:
@@ -170,19 +179,36 @@ def test_a_forked_child_is_not_watched_and_may_have_its_own() -> None:
                 time.sleep(1000)
             os._exit(0)
         print(os.waitpid(child, 0)[1] & 0x7f == standard.SIGABRT)
-        short = signal.kill_after(1)
-        child = os.fork()
-        short.cancel()
-        if child == 0:
-            begin = time.monotonic()
-            while time.monotonic() < begin + 1.2:
-                os.sched_yield()
-            os._exit(3)
-        print(os.waitpid(child, 0)[1] == 3 << 8)
         print(0 < parents.remaining() <= 60)
         parents.pet()
     """
-    assert python_says(code) == "True\nTrue\nTrue\n"
+    said = python_says(code, flags=IGNORED)
+    assert said == "True\nTrue\n"
+
+
+def test_a_forked_child_outlives_its_parent() -> None:
+    code = """
+        import os, resource, sys, time
+        import sigcffi as signal
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        gate, latch = os.pipe()
+        signal.kill_after(float(sys.argv[1]))
+        if os.fork() == 0:
+            print("forked", flush=True)
+            os.close(latch)
+            os.read(gate, 1)  # nothing: its parent has ended
+            time.sleep(0.2)
+            print("alive", flush=True)
+            os._exit(0)
+        time.sleep(1000)
+    """
+
+    def run(seconds: float) -> tuple[int, str] | None:
+        done = run_python(code, str(seconds), flags=IGNORED)
+        return (done.returncode, done.stdout) if done.stdout else None
+
+    assert in_time(run) == (-signal.SIGABRT, "forked\nalive\n")
 
 
 def test_threads_may_pet_and_cancel() -> None:
@@ -232,7 +258,7 @@ def test_it_tells_how_much_is_left() -> None:
 
 
 def test_what_could_not_be_started_is_not_left_behind() -> None:
-    """There is no room for the thread's stack."""
+    """There is no room for the thread's stack, and for all else there is."""
     code = """
         import os, resource, time
         import sigcffi as signal
@@ -240,19 +266,23 @@ def test_what_could_not_be_started_is_not_left_behind() -> None:
         with open("/proc/self/statm") as sizes:
             pages = int(sizes.read().split()[0])
         former = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**20, former[1]))
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**27, former[1]))
         try:
             signal.kill_after(0.1)
         except OSError as error:
             print(type(error).__name__, flush=True)
         resource.setrlimit(resource.RLIMIT_AS, former)
-        begin = time.monotonic()
         with signal.kill_after(60):
-            while time.monotonic() < begin + 0.2:
-                os.sched_yield()
+            time.sleep(0.2)
         print("alive")
     """
-    assert python_says(code) == "BlockingIOError\nalive\n"
+    former = resource.getrlimit(resource.RLIMIT_STACK)
+    resource.setrlimit(resource.RLIMIT_STACK, (2**28, former[1]))  # for threads of the child
+    try:
+        said = python_says(code)
+    finally:
+        resource.setrlimit(resource.RLIMIT_STACK, former)
+    assert said == "BlockingIOError\nalive\n"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import threading
 from types import FrameType
 
 import pytest
-from support import join, python_says
+from support import join, python_says, queue
 
 import sigcffi as signal
 from sigcffi import deferred, sigaction
@@ -43,10 +43,10 @@ def log() -> list[str]:
 
 def test_handlers_wait_for_the_end_of_the_block_and_run_in_order(log: list[str]) -> None:
     with deferred():
-        signal.sigqueue(HERE, R, 1)
+        queue(R, 1)
         os.kill(HERE, S)
-        signal.sigqueue(HERE, T, 2)
-        signal.sigqueue(HERE, R, 3)
+        queue(T, 2)
+        queue(R, 3)
         look()
         assert log == []
     assert sorted(log) == sorted(["plain", f"{int(R)}:1", f"{int(T)}:2", f"{int(R)}:3"])
@@ -56,9 +56,9 @@ def test_handlers_wait_for_the_end_of_the_block_and_run_in_order(log: list[str])
 
 def test_only_the_signals_that_were_named_wait(log: list[str]) -> None:
     with deferred(R, S):
-        signal.sigqueue(HERE, R, 1)
+        queue(R, 1)
         os.kill(HERE, S)
-        signal.sigqueue(HERE, T, 2)
+        queue(T, 2)
         look()
         assert len(log) == 1
     assert len(log) == 3
@@ -68,7 +68,7 @@ def test_blocks_nest_and_overlap(log: list[str]) -> None:
     everything, some = deferred(), deferred(R)
     with everything, some:
         with everything, deferred(R, T):
-            signal.sigqueue(HERE, R, 1)
+            queue(R, 1)
         look()
         assert log == []
         with some:
@@ -78,7 +78,7 @@ def test_blocks_nest_and_overlap(log: list[str]) -> None:
     assert log == [f"{int(R)}:1"]
     some.__enter__()
     everything.__enter__()
-    signal.sigqueue(HERE, R, 2)
+    queue(R, 2)
     some.__exit__(None, None, None)
     look()
     assert log == [f"{int(R)}:1"]
@@ -98,7 +98,7 @@ def test_another_threads_block_holds_handlers_back(log: list[str]) -> None:
     thread = threading.Thread(target=section)
     thread.start()
     entered.wait()
-    signal.sigqueue(HERE, R, 1)
+    queue(R, 1)
     look()
     assert log == []
     leave.set()
@@ -113,7 +113,7 @@ def test_an_exception_of_a_deferred_handler_leaves_the_with_statement() -> None:
 
     sigaction(R, fail)
     with pytest.raises(LookupError) as caught, deferred():
-        signal.sigqueue(HERE, R, 5)
+        queue(R, 5)
         raise KeyError("body")
     assert caught.value.args == (5,)
     assert isinstance(caught.value.__context__, KeyError)
@@ -151,7 +151,7 @@ def test_keyboardinterrupt_waits_too() -> None:
 def test_it_decorates(log: list[str]) -> None:
     @deferred(R)
     def section(count: int) -> int:
-        signal.sigqueue(HERE, R, count)
+        queue(R, count)
         look()
         assert log == []
         return section(count - 1) if count else 7

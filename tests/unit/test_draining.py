@@ -6,12 +6,11 @@ import os
 import signal as standard
 import threading
 import time
-from functools import partial
 from types import FrameType
 from typing import Any
 
 import pytest
-from support import DEADLINE, join, with_room
+from support import DEADLINE, join, queue
 
 import sigcffi as signal
 from sigcffi._sigcffi import lib
@@ -21,11 +20,6 @@ needs_sigqueue = pytest.mark.skipif(not lib.SIGCFFI_HAS_SIGQUEUE, reason="no sig
 
 A, B = signal.SIGUSR1, signal.SIGUSR2
 Q, R = signal.SIGRTMIN, signal.SIGRTMIN + 1
-
-
-def queue(signum: int, *values: int) -> None:
-    for value in values:
-        with_room(partial(signal.sigqueue, os.getpid(), signum, value))
 
 
 def values(infos: list[signal.SigInfo]) -> list[int | None]:
@@ -105,7 +99,7 @@ def test_handlers_do_not_run_for_what_is_drained() -> None:
 
 @needs_sigqueue
 def test_several_threads_share_what_is_there() -> None:
-    count = 5000
+    count = 2000
     queue(Q, *range(count))
     shares: list[list[signal.SigInfo]] = [[], []]
 
@@ -185,7 +179,7 @@ def test_handlers_in_between_do_not_put_off_the_end_of_a_wait() -> None:
     standard.signal(standard.SIGALRM, handler)
     standard.setitimer(standard.ITIMER_REAL, 0.001, 0.001)
     while len(calls) < 3:
-        assert signal.sigtimedwait({A}, 0.5) is None
+        assert signal.sigtimedwait({A}, 0.05) is None
     standard.setitimer(standard.ITIMER_REAL, 0)
 
 

@@ -80,8 +80,8 @@ def test_alarm_interrupts_a_sleep() -> None:
         raise HandledError
 
     signal.signal(signal.SIGALRM, handler)
-    signal.alarm(1)
     with pytest.raises(HandledError):
+        signal.alarm(1)
         time.sleep(60)  # the call to be interrupted
 
 

@@ -182,8 +182,10 @@ def test_close_in_another_thread_ends_every_wait(run: Any) -> None:
                 for _ in range(3):
                     group.start_soon(reader)
                 await until_waiting()
-                threading.Thread(target=receiver.close).start()
+                thread = threading.Thread(target=receiver.close)
+                thread.start()
             assert ended == [1, 1, 1]
+            join(thread)
 
     before = open_descriptors()
     run(main)

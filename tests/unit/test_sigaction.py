@@ -14,7 +14,15 @@ from typing import Any
 
 import pytest
 from oracle import Index
-from support import disposition, flags_of, join, python_says, run_python
+from support import (
+    disposition,
+    flags_of,
+    join,
+    nested_handlers,
+    python_says,
+    queue,
+    run_python,
+)
 
 import sigcffi as signal
 from sigcffi import Action, SigInfo, handling, ignoring, sigaction
@@ -68,8 +76,7 @@ def test_every_queued_value_is_a_call_of_its_own_in_order() -> None:
     seen = Recorder()
     sigaction(R, seen)
     signal.pthread_sigmask(signal.SIG_BLOCK, [R])
-    for number in range(50):
-        signal.sigqueue(HERE, R, number)
+    queue(R, *range(50))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [R])
     assert seen.values == list(range(50))
 
@@ -169,6 +176,7 @@ def test_the_signal_itself_and_those_in_the_mask_wait_while_the_handler_runs() -
     assert [word for word in order if word in ("in", "out")] == ["in", "out"] * 2
 
 
+@nested_handlers
 def test_another_signal_interrupts_a_handler() -> None:
     order: list[str] = []
 
@@ -185,6 +193,7 @@ def test_another_signal_interrupts_a_handler() -> None:
     assert order == ["in", "other", "out"]
 
 
+@nested_handlers
 def test_nodefer_lets_the_signal_interrupt_its_own_handler() -> None:
     order: list[str] = []
 

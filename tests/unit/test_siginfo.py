@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import child_that_exits_with
 
 import sigcffi
 from sigcffi import _names, _siginfo
@@ -464,11 +465,9 @@ def test_it_says_what_the_kernel_says() -> None:
 @linux
 def test_it_says_what_the_kernel_says_about_a_child() -> None:
     sigcffi.pthread_sigmask(standard.SIG_BLOCK, [standard.SIGCHLD])
-    child = os.fork()
-    if child == 0:
-        os._exit(3)
+    child = child_that_exits_with(3)
     theirs = sigcffi.sigtimedwait([standard.SIGCHLD], 60)
-    os.waitpid(child, 0)
+    child.wait()
     assert theirs is not None
     info = record(
         PID | UID | STATUS,
@@ -479,4 +478,4 @@ def test_it_says_what_the_kernel_says_about_a_child() -> None:
         status=theirs.si_status,
     )
     assert info[:6] == tuple(theirs)[:6]
-    assert info.describe() == f"SIGCHLD: child {child} exited with status 3"
+    assert info.describe() == f"SIGCHLD: child {child.pid} exited with status 3"

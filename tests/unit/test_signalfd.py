@@ -6,13 +6,14 @@ import errno
 import fcntl
 import os
 import signal as standard
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
-from support import join, readable, until, with_room
+from support import child_that_exits_with, join, readable, until, with_room
 
 import sigcffi as signal
 from sigcffi._sigcffi import lib
@@ -76,13 +77,11 @@ def by_a_timer() -> None:
     until(lambda: Q in signal.sigpending(), "the timer")
 
 
-children: list[int] = []
+children: list[subprocess.Popen[bytes]] = []
 
 
 def by_a_child() -> None:
-    child = os.fork()
-    if child == 0:
-        os._exit(3)
+    child = child_that_exits_with(3)
     until(lambda: signal.SIGCHLD in signal.sigpending(), "the child's end")
     children.append(child)
 
@@ -107,7 +106,7 @@ def clean() -> Iterator[None]:
     while timers:
         timers.pop().close()
     while children:
-        os.waitpid(children.pop(), 0)
+        children.pop().wait()
     while pipe:
         os.close(pipe.pop())
 
@@ -127,7 +126,7 @@ def test_what_is_read_is_what_a_wait_would_have_returned(
     [found] = read(fd)
     expected = {name: getattr(accepted, name) for name in FIELDS}
     if send is by_a_child:
-        expected["si_pid"] = children[1]
+        expected["si_pid"] = children[1].pid
     assert {name: getattr(found, name) for name in FIELDS} == expected
     assert accepted.time_ns is not None
     assert found.time_ns is not None

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from support import disposition, join, python_says, run_python
+from support import DEADLINE, disposition, join, python_says, queue, run_python
 
 import sigcffi as signal
 from sigcffi import SigInfo, sigaction, subscribe
@@ -140,7 +140,7 @@ def test_once_is_once(log: Log) -> None:
     subscription = subscribe(R, lambda info, frame: values.append(info.si_value), once=True)
     with signal.deferred():
         for number in (1, 2, 3):
-            signal.sigqueue(HERE, R, number)
+            queue(R, number)
     look()
     assert values == [1]
     assert subscription.closed
@@ -235,7 +235,7 @@ def test_asyncios_handlers_work_beside_subscribers(log: Log) -> None:
             loop.add_signal_handler(S, called.set)
             with subscribe(S, log.info("after")):
                 os.kill(HERE, S)
-                await asyncio.wait_for(called.wait(), 10)
+                await asyncio.wait_for(called.wait(), DEADLINE)
                 called.clear()
             loop.remove_signal_handler(S)
 

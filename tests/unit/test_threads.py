@@ -18,7 +18,6 @@ from support import DEADLINE, asleep, join, readable, until
 import sigcffi as signal
 
 ROUNDS = 20
-PROMPT = 5.0  # seconds; what is not seen by the interpreter at all would be unseen for ever
 
 
 @contextmanager
@@ -86,7 +85,8 @@ def test_a_looping_main_thread_sees_what_another_thread_took(
     ):
         for count in range(1, ROUNDS + 1):
             os.write(go, b"\n")
-            deadline = time.monotonic() + PROMPT
+            # What is not seen by the interpreter at all would be unseen for ever.
+            deadline = time.monotonic() + DEADLINE
             while len(seen) < count and time.monotonic() < deadline:
                 pass
             assert len(seen) == count
@@ -115,7 +115,7 @@ def test_a_sleeping_main_thread_is_woken_for_it(foreign_path: Path) -> None:
     ):
         for _ in range(ROUNDS):
             with pytest.raises(HandledError):
-                provoke(go, time.sleep, PROMPT)
+                provoke(go, time.sleep, DEADLINE)
 
 
 def test_a_main_thread_in_a_system_call_is_woken_for_it(foreign_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_keyboard_interrupt_is_raised_in_the_main_thread(foreign_path: Path) -> 
         sender(foreign_path, thread.native_id or 0, signal.SIGINT, asleep=True) as go,
         pytest.raises(KeyboardInterrupt),
     ):
-        provoke(go, time.sleep, PROMPT)
+        provoke(go, time.sleep, DEADLINE)
 
 
 def test_what_another_thread_took_while_a_handler_ran_follows_that_handler() -> None:

@@ -1,28 +1,25 @@
 """``reaches`` and its like, against the interpreter: an exception is raised at every bytecode, and
 it is seen whether the end of each open block got to know.
 
-The offset that goes with a bytecode is what a signal's handler would find in ``f_lasti``: on
-CPython from 3.11 on and on PyPy that of the bytecode which the exception strikes; on earlier ones
-that of the bytecode before it, and where an exception has just been sent to its handler there is no
-telling.
+The offset that goes with a bytecode is what a signal's handler would find in ``f_lasti``: that of
+the bytecode which the exception strikes.
 """
 
 from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable
+import warnings
 from contextlib import suppress
-from opcode import opname
-from typing import Any
+from opcode import opmap
+from typing import Any, Callable
 
 import pytest
-from support import PYPY
+from support import run_python
 from tracing import Tracing
 
+from sigcffi import _unwinding
 from sigcffi._unwinding import opens_block, passes_by, reaches
-
-LAST = not PYPY and sys.version_info < (3, 11)  # what f_lasti is: the last, or the next
 
 
 class Marker(BaseException):
@@ -315,9 +312,7 @@ def imports_and_deletes():
         del x[0], a
         x[0] += 1
         return f"{x} {b!r:>5}"
-"""
 
-SOURCE_STAR = """
 def groups():
     with Block():
         try:
@@ -331,9 +326,7 @@ def groups():
         finally:
             x = 3
     return x
-"""
 
-SOURCE_MATCH = """
 def matches():
     with Block():
         match [1, 2]:
@@ -347,7 +340,9 @@ def matches():
 
 def corpus() -> list[Callable[[], Any]]:
     names: dict[str, Any] = {"Block": Block}
-    exec(SOURCE + SOURCE_MATCH + SOURCE_STAR, names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # "return" in "finally", from 3.14 on
+        exec(SOURCE, names)
     return [each for each in names.values() if isinstance(each, types.FunctionType)]
 
 
@@ -370,22 +365,12 @@ class Raising:
     def __init__(self, at: int) -> None:
         self.at = at
         self.count = 0
-        self.previous: int | None = None
         self.said: list[tuple[Block, bool]] = []
 
     def __call__(self, frame: types.FrameType, event: str) -> None:
-        if event == "exception":
-            self.previous = None
-            return
-        code = frame.f_code
-        here = self.previous if LAST else frame.f_lasti
-        # Who raises again causes no event.
-        raises = opname[code.co_code[frame.f_lasti]] in ("RAISE_VARARGS", "RERAISE")
-        self.previous = None if raises else frame.f_lasti
-        self.count += 1
-        if self.count == self.at:
-            if here is not None:
-                self.look(code, here)
+        self.count += event == "opcode"
+        if event == "opcode" and self.count == self.at:
+            self.look(frame.f_code, frame.f_lasti)
             raise Marker
 
     def look(self, code: types.CodeType, here: int) -> None:
@@ -412,3 +397,140 @@ def test_the_end_of_a_block_hears_of_what_is_said_to_reach_it(function: Callable
             assert [each.left for each, _ in raising.said] == [told for _, told in raising.said], at
             heard += sum(told for _, told in raising.said)
     assert heard > 0
+
+
+# ---- Tables that are not understood ----
+
+
+def regions(table: bytes) -> list[list[int]]:
+    """Begin, length, handler, and depth with a bit beside it, in units."""
+    numbers: list[int] = []
+    value = 0
+    for byte in table:
+        value = value << 6 | byte & 63
+        if not byte & 64:
+            numbers.append(value)
+            value = 0
+    return [numbers[at : at + 4] for at in range(0, len(numbers), 4)]
+
+
+def table(of: list[list[int]]) -> bytes:
+    encoded = bytearray()
+    for region in of:
+        for place, value in enumerate(region):
+            digits = [value >> shift & 63 for shift in range(0, value.bit_length() or 1, 6)][::-1]
+            encoded += bytes(digit | 64 for digit in digits[:-1])
+            encoded.append(digits[-1])
+            if place == 0:
+                encoded[-len(digits)] |= 128
+    return bytes(encoded)
+
+
+def mutilated(change: Callable[[list[list[int]]], None]) -> bytes:
+    """The table of the blocks by which the module finds out, after a change."""
+    of = regions(_unwinding._blocks.__code__.co_exceptiontable)
+    change(of)
+    return table(of)
+
+
+def blocks_of(which: list[list[int]]) -> list[list[int]]:
+    """The regions of which the handler tells an ``__exit__``."""
+    bytecode = _unwinding._blocks.__code__.co_code
+    return [each for each in which if bytecode[2 * each[2] + 2] == opmap["WITH_EXCEPT_START"]]
+
+
+def begin_late(of: list[list[int]]) -> None:
+    for region in blocks_of(of):
+        region[:2] = region[0] + 1, region[1] - 1
+
+
+def know_no_end(of: list[list[int]]) -> None:
+    ends = {region[2] for region in blocks_of(of)}
+    of[:] = [region for region in of if region[2] not in ends]
+
+
+def end_early(of: list[list[int]]) -> None:
+    for region in blocks_of(of):
+        region[1] -= 1
+
+
+def lose_a_block(of: list[list[int]]) -> None:
+    of.remove(blocks_of(of)[0])
+
+
+MUTILATIONS = [list.clear, begin_late, end_early, know_no_end, lose_a_block]
+
+
+def test_the_tables_of_this_interpreter_are_understood() -> None:
+    assert _unwinding.UNDERSTOOD
+    assert mutilated(lambda of: None) == _unwinding._blocks.__code__.co_exceptiontable
+
+
+@pytest.mark.parametrize("change", MUTILATIONS, ids=lambda change: change.__name__)
+def test_a_table_that_says_something_else_is_not_understood(change: Any) -> None:
+    code = _unwinding._blocks.__code__.replace(co_exceptiontable=mutilated(change))
+    assert not _unwinding.is_understood(types.FunctionType(code, vars(_unwinding)))
+
+
+MUTILATE = """
+    import importlib.util, sys, types, warnings
+    from importlib.machinery import SourceFileLoader
+
+    class Loader(SourceFileLoader):
+        \"\"\"A compiler that writes other tables.\"\"\"
+
+        def get_code(self, name):
+            def mutilate(code):
+                known = code.co_consts
+                consts = tuple(mutilate(c) if isinstance(c, types.CodeType) else c for c in known)
+                code = code.replace(co_consts=consts)
+                return code.replace(co_exceptiontable=b"") if code.co_name == "_blocks" else code
+
+            return mutilate(super().get_code(name))
+
+    class Finder:
+        def find_spec(self, name, path, target=None):
+            if name != "sigcffi._unwinding":
+                return None
+            file = path[0] + "/_unwinding.py"
+            return importlib.util.spec_from_file_location(name, file, loader=Loader(name, file))
+
+    sys.meta_path.insert(0, Finder())
+    import sigcffi as signal
+"""
+
+
+def test_where_tables_are_not_understood_timeouts_interrupt_and_say_so_once() -> None:
+    code = """
+    lines = []
+
+    def interrupted():
+        try:
+            lines.append(sys._getframe().f_lineno + 1)
+            with signal.timeout(0.01):
+                while True:
+                    pass
+        except signal.TimedOut:
+            return "TimedOut"
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        print(interrupted(), interrupted())
+    print(*((each.category.__name__, each.lineno == lines[0]) for each in caught))
+    """
+    run = run_python(MUTILATE + code)
+    assert run.stdout == "TimedOut TimedOut\n('RuntimeWarning', True)\n", run
+
+
+def test_it_is_said_before_the_first_block_has_begun() -> None:
+    """Where warnings are errors no block is entered, and ``import sigcffi`` is no error."""
+    code = """
+    for _ in range(2):
+        try:
+            with signal.timeout(60):
+                print("entered")
+        except RuntimeWarning:
+            print("RuntimeWarning", signal._limits.heap)
+    """
+    run = run_python(MUTILATE + code)
+    assert run.stdout == "RuntimeWarning []\n" * 2, run
