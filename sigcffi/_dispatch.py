@@ -385,11 +385,12 @@ def take_back(signum: int) -> None:
         words[RUNNING] = former
 
 
-def expect(signum: int) -> None:
+def expect(signum: int, deliveries: int) -> None:
     """A signal comes to the dispatcher for which a call is pending: of deliveries that were kept
     out and not recorded, so that nobody knows any more what they carried.
     """
-    _add(signum)
+    for _ in range(deliveries):
+        _add(signum)
     lib.sigcffi_pend_again(signum, 1)
 
 

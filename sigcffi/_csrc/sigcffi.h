@@ -164,7 +164,7 @@ bool sigcffi_defer(uint64_t set);
 int sigcffi_lift(uint64_t set);
 int sigcffi_settle(void);
 void sigcffi_pend_again(int signum, unsigned times);
-bool sigcffi_take_pending(int signum);
+unsigned sigcffi_take_pending(int signum);
 void sigcffi_nudge(int signum);
 void *sigcffi_memory(void);
 uint64_t sigcffi_sequence(size_t offset);

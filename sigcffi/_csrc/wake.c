@@ -233,12 +233,18 @@ void sigcffi_pend_again(int signum, unsigned times)
 }
 
 /* The dispatcher takes a signal on, and with it a call that is pending for deliveries that were not
- * recorded: whether there is one. */
-bool sigcffi_take_pending(int signum)
+ * recorded: how many it stands for. */
+unsigned sigcffi_take_pending(int signum)
 {
-    if (!sigcffi_is_signal(signum)) return false;
+    if (!sigcffi_is_signal(signum)) return 0;
     uint64_t bit = sigcffi_bit(signum);
-    return (atomic_fetch_and(&channel.pending, ~bit) & bit) != 0;
+    sigcffi_take_lock();
+    unsigned times = 1 + repeats[signum];
+    repeats[signum] = 0;
+    if (!(atomic_fetch_and(&channel.pending, ~bit) & bit)) times = 0;
+    atomic_fetch_and(&state.held, ~bit);
+    sigcffi_release_lock();
+    return times;
 }
 
 /* A wait has accepted a signal without a handler. If that was a poke, it is none of the caller's:

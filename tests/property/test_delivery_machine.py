@@ -126,8 +126,8 @@ class Delivery(RuleBasedStateMachine):
             self.foreign_calls += len(values)
         if model.dispatched:
             model.waiting += [Sent(value, True) for value in values]
-        elif model.installed.kind == "plain":
-            model.waiting += [Sent(None, False) for _ in values]
+        elif model.installed.kind == "plain" and not model.waiting:
+            model.waiting += [Sent(None, False) for _ in values[:1]]  # one call for all that wait
         self.let_in(signum)
 
     def let_in(self, signum: int) -> None:
