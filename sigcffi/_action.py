@@ -53,7 +53,7 @@ class Action:
     frozenset. *flags* is a combination of:
 
     - ``SA_RESTART``: the kernel restarts system calls that the signal interrupts;
-    - ``SA_NODEFER``: the signal itself does not wait while its handler runs;
+    - ``SA_NODEFER``: the signal itself does not wait while its handler runs (on PyPy all do);
     - ``SA_RESETHAND``: before the handler runs, the signal gets its default action back;
     - ``SA_NOCLDSTOP``, ``SA_NOCLDWAIT``: for SIGCHLD, none for stopped children; no zombies;
     - ``SA_ONSTACK`` and ``SA_SIGINFO``, which are always on.

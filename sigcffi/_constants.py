@@ -13,7 +13,7 @@ from sigcffi._ffi import lib
 
 __all__ = ["struct_siginfo"]
 
-if not hasattr(_standard, "SIGSTKFLT") and lib.SIGCFFI_SIGSTKFLT:  # before CPython 3.11
+if not hasattr(_standard, "SIGSTKFLT") and lib.SIGCFFI_SIGSTKFLT:  # PyPy
     # A member of its enum like every signal, but the standard module's own enum stays as it is.
     SIGSTKFLT = int.__new__(_standard.Signals, lib.SIGCFFI_SIGSTKFLT)
     SIGSTKFLT._name_ = "SIGSTKFLT"

@@ -56,8 +56,8 @@ def force_quit(signum: SupportsIndex = SIGINT, *, after: SupportsIndex = 2) -> F
 
     When the interpreter has got to the handlers that are due, or a receiver of this signal was
     read, the count starts anew. So with SIGINT, Ctrl-C is KeyboardInterrupt as always, and a second
-    Ctrl-C ends a program that is stuck in C, in a critical section (``deferred``) or, on CPython,
-    in the handler of the first. What the process's parent sees is a death by that signal.
+    Ctrl-C ends a program that is stuck in C, in a critical section (``deferred``) or in the
+    handler of the first. What the process's parent sees is a death by that signal.
 
     Returns an attachment: closable, a context manager. For SIGTERM and the like install a handler,
     or open a receiver: without one nobody ever sees them, and the *after*-th ends the process.

@@ -6,7 +6,7 @@ Each test floods a process of its own; what it prints are its figures.
 from __future__ import annotations
 
 import pytest
-from support import PATIENCE, PYPY, python_says
+from support import PATIENCE, python_says
 
 pytestmark = pytest.mark.stress
 
@@ -112,15 +112,6 @@ signal.sigaction(S, check)
 """
 
 
-# PyPy 7.3.11's compiler loses a local variable of a function ("local variable 'frame' referenced
-# before assignment") that signals of two threads make the interpreter enter within itself again and
-# again; without its compiler (--jit off) these tests pass, and take minutes.
-needs_a_compiler_that_keeps_variables = pytest.mark.skipif(
-    PYPY, reason="PyPy's compiler loses variables of functions that are entered within themselves"
-)
-
-
-@needs_a_compiler_that_keeps_variables
 def test_a_second_thread_that_takes_half_of_them_loses_and_reorders_nothing(flooder: str) -> None:
     code = """
 senders = flood([thread.native_id, threading.main_thread().native_id])
@@ -132,7 +123,6 @@ print(f"{received} values, the queue full {full} times", file=sys.stderr)
     assert run(THREAD + code, flooder, 400_000) == "400000 0\n"
 
 
-@needs_a_compiler_that_keeps_variables
 @pytest.mark.parametrize("room", [100, None])
 def test_a_second_thread_that_takes_what_it_gets_loses_nothing(
     flooder: str, room: int | None

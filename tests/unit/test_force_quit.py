@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import support
 from stuck import child, ended
-from support import PYPY, python_says, says, taken, tell
+from support import python_says, says, taken, tell
 
 import sigcffi as signal
 from sigcffi import ForceQuit, force_quit
@@ -203,7 +203,6 @@ def test_the_end_of_a_critical_section_sees_the_first() -> None:
             assert quitting.unseen == 0
 
 
-@pytest.mark.skipif(PYPY, reason="PyPy goes on with other signals' functions within a handler")
 def test_a_handler_that_never_ends_is_left_by_the_second(foreign_path: Path) -> None:
     code = """
     def handler(signum, frame):
