@@ -31,6 +31,7 @@ T = TypeVar("T")
 PYPY = sys.implementation.name == "pypy"
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 DEADLINE = 60.0  # seconds after which something that should happen is taken to have failed
+PATIENCE = 10 * DEADLINE  # the same for a flood
 
 
 def _handlers_nest() -> bool:

@@ -100,8 +100,11 @@ static bool main_thread_refuses(int signum)
 /* ---- Notes ---- */
 
 #if SIGCFFI_HAS_TGSIGQUEUE
-/* A note carries the address of this variable, which no other program can know. */
+/* A note carries the address of this variable, which no other program can know, and where
+ * sigqueue(3) sends 0 an errno that does not exist: an address of 32 bits is a number that a
+ * program may come to send. */
 static const char note_mark;
+enum { NOTE_ERRNO = -1 };
 #endif
 
 /* handler context, or outside handlers. Interrupt a thread, as a rule the main thread (`tid` 0),
@@ -114,6 +117,7 @@ bool sigcffi_send_note(int tid, int signum)
     note.si_signo = signum;
     /* The one code that the kernel lets a process send to its other threads as it likes. */
     note.si_code = SI_QUEUE;
+    note.si_errno = NOTE_ERRNO;
     /* getpid() is asked, not remembered: a raw fork that ran no atfork handler must not
      * send to its parent. There the call fails and the caller settles on the spot. */
     note.si_pid = getpid();
@@ -132,7 +136,8 @@ bool sigcffi_send_note(int tid, int signum)
 bool sigcffi_is_note(int signum, const siginfo_t *info)
 {
 #if SIGCFFI_HAS_TGSIGQUEUE
-    if (info->si_code == SI_QUEUE) return info->si_value.sival_ptr == &note_mark;
+    if (info->si_code == SI_QUEUE)
+        return info->si_errno == NOTE_ERRNO && info->si_value.sival_ptr == &note_mark;
     /* When RLIMIT_SIGPENDING is used up the kernel still delivers a standard signal, but
      * bare of its siginfo: SI_USER, process 0. If something is owed, or this thread may be told
      * that it can go on, it is our note; else somebody else's signal. */

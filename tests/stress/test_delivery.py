@@ -6,7 +6,7 @@ Each test floods a process of its own; what it prints are its figures.
 from __future__ import annotations
 
 import pytest
-from support import python_says
+from support import PATIENCE, python_says
 
 pytestmark = pytest.mark.stress
 
@@ -78,7 +78,7 @@ def result(senders, lost=0):
 
 
 def run(code: str, flooder: str, total: int, *args: str) -> str:
-    return python_says(RECEIVER + code, flooder, str(total), *args, flags=IGNORED, timeout=400)
+    return python_says(RECEIVER + code, flooder, str(total), *args, flags=IGNORED, timeout=PATIENCE)
 
 
 def test_a_million_values_of_eight_processes_arrive_once_each_and_in_order(flooder: str) -> None:
