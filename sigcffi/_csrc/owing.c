@@ -7,7 +7,7 @@
  * note settles) and a deferred signal (owe; lifting the deferral settles).
  *
  * Rejected: calling the interpreter's handler on whichever thread the kernel chose. It marks
- * the signal, but the main thread's blocking call is not interrupted, and CPython 3.9-3.12
+ * the signal, but the main thread's blocking call is not interrupted, and CPython 3.11 and 3.12
  * may not look at the mark until its main thread next takes the GIL.
  */
 #include "owing.h"
