@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from support import Snapshot, compile_foreign
 
-
 # What a shell starts in the background ignores SIGINT, and so does all that it starts in turn: a
 # test that waits for Ctrl-C to end something would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
