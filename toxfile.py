@@ -45,10 +45,10 @@ def tox_before_run_commands(tox_env: ToxEnv) -> None:
     """Skip an environment that lacks what it needs."""
     name, _, command = tox_env.conf["needs"].partition(": ")
     if subprocess.run(["sh", "-c", command], capture_output=True, check=False).returncode:
-        if not tox_env.conf["skip_missing_interpreters"]:
-            raise Fail(f"there is no {name}")
-        results[tox_env.conf.name] = Result("skipped", f"there is no {name}")
-        raise Skip(f"there is no {name}")
+        may_skip = tox_env.conf["skip_missing_interpreters"]
+        missing = f"there is no {name}"
+        results[tox_env.conf.name] = Result("skipped" if may_skip else "failed", missing)
+        raise Skip(missing) if may_skip else Fail(missing)
 
 
 @impl
@@ -72,6 +72,8 @@ def tox_env_teardown(tox_env: ToxEnv) -> None:
         results[name] = Result("failed", "it could not be set up")
     except Skip as missing:
         results[name] = Result("skipped", str(missing))
+    except Fail as missing:
+        results[name] = Result("failed", str(missing))
 
 
 @atexit.register

@@ -19,6 +19,7 @@
 #   _itimers  _timers  _masks  _sending  _siginfo   alarm and itimers; Timer; masks; sigqueue, ...;
 #                                    SigInfo
 #   _dead_man                        kill_after
+#   _changing                        the lock for what threads and handlers share
 #   _mainthread  _constants  _names  which thread runs handlers; names the standard module may
 #                                    lack; names of signals and of SI_* codes
 #   _places                          where in the code that runs a block is

@@ -14,6 +14,7 @@ from signal import SIG_DFL, SIG_IGN
 from sigcffi._arguments import index
 from sigcffi._ffi import lib
 from sigcffi._masks import members, word_of
+from sigcffi._siginfo import SigInfo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from typing import Any, SupportsIndex
 
     from sigcffi._registry import Handler
-    from sigcffi._siginfo import SigInfo
 
     InfoHandler = Callable[[SigInfo, FrameType | None], Any]
     AnyHandler = InfoHandler | Handler
@@ -125,8 +125,6 @@ class Action:
         """Call the handler as the interpreter would call one: an Action that takes the place of a
         handler, in ``signal.signal(signum, action)`` or a chain, does what it says.
         """
-        from sigcffi._siginfo import SigInfo
-
         if not callable(self._handler):
             raise TypeError("this action has no handler that Python could call")
         return self._handler(SigInfo(signum, None) if self._takes_info else signum, frame)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Attachment"]
 
-# By handle. Nobody need keep an attachment to have it stay; what it names in C must.
+# By handle. Nobody need keep an attachment to have it stay; what it names in C must. Each touches
+# its own item and no other, and nobody looks at the whole.
 _attached: dict[int, Attachment] = {}
 
 

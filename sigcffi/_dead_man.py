@@ -8,10 +8,12 @@ Source: faulthandler of Python's documentation, for the traceback.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import time
 
 from sigcffi._arguments import nanoseconds
+from sigcffi._changing import changing
 from sigcffi._ffi import check, lib
 
 TYPE_CHECKING = False
@@ -22,33 +24,30 @@ if TYPE_CHECKING:
 
 __all__ = ["DeadMansSwitch", "kill_after", "unwatch", "watch"]
 
-# A dict: each of its operations here is one step for other threads and for handlers.
+# By what they are for, nanoseconds of the monotonic clock. Read and changed under ``changing``.
 _deadlines: dict[object, int] = {}
 
 
 def _publish() -> None:
-    while True:
-        deadlines = _deadlines.copy()
-        check(lib.sigcffi_end_at(min(deadlines.values(), default=0)))
-        # Who has changed something meanwhile may have told it before this.
-        if _deadlines == deadlines:
-            return
+    check(lib.sigcffi_end_at(min(_deadlines.values(), default=0)))
 
 
 def watch(what: object, when: int) -> None:
     """The process ends at *when*, in nanoseconds of the monotonic clock, unless *what* is given
     another time, or no more watched, before.
     """
-    if not _deadlines:
-        _show_tracebacks()
-    _deadlines[what] = when
-    _publish()
+    with changing:
+        if not _deadlines:
+            _show_tracebacks()
+        _deadlines[what] = when
+        _publish()
 
 
 def unwatch(what: object) -> None:
     """*what* has shown a sign of life; also if it was not watched."""
-    _deadlines.pop(what, None)
-    _publish()  # in any case: an exception may have struck here after the former line, last time
+    with changing:
+        _deadlines.pop(what, None)
+        _publish()
 
 
 class DeadMansSwitch:
@@ -80,21 +79,23 @@ class DeadMansSwitch:
 
         ValueError if it was cancelled, or belongs to the parent process. Any thread may call it.
         """
-        _deadlines[self] = time.monotonic_ns() + self._wait
-        if self._cancelled:  # looked at last: another thread may be just cancelling it
-            self.cancel()
-            raise ValueError("it was cancelled")
-        _publish()
+        with changing:
+            if self._cancelled:
+                raise ValueError("it was cancelled")
+            _deadlines[self] = time.monotonic_ns() + self._wait
+            _publish()
 
     def cancel(self) -> None:
         """Do nothing any more; a second time changes nothing. Any thread may call it."""
-        self._cancelled = True
-        _deadlines.pop(self, None)
-        _publish()
+        with changing:
+            self._cancelled = True
+            _deadlines.pop(self, None)
+            _publish()
 
     def remaining(self) -> float | None:
         """Seconds that are left; None if it was cancelled."""
-        when = _deadlines.get(self)
+        with changing:
+            when = _deadlines.get(self)
         return None if when is None else (when - time.monotonic_ns()) / 1e9
 
     def __enter__(self) -> DeadMansSwitch:
@@ -121,8 +122,7 @@ def kill_after(seconds: Number) -> DeadMansSwitch:
 
     The clock is the monotonic one: time during which the machine sleeps does not count, time during
     which the process is stopped does. The switch stays on until it is cancelled, whether or not
-    somebody keeps it; in a forked child it is cancelled. (Newer interpreters warn of a fork in a
-    process with threads, and that thread is one.)
+    somebody keeps it; in a forked child it is cancelled.
 
     Raises ValueError for a time that is not positive and for NaN, OverflowError if it is too large,
     TypeError if it is not a number. Any thread may call it.
@@ -131,13 +131,11 @@ def kill_after(seconds: Number) -> DeadMansSwitch:
 
 
 def _show_tracebacks() -> None:
-    import faulthandler
-
-    if not faulthandler.is_enabled():
-        try:  # noqa: SIM105  contextlib is imported, and the memory may be used up
+    try:
+        if not faulthandler.is_enabled():
             faulthandler.enable()
-        except (AttributeError, OSError, RuntimeError, ValueError):
-            pass  # sys.stderr is None, or no file
+    except (AttributeError, OSError, RuntimeError, ValueError):
+        return  # sys.stderr is None, or no file
 
 
 def _cancel_in_child() -> None:

@@ -1,6 +1,7 @@
 """The dispatcher: from the ring to the handlers, in the order of arrival.
 
-Law: the only reader of the main channel; runs in the main thread only. A record is handed over at
+Law: the only reader of the main channel; runs in the main thread only, which alone touches what is
+kept here, but for ``account``, which tells what it sees. A record is handed over at
 most once, and none is passed by: one whose signal is kept out, by a critical section or a handler
 that runs, is kept here until it may.
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["account", "dispatch", "entries", "expect", "take_back"]
 
+# By signal. The main thread alone changes it; any thread may look an entry up.
 entries: dict[int, Entry] = {}
 
 TAIL = lib.SIGCFFI_WORD_TAIL
@@ -353,10 +355,8 @@ def _keep(first: BaseException | None, error: BaseException, call: object) -> Ba
 def _report(error: BaseException, call: object) -> None:
     """Say that an exception of *call* goes nowhere."""
     if sys.unraisablehook is sys.__unraisablehook__:  # which takes an object of its own only
-        import traceback
-
         print(f"Exception ignored in: {call!r}", file=sys.stderr)
-        traceback.print_exception(type(error), error, error.__traceback__)
+        sys.__excepthook__(type(error), error, error.__traceback__)
     else:
         sys.unraisablehook(
             SimpleNamespace(

@@ -18,6 +18,7 @@ from errno import EINVAL
 from signal import SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP
 
 from sigcffi._action import KERNELS, Action
+from sigcffi._changing import changing
 from sigcffi._dispatch import dispatch, entries, expect, take_back
 from sigcffi._ffi import NULL, check, lib, new_sigaction, words
 from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
@@ -57,7 +58,7 @@ _USUAL_ACTIONS = {
 }
 
 
-# What the interpreter runs for signals that do not lead to it.
+# What the interpreter runs for signals that do not lead to it. The main thread alone changes it.
 aside: dict[int, Callable[[int, Any], object]] = {}
 
 
@@ -84,8 +85,8 @@ def installed(signum: int) -> Action:
         check(lib.sigcffi_recognise(signum))
         found = check(_save(signum, NULL))
     kind = found & _KIND
-    if kind == _PYTHON and registered is dispatch and signum in entries:
-        return entries[signum].installed  # type: ignore[no-any-return]
+    if kind == _PYTHON and registered is dispatch and (entry := entries.get(signum)):
+        return entry.installed  # type: ignore[no-any-return]
     saved = None
     if not found & _USUAL:
         saved = new_sigaction()
@@ -156,7 +157,8 @@ def install(signum: int, action: Action) -> None:
                 if fresh:
                     del entries[signum]
                 else:
-                    entry.install(*former)
+                    with changing:
+                        entry.install(*former)
             raise
     elif entry is not None and entry.subscribers:
         _require_dispatcher(signum)
@@ -168,18 +170,16 @@ def install(signum: int, action: Action) -> None:
 
 def _enter(entry: Entry, action: Action) -> None:
     """Put *action* into the entry, in the dispatcher's terms."""
-    handler = action._handler
-    if not callable(handler):
-        entry.install(action, None)
-    elif not action._takes_info:
-        entry.install(action, (handler, True))
-    else:
+    handler, call, keeps_out = action._handler, None, None
+    if action._takes_info:
         keeps_out, flags = action._mask, action._flags
         if not flags & _NODEFER:
             keeps_out |= 1 << (entry.signum - 1)
-        if flags & _RESETHAND:
-            handler = _once(entry.signum, action)
-        entry.install(action, (handler, False), keeps_out)
+        call = (_once(entry.signum, action) if flags & _RESETHAND else handler), False
+    elif callable(handler):
+        call = handler, True
+    with changing:
+        entry.install(action, call, keeps_out)
     entries[entry.signum] = entry
 
 
@@ -299,7 +299,8 @@ def subscribe(signum: int, callback: Callable[..., Any]) -> None:
             raise
         if not former._takes_info:
             _put_under(signum, former)
-    entry.subscribe(callback)
+    with changing:
+        entry.subscribe(callback)
 
 
 def unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
@@ -307,16 +308,18 @@ def unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
     leaves behind is put in order when the signal comes next.
     """
     entry = entries.get(signum)
-    if entry is None or not entry.unsubscribe(callback):
+    if entry is None:
         return
-    if entry.subscribers or entry.installed._takes_info:
-        return
-    if lib.sigcffi_is_main_thread():
+    elsewhere = not lib.sigcffi_is_main_thread()
+    with changing:
+        if not entry.unsubscribe(callback) or entry.subscribers or entry.installed._takes_info:
+            return
+        if elsewhere and entry.handler is None:
+            entry.install(entry.installed, (_put_in_order, False))
+    if not elsewhere:
         # What a C library has put on top meanwhile stays.
         covered = check(_save(signum, NULL)) & _COVERED
         _take_over(signum, entry.installed if covered else installed(signum))
-    elif entry.handler is None:
-        entry.install(entry.installed, (_put_in_order, False))
 
 
 def _put_in_order(info: Any, frame: Any) -> None:

@@ -18,6 +18,7 @@ from sigcffi._arguments import index
 from sigcffi._ffi import check, lib
 from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._names import member
+from sigcffi._scope import warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,9 +48,7 @@ def word_of(sigset: Iterable[SupportsIndex]) -> int:
         except KeyError:
             if not 0 < signum < NSIG:
                 raise ValueError(f"signal number {signum} out of range [1; {NSIG - 1}]") from None
-            import warnings
-
-            warnings.warn(
+            warn(
                 f"invalid signal number {signum}, please use valid_signals()",
                 RuntimeWarning,
                 stacklevel=3,
@@ -57,7 +56,9 @@ def word_of(sigset: Iterable[SupportsIndex]) -> int:
     return word
 
 
-_sets: dict[int, set[Signals]] = {}  # programs use few masks, and enum look-ups are slow
+# Programs use few masks, and enum look-ups are slow. A set that is in here is never changed, and
+# each store says all there is to say: threads that miss the same one make it twice.
+_sets: dict[int, set[Signals]] = {}
 
 
 def members(word: int) -> set[Signals]:

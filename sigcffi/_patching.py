@@ -11,6 +11,8 @@ import signal as _standard
 import sys
 from types import FunctionType
 
+from sigcffi._scope import warn
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -61,9 +63,7 @@ def unpatch_stdlib() -> None:
         else:
             lost.append(f"signal.{name}")
     if lost:  # told when all is done: a warning may be an exception
-        import warnings
-
-        warnings.warn(
+        warn(
             f"replaced by somebody else since patch_stdlib, and left alone: {', '.join(lost)}",
             RuntimeWarning,
             stacklevel=2,

@@ -235,7 +235,7 @@ class Receiver:
             return
         found = self._take_all()  # another thread may be closing it, too
         if not isinstance(found, _Closed):
-            self.unread += found
+            self.unread.extend(found)  # of several threads that are closing it, each its own
         if dropped := lib.sigcffi_receiver_dropped(handle):  # 0 if another thread has closed it
             self._dropped = dropped
         lib.sigcffi_close_receiver(handle)

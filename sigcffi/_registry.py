@@ -53,15 +53,16 @@ class Entry:
     ``calls`` is that as the dispatcher needs it, ``keeps_out`` the set of signals, as a word, whose
     handlers wait meanwhile; ``only`` the one handler where there is one, it takes a SigInfo, and
     no signal but its own waits; else None. ``installed`` is whatever was given, None at first.
+
+    Changed by one thread at a time, and by no handler that interrupts it: its owner sees to that.
+    Read at any time: each attribute is one reference, to what nobody changes any more.
     """
 
     __slots__ = ("calls", "handler", "installed", "keeps_out", "only", "signum", "subscribers")
 
     def __init__(self, signum: int) -> None:
         self.signum = signum
-        # By id: equal callbacks are different ones. A dict: each of its operations here is one step
-        # for other threads, and for handlers that run in between.
-        self.subscribers: dict[int, Callable[..., Any]] = {}
+        self.subscribers: tuple[Callable[..., Any], ...] = ()
         self.install(None, None)
 
     def install(self, installed: Any, handler: Call | None, keeps_out: int | None = None) -> None:
@@ -75,25 +76,31 @@ class Entry:
 
     def subscribe(self, callback: Callable[..., Any]) -> None:
         """Add a callback behind those that are there; it is not yet one of them."""
-        self.subscribers[id(callback)] = callback
-        self._publish()
+        if self._place_of(callback) is None:
+            self.subscribers += (callback,)
+            self._publish()
 
     def unsubscribe(self, callback: Callable[..., Any]) -> bool:
-        """Take out one callback; whether it was there. Any thread may call it."""
-        found = self.subscribers.pop(id(callback), None) is not None
+        """Take out one callback; whether it was there."""
+        place = self._place_of(callback)
+        if place is None:
+            return False
+        self.subscribers = self.subscribers[:place] + self.subscribers[place + 1 :]
         self._publish()
-        return found
+        return True
+
+    def _place_of(self, callback: Callable[..., Any]) -> int | None:
+        # Not index(): equal callbacks are different ones.
+        for place, each in enumerate(self.subscribers):
+            if each is callback:
+                return place
+        return None
 
     def _publish(self) -> None:
         own = 1 << (self.signum - 1)
-        while True:
-            handler, subscribers = self.handler, self.subscribers.copy()
-            calls: tuple[Call, ...] = () if handler is None else (handler,)
-            if subscribers:
-                calls = (*((callback, False) for callback in subscribers.values()), *calls)
-            self.calls = calls
-            simple = len(calls) == 1 and not calls[0][1] and self.keeps_out | own == own
-            self.only = calls[0][0] if simple else None
-            # Who has changed something meanwhile may have published it before this.
-            if self.handler is handler and list(self.subscribers) == list(subscribers):
-                return
+        calls: tuple[Call, ...] = () if self.handler is None else (self.handler,)
+        if self.subscribers:
+            calls = (*((callback, False) for callback in self.subscribers), *calls)
+        simple = len(calls) == 1 and not calls[0][1] and self.keeps_out | own == own
+        self.calls = calls
+        self.only = calls[0][0] if simple else None

@@ -6,6 +6,10 @@ the order of entering.
 
 from __future__ import annotations
 
+# The half of ``warnings`` that every interpreter has built in: at its end nothing can be imported,
+# and because a signal has come nothing should be.
+from _warnings import warn
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,7 +17,7 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound=Callable[..., Any])
 
-__all__ = ["Scope", "warn_unclosed"]
+__all__ = ["Scope", "warn", "warn_unclosed"]
 
 _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200  # CO_* of the module inspect
 
@@ -55,8 +59,4 @@ class Scope:
 
 def warn_unclosed(source: object, text: str) -> None:
     """Say that *source* was not closed; for ``__del__``, where it has been closed since."""
-    try:
-        import warnings
-    except ImportError:  # the interpreter is at its end
-        return
-    warnings.warn(f"unclosed {text}", ResourceWarning, source=source, stacklevel=3)
+    warn(f"unclosed {text}", ResourceWarning, source=source, stacklevel=3)

@@ -13,7 +13,7 @@ from sigcffi._action import Action
 from sigcffi._arguments import signal_number
 from sigcffi._ffi import lib
 from sigcffi._installing import install, installed, require_main_thread
-from sigcffi._scope import Scope
+from sigcffi._scope import Scope, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,9 +96,7 @@ class _Changing(Scope):
     def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
         others = self._undo(self._stack.pop())
         if others:
-            import warnings
-
-            warnings.warn(
+            warn(
                 f"the handler of signal {', '.join(map(str, others))} was replaced within the "
                 "block and not put back: it stays",
                 RuntimeWarning,

@@ -5,8 +5,11 @@ Law: a subscriber comes on top of what is installed and takes nothing from it.
 
 from __future__ import annotations
 
+from _functools import partial  # type: ignore[import-not-found]  # the rest is slow to import
+
 from sigcffi import _installing
 from sigcffi._arguments import signal_number
+from sigcffi._changing import changing
 from sigcffi._installing import require_main_thread, unsubscribe
 
 TYPE_CHECKING = False
@@ -33,8 +36,6 @@ class Subscription:
         self.signums = signums
         self.callback = callback
         self._closed = False
-        from functools import partial  # slow to import
-
         # Its own object: the same callback can be subscribed twice, and one of them closed.
         self._call = self._close_and_call if once else partial(callback)
 
@@ -55,10 +56,12 @@ class Subscription:
             unsubscribe(signum, self._call)
 
     def _close_and_call(self, info: SigInfo, frame: FrameType | None) -> Any:
-        if not self._closed:
-            self.close()
-            return self.callback(info, frame)
-        return None
+        with changing:  # another of its signals may interrupt this one, and be the first
+            first, self._closed = not self._closed, True
+        if not first:
+            return None
+        self.close()
+        return self.callback(info, frame)
 
     def __enter__(self) -> Subscription:
         return self

@@ -167,7 +167,7 @@ class timeout(Limit):
         return interrupt
 
     def _comes_from_it(self, error: BaseException) -> bool:
-        if isinstance(error, BaseExceptionGroup):  # CPython 3.11.2 makes one in every "except*"
+        if isinstance(error, BaseExceptionGroup):  # early 3.11s make one in every "except*"
             return any(map(self._comes_from_it, error.exceptions))
         return isinstance(error, TimeoutInterrupt) and error.timeout is self
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 import atexit
 import errno
 import os
+import sys
 import time
+from _thread import get_ident, get_native_id
 from signal import SIGALRM
 
 from sigcffi._arguments import index, nanoseconds, signal_number
@@ -29,7 +31,9 @@ __all__: list[str] = []
 
 _VALID = lib.sigcffi_valid_signals()
 _CLOSED = -1
-_open: set[int] = set()  # the handles of timers that were not closed
+# The handles of timers that were not closed. Each touches its own and no other; who looks at the
+# whole, at the end, may meet one that is just being closed, which is none of C's any more.
+_open: set[int] = set()
 _REASONS = {
     errno.EBADF: "the timer is closed",
     errno.ECHILD: "the timer belongs to the parent process: a forked child has none",
@@ -45,14 +49,14 @@ def _refusal(error: int) -> Exception:
 
 def _kernels_number(thread_id: SupportsIndex) -> int:
     """The thread with this ident as the kernel knows it."""
-    import threading  # rarely needed, and slow to import
-
     ident = index(thread_id)
-    if ident == threading.get_ident():
-        return threading.get_native_id()
-    for thread in threading.enumerate():
+    if ident == get_ident():
+        return get_native_id()
+    # Slow to import, and where nobody has, there is no other thread that it knows.
+    threading = sys.modules.get("threading")
+    for thread in () if threading is None else threading.enumerate():
         if thread.ident == ident and thread.native_id is not None:
-            return thread.native_id
+            return int(thread.native_id)
     raise ProcessLookupError(errno.ESRCH, f"no running thread of this process is {ident}")
 
 
@@ -216,8 +220,8 @@ class Timer:
 # the program by one.
 @atexit.register
 def _close_all() -> None:
-    while _open:
-        lib.sigcffi_timer_delete(_open.pop())
+    for handle in _open.copy():
+        lib.sigcffi_timer_delete(handle)
 
 
 if lib.SIGCFFI_HAS_POSIX_TIMERS:

@@ -14,6 +14,7 @@ Source: sigaction(2), signal-safety(7).
 from __future__ import annotations
 
 import errno
+import gc
 import os
 
 from sigcffi._arguments import index
@@ -44,8 +45,6 @@ __all__ = [
 def _new_cell() -> int:
     cell = lib.sigcffi_new_cell()
     if cell < 0:
-        import gc
-
         gc.collect()  # where nobody counts references those of flags that are gone wait for this
         cell = lib.sigcffi_new_cell()
     if cell < 0:

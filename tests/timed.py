@@ -433,8 +433,7 @@ def around_a_coroutine(said):
         finally:
             x = 1
 
-    with block.shield():
-        driven = coroutine()
+    driven = coroutine()
     try:
         with block:
             for _ in driven.__await__():

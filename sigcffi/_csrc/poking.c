@@ -1,10 +1,11 @@
 /* Poking: an interpreter that has been called and may have missed it is interrupted again.
  *
- * An interpreter without a GIL waits for a lock in two steps: it spins, giving up the processor some
- * forty times, and then parks. A call that comes while the main thread spins marks the signal, but
- * ends no system call; the interpreter does not look at the mark before it parks, and then sleeps
- * until the wait is over. Nothing tells whether it has looked. So the main thread is sent a poke,
- * SIGURG, after 1, 2, 4 ... ms, until one has ended a system call or there were POKES of them.
+ * An interpreter without a GIL waits for a lock in two steps: it spins, giving up the processor
+ * some forty times, and then parks. A call that comes while the main thread spins marks the signal,
+ * but ends no system call; the interpreter does not look at the mark before it parks, and then
+ * sleeps until the wait is over. Nothing tells whether it has looked. So the main thread is sent a
+ * poke, SIGURG, after 1, 2, 4 ... ms, until one has ended a system call or there were POKES of
+ * them.
  *
  * Law: handler context, in the main thread only, but for the preparations. A poke says nothing, and
  * where SIGURG is not handled any more it is ignored: one that comes late, or never, harms nobody.
@@ -128,18 +129,14 @@ bool sigcffi_poked(const siginfo_t *info, void *context)
     return false;
 }
 
-void sigcffi_interpreter_spins(void)
-{
-}
+void sigcffi_interpreter_spins(void) {}
 
 bool sigcffi_wants_pokes(void)
 {
     return false;
 }
 
-void sigcffi_prepare_pokes(void)
-{
-}
+void sigcffi_prepare_pokes(void) {}
 
 void sigcffi_aim_pokes(bool forked)
 {
