@@ -5,7 +5,7 @@ the middle of that very import, and at the interpreter's end there is none any m
 from __future__ import annotations
 
 import pytest
-from support import PYPY, run_python
+from support import run_python
 
 # What the library may do without the program having called it, or in its handlers.
 SITUATIONS = {
@@ -13,13 +13,10 @@ SITUATIONS = {
     "a timer that was not closed": "signal.Timer()",
     "a number that is no signal's": "signal.blocked(32)",
     "two handlers that raise": """
-def first(info, frame):
-    os.kill(os.getpid(), signal.SIGUSR2)
+def fail(info, frame):
     raise KeyError
-def second(info, frame):
-    raise ValueError
-signal.subscribe(signal.SIGUSR2, first)
-signal.subscribe(signal.SIGUSR2, second)
+signal.subscribe(signal.SIGUSR2, fail)
+signal.subscribe(signal.SIGUSR2, fail)
 os.kill(os.getpid(), signal.SIGUSR2)
 """,
     "a subscriber of a handler": "signal.subscribe(signal.SIGUSR2, print)",
@@ -51,8 +48,10 @@ def test_nothing_is_imported_in_a_handler(what: str) -> None:
                 builtins.__import__ = importing
 
         def refuse(name, *arguments, **more):
+            # The interpreter itself imports what it shows exceptions with: not in the code's name.
             caller = sys._getframe(1)
-            if caller.f_globals["__name__"].startswith("sigcffi"):
+            ours = caller.f_globals["__name__"].startswith("sigcffi")
+            if ours and name in caller.f_code.co_names:
                 os.write(1, f"imports {name} in {caller.f_code.co_qualname}".encode())
             return importing(name, *arguments, **more)
 
@@ -63,29 +62,5 @@ def test_nothing_is_imported_in_a_handler(what: str) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, ())
         print("done")
     """
-    done = run_python(code, what, flags=["-W", "default"])
+    done = run_python(code, what)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
-
-
-@pytest.mark.skipif(PYPY, reason="PyPy leaves objects as they are when it ends")
-@pytest.mark.parametrize(
-    ("what", "said"),
-    [
-        ("signal.open_signal_receiver(signal.SIGUSR1)", "<Receiver of SIGUSR1: 0 of 1024"),
-        ("signal.Timer()", "<Timer"),
-    ],
-)
-def test_what_is_left_open_is_told_at_the_interpreters_end(what: str, said: str) -> None:
-    """From a module's variable, and from what is taken apart even later."""
-    code = f"""
-        import sys
-        import sigcffi as signal
-        class Late:
-            pass
-        late = Late()
-        late.kept = {what}
-        sys.late = late
-    """
-    done = run_python(code)
-    assert done.returncode == 0
-    assert f"ResourceWarning: unclosed {said}" in done.stderr
