@@ -24,9 +24,8 @@ from opcode import EXTENDED_ARG, hasjrel, opmap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import CodeType, FrameType
-    from typing import Any, Callable
 
     Region = tuple[int, int, int, int]  # begin, end and handler, as offsets; depth of the stack
 
