@@ -239,7 +239,7 @@ def require_main_thread() -> None:
         import warnings
 
         warnings.warn(
-            "sigcffi does not understand the exception tables of this Python: the interruption of a "
+            "sigcffi does not understand the exception tables of this Python: what interrupts a "
             "timeout may come out beside its block",
             RuntimeWarning,
             stacklevel=3,

@@ -131,7 +131,7 @@ def _regions(code: CodeType) -> list[Region]:
         numbers = _numbers(table)
         regions = [
             (2 * begin, 2 * (begin + length), 2 * handler, depth >> 1)
-            for begin, length, handler, depth in zip(numbers, numbers, numbers, numbers)
+            for begin, length, handler, depth in zip(*[numbers] * 4, strict=False)
         ]
         _known[table] = regions
     return regions

@@ -213,8 +213,9 @@ def test_a_shield_keeps_it_off_until_its_end() -> None:
 
 def test_deferred_keeps_it_off_until_its_end() -> None:
     done = False
-    with pytest.raises(TimedOut), timeout(SHORT) as block:
+    with pytest.raises(TimedOut), timeout(LONG) as block:
         with signal.deferred():
+            block.reschedule(time.monotonic() + SHORT)
             while block.remaining():
                 pass
             done = True
