@@ -103,9 +103,8 @@ def _opened(code: CodeType, at: int) -> int | None:
     directly behind the call of ``__enter__``, and deeper in the stack, where ``__exit__`` lies.
     """
     regions = _regions(code)
-    behind = _behind(code.co_code, at)
-    region = _innermost(regions, behind)
-    if region is None or region[0] != behind or not _is_end(code, region[2]):
+    region = _innermost(regions, _behind(code.co_code, at))
+    if region is None or not _is_end(code, region[2]):
         return None
     around = _innermost(regions, at)
     return region[2] if around is None or around[3] < region[3] else None
