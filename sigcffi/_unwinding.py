@@ -59,12 +59,7 @@ def passes_by(code: CodeType, begin: int, at: int) -> bool:
         return False
     end = _end_of(code, begin)
     back = _behind(bytecode, at) - 2 * _argument(bytecode, at)
-    return (
-        end is not None
-        and end not in _catching(code, at)
-        and end in _catching(code, at - 2)
-        and end in _catching(code, back)
-    )
+    return end is not None and end not in _catching(code, at) and end in _catching(code, back)
 
 
 def opens_block(code: CodeType, at: int) -> bool:
