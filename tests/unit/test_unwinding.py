@@ -632,7 +632,7 @@ def without_jumps_back(code: types.CodeType) -> tuple[types.CodeType, set[int]]:
     of: list[list[int]] = []
     for begin, length, *handler in regions(code.co_exceptiontable):
         for at in range(begin, begin + length):
-            if not {2 * at, 2 * at - 2} & jumps:  # nor their cache
+            if 2 * at not in jumps:
                 of.append([at, 1, *handler])
     return code.replace(co_exceptiontable=table(of)), jumps
 
