@@ -5,7 +5,7 @@ it has begun, and how many ended. Its blocks take an hour, by a clock that the t
 """
 
 # What is written here is bytecode: it is to be as it stands.
-# ruff: noqa: E722, F841, RET503, RET504, SIM117
+# ruff: noqa: C416, E722, F841, RET503, RET504, SIM117
 
 from contextlib import ExitStack, contextmanager
 
