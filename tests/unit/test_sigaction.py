@@ -331,10 +331,9 @@ def test_a_c_librarys_handler_comes_back_byte_for_byte(foreign: ctypes.CDLL) -> 
     assert foreign.foreign_calls() == calls + 1
 
 
-@pytest.mark.skipif(
-    os.uname().machine != "x86_64", reason="only there is the kernel's struct known"
-)
 def test_a_restorer_of_its_own_comes_back_with_a_foreign_handler(foreign: ctypes.CDLL) -> None:
+    if not hasattr(foreign, "foreign_install_raw"):
+        pytest.skip("how a handler returns on this processor is not known here")
     assert foreign.foreign_install_raw(S) == 0
     restorer = foreign.foreign_restorer
     restorer.restype = ctypes.c_void_p
