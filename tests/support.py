@@ -18,11 +18,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, TypeVar
 
+import pytest
+
 import sigcffi
 from sigcffi import _limits
 from sigcffi._sigcffi import ffi, lib
 
 T = TypeVar("T")
+
+needs_pthread_sigqueue = pytest.mark.skipif(
+    not lib.SIGCFFI_HAS_PTHREAD_SIGQUEUE, reason="no pthread_sigqueue(3)"
+)
 
 PYPY = sys.implementation.name == "pypy"
 DEADLINE = 60.0  # seconds after which something that should happen is taken to have failed

@@ -45,7 +45,7 @@ def test_the_posix_calls_work_through_cffi_alone() -> None:
 
 @pytest.mark.parametrize("count", [1, 16, 64, 1024])
 def test_records_lie_where_their_words_are_atomic(count: int) -> None:
-    """cffi's own memory is aligned as its type asks, which on i386 is less."""
+    """Memory of cffi's own is aligned as its type asks, which on i386 is less."""
     for records, octets in [_ffi.new_records(count) for _ in range(20)]:
         assert _ffi.address_of(records) % 8 == 0
         assert len(octets) == count * lib.SIGCFFI_RECORD_SIZE

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from oracle import Index
-from support import disposition, flags_of, join, python_says, run_python
+from support import disposition, flags_of, join, needs_pthread_sigqueue, python_says, run_python
 
 import sigcffi as signal
 from sigcffi import Action, SigInfo, handling, ignoring, sigaction
@@ -84,6 +84,7 @@ def test_a_child_is_told_of_with_its_status() -> None:
     assert (seen.infos[0].si_pid, seen.infos[0].si_status) == (child.pid, 3)
 
 
+@needs_pthread_sigqueue
 def test_a_signal_that_another_thread_takes_is_handled_in_the_main_thread() -> None:
     where = []
     sigaction(R, lambda info, frame: where.append((threading.current_thread(), info.si_value)))
