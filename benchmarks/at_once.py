@@ -12,9 +12,9 @@ import os
 import signal as standard
 import statistics
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from time import perf_counter_ns
-from typing import Callable
 
 from measuring import Result, begin, compiled, heading, in_turn, met, round_of, row
 

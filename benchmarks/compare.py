@@ -16,8 +16,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from time import perf_counter_ns
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
 from measuring import HERE, Result, begin, compiled, heading, in_turn, met, round_of, row
 
@@ -211,7 +212,7 @@ def import_times(rounds: int) -> tuple[float, float]:
         )
         pairs.append([int(word) / 1e6 for word in done.stdout.split()])
     del pairs[0]  # which has compiled the modules
-    return tuple(map(statistics.median, zip(*pairs)))  # type: ignore[return-value]
+    return tuple(map(statistics.median, zip(*pairs, strict=True)))  # type: ignore[return-value]
 
 
 def floors() -> dict[str, float]:

@@ -13,9 +13,10 @@ import platform
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 HERE = Path(__file__).parent
 

@@ -12,12 +12,13 @@ import os
 import re
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from time import monotonic, sleep
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, NamedTuple
 
-Error = Optional[type]  # the exception that is asked for, None: the library's own
-Verdict = Optional[str]
+Error = type | None  # the exception that is asked for, None: the library's own
+Verdict = str | None
 
 
 class Lacks(Exception):  # noqa: N818

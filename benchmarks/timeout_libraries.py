@@ -20,11 +20,10 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Callable
 
 from timeout_cases import CASES, Error, Lacks, Limits, what_comes_out
 

@@ -41,9 +41,10 @@ def _cells(state: sigcffi.SignalState) -> tuple[str, ...]:
 def table(states: list[sigcffi.SignalState]) -> str:
     """The states as aligned columns, a line each, under a line of headings."""
     rows = [_HEADINGS, *map(_cells, states)]
-    widths = [max(map(len, column)) for column in zip(*rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
     )
 
 

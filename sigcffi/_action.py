@@ -17,16 +17,16 @@ from sigcffi._masks import members, word_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from signal import Signals
     from types import FrameType
-    from typing import Any, Callable, Optional, SupportsIndex, Union
+    from typing import Any, SupportsIndex
 
     from sigcffi._registry import Handler
     from sigcffi._siginfo import SigInfo
 
-    InfoHandler = Callable[[SigInfo, Optional[FrameType]], Any]
-    AnyHandler = Union[InfoHandler, Handler]
+    InfoHandler = Callable[[SigInfo, FrameType | None], Any]
+    AnyHandler = InfoHandler | Handler
 
 _FLAGS = {name: getattr(lib, name) for name in dir(lib) if name.startswith("SA_")}
 globals().update(_FLAGS)

@@ -16,9 +16,9 @@ from signal import NSIG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import SupportsFloat, SupportsIndex, Union
+    from typing import SupportsFloat, SupportsIndex
 
-    Number = Union[SupportsIndex, SupportsFloat]
+    Number = SupportsIndex | SupportsFloat
 
 __all__ = ["index", "long", "nanoseconds", "signal_number"]
 

@@ -25,7 +25,8 @@ from sigcffi._registry import Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from collections.abc import Callable
+    from typing import Any
 
 __all__ = [
     *("aside", "entry_of", "install", "installed", "notice", "register_aside", "registered"),

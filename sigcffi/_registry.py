@@ -15,10 +15,11 @@ from signal import SIG_DFL, SIG_IGN, Handlers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
-    from typing import Any, Callable, Optional, Union
+    from typing import Any
 
-    Handler = Union[Callable[[int, Optional[FrameType]], Any], int, Handlers, None]
+    Handler = Callable[[int, FrameType | None], Any] | int | Handlers | None
 
     # A handler, and whether it takes the signal's number and not a SigInfo.
     Call = tuple[Callable[..., Any], bool]

@@ -19,11 +19,11 @@ from sigcffi._names import code_name, member, name_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, Optional, Union
+    from typing import Any
 
-    Int = Optional[int]
+    Int = int | None
     Fields = tuple[int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int]  # _FIELDS
-    Payload = Union[bytes, Fields, None]
+    Payload = bytes | Fields | None
 
 __all__ = ["RECORD", "SigInfo", "decoded"]
 
@@ -243,7 +243,9 @@ class SigInfo:
 
     def __repr__(self) -> str:
         shown = {
-            name: repr(field) for name, field in zip(_FIELDS, self._all()) if field is not None
+            name: repr(field)
+            for name, field in zip(_FIELDS, self._all(), strict=True)
+            if field is not None
         }
         if self.code_name is not None:
             shown["si_code"] = self.code_name

@@ -18,7 +18,8 @@ from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from collections.abc import Callable
+    from typing import Any
 
     from sigcffi._arguments import Number
 

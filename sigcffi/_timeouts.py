@@ -33,8 +33,9 @@ from sigcffi._places import ASYNCHRONOUS, GENERATOR, Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
-    from typing import Any, Callable, TypeVar
+    from typing import Any, TypeVar
 
     from sigcffi._arguments import Number
 

@@ -21,9 +21,8 @@ from opcode import EXTENDED_ARG, hasjabs, hasjrel, opname
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import CodeType
-    from typing import Callable
 
 __all__ = ["opens_block", "passes_by", "reaches"]
 

@@ -23,7 +23,7 @@ from sigcffi._sleeping import sleep_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol, SupportsIndex, Union
+    from typing import Protocol, SupportsIndex, TypeAlias
 
     from sigcffi._arguments import Number
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
         def fileno(self) -> int: ...
 
-    FileDescriptorLike = Union[SupportsIndex, HasFileno]
-    When = Union["Flag", SupportsIndex, None]
+    FileDescriptorLike = SupportsIndex | HasFileno
+    When: TypeAlias = "Flag | SupportsIndex | None"
 
 __all__ = [
     *("Attachment", "Counter", "Default", "Exit", "Flag", "Forward", "Write"),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 import types
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 Act = Callable[[types.FrameType, str], Any]  # is given a frame, and "opcode" or "exception"
 

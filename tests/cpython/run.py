@@ -328,9 +328,9 @@ class Report:
     def show(self) -> None:
         heads = ("tests", "unreplaced", "replaced", "skipped", "exceptions", "LOST", "time")
         rows = [heads, *self.rows]
-        widths = [max(map(len, column)) for column in zip(*rows)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for first, *rest in rows:
-            cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:])]
+            cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
             print("  ".join([first.ljust(widths[0]), *cells]))
         for note in self.notes:
             print("note:", note)

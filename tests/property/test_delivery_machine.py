@@ -7,9 +7,10 @@ from __future__ import annotations
 import ctypes
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -184,7 +185,7 @@ class Delivery(RuleBasedStateMachine):
 
     @initialize(first=st.tuples(*[names] * len(SIGNALS)))
     def begin_with_handlers(self, first: tuple[str, ...]) -> None:
-        for signum, name in zip(SIGNALS, first):
+        for signum, name in zip(SIGNALS, first, strict=True):
             self.install_plain(signum, name)
 
     @rule(signum=signums, name=names)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal as standard
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st

@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -37,7 +37,7 @@ class Work:
     microseconds: int
 
 
-Body = Union[Block, Work]
+Body = Block | Work
 works = st.builds(
     Work,
     st.sampled_from(["spin", "sleep", "swallow", "finally", "shield"]),

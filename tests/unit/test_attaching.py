@@ -9,7 +9,8 @@ import gc
 import os
 import signal as standard
 import threading
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from support import disposition, join, python_says, run_python

@@ -9,10 +9,10 @@ import os
 import signal as standard
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 from support import DEADLINE, join, python_says

@@ -151,7 +151,7 @@ def test_threads_that_read_at_once_share_the_deliveries() -> None:
         ways = [one_by_one, one_by_one, in_batches, in_batches]
         threads = [
             in_thread(lambda way=way, mine=mine: way(mine))  # type: ignore[misc]
-            for way, mine in zip(ways, received)
+            for way, mine in zip(ways, received, strict=True)
         ]
         join(in_thread(lambda: send(*range(total))))
         until(lambda: sum(map(len, received)) == total, "all deliveries")

@@ -7,9 +7,9 @@ import fcntl
 import os
 import signal as standard
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 from support import join, readable, until, with_room

@@ -7,11 +7,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Callable
 
 import pytest
 from support import DEADLINE, asleep, join, needs_pthread_sigqueue, readable, until

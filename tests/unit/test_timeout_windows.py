@@ -14,8 +14,8 @@ import ctypes
 import gc
 import sys
 import types
-from collections.abc import Iterator
-from typing import Any, Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import timed

@@ -6,8 +6,8 @@ import gc
 import resource
 import threading
 import warnings
-from collections.abc import Iterator
-from typing import Any, Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from support import join, kernel, python_says, run_python, with_room

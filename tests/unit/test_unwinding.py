@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import sys
 import types
+from collections.abc import Callable
 from contextlib import suppress
 from opcode import opname
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 from support import PYPY
@@ -345,13 +346,8 @@ def matches():
 
 
 def corpus() -> list[Callable[[], Any]]:
-    source = SOURCE
-    if sys.version_info >= (3, 10):
-        source += SOURCE_MATCH
-    if sys.version_info >= (3, 11):
-        source += SOURCE_STAR
     names: dict[str, Any] = {"Block": Block}
-    exec(source, names)
+    exec(SOURCE + SOURCE_MATCH + SOURCE_STAR, names)
     return [each for each in names.values() if isinstance(each, types.FunctionType)]
 
 

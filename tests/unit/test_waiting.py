@@ -8,8 +8,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
-from typing import Callable
 
 import pytest
 from support import DEADLINE, in_system_call, join, until
