@@ -67,6 +67,8 @@ def tox_env_teardown(tox_env: ToxEnv) -> None:
     name = tox_env.conf.name
     if not isinstance(tox_env, RunToxEnv) or name in results or name.startswith("."):
         return
+    if getattr(tox_env.options, "no_test", False):  # there were none to begin
+        return
     try:
         _ = tox_env.base_python  # type: ignore[attr-defined]
         results[name] = Result("failed", "it could not be set up")
