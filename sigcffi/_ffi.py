@@ -11,8 +11,18 @@ import os
 import sys
 from signal import ItimerError
 
-from sigcffi._sigcffi import ffi as _ffi
-from sigcffi._sigcffi import lib
+try:
+    from sigcffi._sigcffi import ffi as _ffi
+    from sigcffi._sigcffi import lib
+except ModuleNotFoundError as error:
+    _package = os.path.dirname(os.path.abspath(__file__))
+    if error.name != "sigcffi._sigcffi" or not os.path.isdir(os.path.join(_package, "_csrc")):
+        raise  # what is missing is not what an installation would bring
+    _checkout = os.path.dirname(_package)
+    raise ImportError(
+        f"{_checkout} holds the sources of sigcffi, which are not compiled: "
+        f"run 'pip install {_checkout}', and then Python from another folder"
+    ) from None
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

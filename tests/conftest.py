@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support import Snapshot, compile_foreign
+
+# What a shell starts in the background ignores SIGINT, and so does all that it starts in turn: a
+# test that waits for Ctrl-C to end something would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

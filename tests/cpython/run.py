@@ -360,6 +360,9 @@ def main() -> int:
     parser.add_argument("part", nargs="*", help="only modules with this in their name")
     wanted: list[str] = parser.parse_args().part
     print(f"{sys.implementation.name} {sys.version.split()[0]}", flush=True)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # What a shell starts in the background ignores it; some of these tests wait for it then.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     report = Report()
     try:
         parts = [(available(part), part) for part in PARTS]

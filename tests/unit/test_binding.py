@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import errno
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +98,22 @@ def test_no_version_is_kept_twice() -> None:
     version = re.compile(r"\b\d+\.\d+\.\d+\b")
     for path in PACKAGE.glob("*.py"):
         assert not version.search(path.read_text()), path
+
+
+@pytest.mark.parametrize("checkout", [True, False])
+def test_where_the_compiled_module_is_missing_a_checkout_says_what_to_do(
+    tmp_path: Path, checkout: bool
+) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "sigcffi", ignore=shutil.ignore_patterns("*.so"))
+    if checkout:
+        (tmp_path / "sigcffi" / "_csrc").mkdir()
+    command = [sys.executable, "-c", "import sigcffi"]  # finds what is in the current folder first
+    done = subprocess.run(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    if checkout:
+        assert last.startswith("ImportError: ")
+        assert f"run 'pip install {tmp_path}'" in last
+        assert "ModuleNotFoundError" not in done.stderr
+    else:
+        assert last.startswith("ModuleNotFoundError: No module named 'sigcffi._sigcffi'")
