@@ -40,8 +40,7 @@ def tox_add_env_config(env_conf: EnvConfigSet, state: State) -> None:
     )
 
 
-@impl
-def tox_before_run_commands(tox_env: ToxEnv) -> None:
+def check_needs(tox_env: ToxEnv) -> None:
     """Skip an environment that lacks what it needs."""
     name, _, command = tox_env.conf["needs"].partition(": ")
     if subprocess.run(["sh", "-c", command], capture_output=True, check=False).returncode:
@@ -49,6 +48,18 @@ def tox_before_run_commands(tox_env: ToxEnv) -> None:
         missing = f"there is no {name}"
         results[tox_env.conf.name] = Result("skipped" if may_skip else "failed", missing)
         raise Skip(missing) if may_skip else Fail(missing)
+
+
+@impl
+def tox_on_install(tox_env: ToxEnv) -> None:
+    """Check before time is spent on installing."""
+    check_needs(tox_env)
+
+
+@impl
+def tox_before_run_commands(tox_env: ToxEnv) -> None:
+    """Check where nothing had to be installed."""
+    check_needs(tox_env)
 
 
 @impl
@@ -66,6 +77,8 @@ def tox_env_teardown(tox_env: ToxEnv) -> None:
     """Find out about an environment whose commands were not begun."""
     name = tox_env.conf.name
     if not isinstance(tox_env, RunToxEnv) or name in results or name.startswith("."):
+        return
+    if getattr(tox_env.options, "no_test", False):  # there were none to begin
         return
     try:
         _ = tox_env.base_python  # type: ignore[attr-defined]

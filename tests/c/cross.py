@@ -1,8 +1,8 @@
 """The C half for other C libraries, processors and systems: compiled for all, run where that works.
 
-Law: warnings are errors; a target is a line of the table at the end, and what was not run there says
-why. The compiler is zig, which brings the headers of all of them (PyPI: ziglang); what cffi makes of
-the declarations is compiled too (PyPI: cffi), against the running interpreter's headers.
+Law: warnings are errors; a target is a line of the table at the end, and what was not run there
+says why. The compiler is zig, which brings the headers of all of them (PyPI: ziglang); what cffi
+makes of the declarations is compiled too (PyPI: cffi), against the running interpreter's headers.
 
 ``python tests/c/cross.py [TARGET ...]``; two minutes, of which most goes into C libraries that are
 built once and kept (``ZIG_GLOBAL_CACHE_DIR``, else a directory for temporary files). Exit status: 0
@@ -31,10 +31,9 @@ ZIG = (sys.executable, "-m", "ziglang")
 
 # The C library's version is the first that has the processor, or 2.17.
 GLIBC = {
-    **{cpu: "2.17" for cpu in ("x86_64", "aarch64", "s390x", "x86")},
+    **dict.fromkeys(("x86_64", "aarch64", "s390x", "x86", "arm"), "2.17"),
     "powerpc64le": "2.19",
     "riscv64": "2.27",
-    "arm": "2.17",
 }
 ABI = {"arm": "eabihf"}  # armv7, hard float
 TARGETS = (
