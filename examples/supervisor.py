@@ -24,7 +24,8 @@ def stop(signum, frame):
 
 signal.signal(signal.SIGTERM, stop)
 print("program: working", flush=True)
-subprocess.run(["kill", "-TERM", str(os.getppid())])  # somebody asks the supervisor to stop
+somebody = f"import os; os.kill({os.getppid()}, {signal.SIGTERM})"
+subprocess.run([sys.executable, "-c", somebody])  # asks the supervisor to stop
 while True:
     time.sleep(1)
 """

@@ -1,12 +1,12 @@
 """What counts as a number.
 
-Law: arguments are taken as the standard module takes them, and turned into exact integers here,
-before anything else is looked at. Knows nothing of C; whether an integer fits its C type is checked
-by the call that takes it (OverflowError).
+Law: arguments are taken as the standard module of the running interpreter takes them, and turned
+into exact integers here, before anything else is looked at. Knows nothing of C; whether an integer
+fits its C type is checked by the call that takes it (OverflowError).
 
-An integer is what has ``__index__``, and on PyPy, whose own module takes it, what has ``__int__``
-and is not a float. A time is any real number, on every version as in CPython 3.15: what has
-``__index__`` is exact, all else is asked for ``__float__``.
+An integer is what has ``__index__``, and on PyPy what has ``__int__`` and is not a float. A time is
+an integer, exactly, or a float; from CPython 3.15 on, and on PyPy, it is any real number: what has
+no ``__index__`` is asked for ``__float__``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["index", "nanoseconds", "signal_number"]
 
-if sys.implementation.name == "cpython":
+_CPYTHON = sys.implementation.name == "cpython"
+_REAL_NUMBERS = not _CPYTHON or sys.version_info >= (3, 15)
+
+if _CPYTHON:
     index = operator.index
 else:
 
@@ -50,8 +53,8 @@ def signal_number(value: SupportsIndex, /) -> int:
 def nanoseconds(seconds: Number, /) -> int:
     """A time in seconds as whole nanoseconds, rounded up: an integer exactly, all else as a float.
 
-    ValueError for NaN, OverflowError for an infinity, TypeError for what is not a real number, and
-    whatever the number itself raises.
+    ValueError for NaN, OverflowError for an infinity, TypeError for what is no time, and whatever
+    the number itself raises.
     """
     if type(seconds) is int:
         return seconds * 1_000_000_000
@@ -62,12 +65,16 @@ def nanoseconds(seconds: Number, /) -> int:
 
 
 def _exactly(number: Number) -> int | float:
-    """A real number as an object of int or float itself: what a subclass says of itself in other
-    methods does not count.
+    """A number as an object of int or float itself: what a subclass says of itself in other methods
+    does not count.
     """
     kind = type(number)
     if hasattr(kind, "__index__"):
         return int.__pos__(operator.index(number))  # type: ignore[arg-type]
+    if isinstance(number, float):
+        return float.__pos__(number)
+    if not _REAL_NUMBERS:
+        raise TypeError(f"a time must be an int or a float, not {kind.__name__}")
     if not hasattr(kind, "__float__"):  # which str has not, although float() takes it
-        raise TypeError(f"must be real number, not {kind.__name__}")
-    return float.__pos__(number if isinstance(number, float) else float(number))
+        raise TypeError(f"a time must be a real number, not {kind.__name__}")
+    return float(number)

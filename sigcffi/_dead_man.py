@@ -111,7 +111,7 @@ class DeadMansSwitch:
 
 
 def kill_after(seconds: Number) -> DeadMansSwitch:
-    """End the process in *seconds* (int or float, more than 0) from now, unless that is put off
+    """End the process in *seconds* (a number, more than 0) from now, unless that is put off
     with ``pet()`` or cancelled: for programs that must not hang.
 
     It is done in C, by a thread that needs nothing of Python: the process dies of SIGABRT (with a

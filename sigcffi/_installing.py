@@ -178,9 +178,12 @@ def _enter(entry: Entry, action: Action) -> None:
         call = (_once(entry.signum, action) if flags & _RESETHAND else handler), False
     elif callable(handler):
         call = handler, True
-    with changing:
+    if entries.get(entry.signum) is entry:
+        with changing:
+            entry.install(action, call, keeps_out)
+    else:  # nobody else has it yet
         entry.install(action, call, keeps_out)
-    entries[entry.signum] = entry
+        entries[entry.signum] = entry
 
 
 def _once(signum: int, action: Action) -> Callable[[Any, Any], object]:

@@ -47,9 +47,9 @@ def setitimer(
 
     *which* is ``ITIMER_REAL``, ``ITIMER_VIRTUAL`` or ``ITIMER_PROF``; the timer sends SIGALRM,
     SIGVTALRM or SIGPROF after *seconds* and then, if *interval* is not zero, every *interval*
-    seconds. Times are real numbers, rounded up to whole microseconds, so that a tiny positive time
-    never disarms: ints, floats, and on every version also what CPython 3.15 takes, Decimal,
-    Fraction and whatever has ``__index__`` or ``__float__``.
+    seconds. Times are rounded up to whole microseconds, so that a tiny positive time never disarms.
+    They are ints or floats, and from CPython 3.15 on, as in the standard module, any real numbers:
+    Decimal, Fraction, whatever has ``__index__`` or ``__float__``. So it is with all times here.
 
     Returns the former setting, ``(delay, interval)`` in seconds as floats.
 

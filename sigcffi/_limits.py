@@ -239,8 +239,8 @@ def require_main_thread() -> None:
         import warnings
 
         warnings.warn(
-            "the exception tables of this Python are not those that sigcffi knows: the interruption "
-            "of a timeout may come out beside its block",
+            "sigcffi does not understand the exception tables of this Python: what interrupts a "
+            "timeout may come out beside its block",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -151,11 +151,10 @@ class timeout(Limit):
                 arm_for_next(now + AGAIN)  # it would expire again soon
             if error is None:
                 raise self._timed_out()
-            if isinstance(error, BaseExceptionGroup):
-                mine, others = error.split(self._interrupts)
-                if mine is not None and others is not None:
-                    raise error.derive([self._timed_out(), *others.exceptions]) from error
             if self._comes_from_it(error):
+                others = self._others_in(error)
+                if others is not None:
+                    raise others.derive([self._timed_out(), *others.exceptions]) from error
                 raise self._timed_out() from error
 
     def _interruption(self, passes_by: bool) -> BaseException:
@@ -168,12 +167,17 @@ class timeout(Limit):
         return interrupt
 
     def _comes_from_it(self, error: BaseException) -> bool:
-        if isinstance(error, BaseExceptionGroup):
-            return error.subgroup(self._interrupts) is not None
-        return self._interrupts(error)
-
-    def _interrupts(self, error: BaseException) -> bool:
+        if isinstance(error, BaseExceptionGroup):  # early 3.11s make one in every "except*"
+            return any(map(self._comes_from_it, error.exceptions))
         return isinstance(error, TimeoutInterrupt) and error.timeout is self
+
+    def _others_in(self, error: BaseException) -> BaseExceptionGroup[BaseException] | None:
+        """What leaves the block together with its interruption."""
+        if not isinstance(error, BaseExceptionGroup):
+            return None
+        return error.split(
+            lambda each: not isinstance(each, BaseExceptionGroup) and self._comes_from_it(each)
+        )[1]
 
     def _timed_out(self) -> TimedOut:
         error = TimedOut(self._time_is_over())

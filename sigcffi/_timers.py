@@ -127,7 +127,7 @@ class Timer:
         """Arm it, or disarm it with 0 *seconds*: it expires after *seconds*, or when its clock
         shows *seconds* if *absolute*, and then, unless *interval* is 0, every *interval* seconds.
 
-        Times are real numbers, rounded up to whole nanoseconds. An absolute time that is over is
+        Times are rounded up to whole nanoseconds. An absolute time that is over is
         now. (A float has not all nanoseconds of the time of day: ``settime_ns`` has.)
 
         Returns the former setting, ``(value, interval)`` in seconds as floats; ``value`` is what

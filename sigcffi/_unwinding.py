@@ -24,9 +24,8 @@ from opcode import EXTENDED_ARG, hasjrel, opmap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import CodeType, FrameType
-    from typing import Any, Callable
 
     Region = tuple[int, int, int, int]  # begin, end and handler, as offsets; depth of the stack
 
@@ -60,12 +59,7 @@ def passes_by(code: CodeType, begin: int, at: int) -> bool:
         return False
     end = _end_of(code, begin)
     back = _behind(bytecode, at) - 2 * _argument(bytecode, at)
-    return (
-        end is not None
-        and end not in _catching(code, at)
-        and end in _catching(code, at - 2)
-        and end in _catching(code, back)
-    )
+    return end is not None and end not in _catching(code, at) and end in _catching(code, back)
 
 
 def opens_block(code: CodeType, at: int) -> bool:
@@ -104,9 +98,8 @@ def _opened(code: CodeType, at: int) -> int | None:
     directly behind the call of ``__enter__``, and deeper in the stack, where ``__exit__`` lies.
     """
     regions = _regions(code)
-    behind = _behind(code.co_code, at)
-    region = _innermost(regions, behind)
-    if region is None or region[0] != behind or not _is_end(code, region[2]):
+    region = _innermost(regions, _behind(code.co_code, at))
+    if region is None or not _is_end(code, region[2]):
         return None
     around = _innermost(regions, at)
     return region[2] if around is None or around[3] < region[3] else None
@@ -132,7 +125,7 @@ def _regions(code: CodeType) -> list[Region]:
         numbers = _numbers(table)
         regions = [
             (2 * begin, 2 * (begin + length), 2 * handler, depth >> 1)
-            for begin, length, handler, depth in zip(numbers, numbers, numbers, numbers)
+            for begin, length, handler, depth in zip(*[numbers] * 4, strict=False)
         ]
         _known[table] = regions
     return regions

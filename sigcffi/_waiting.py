@@ -140,7 +140,7 @@ def sigwaitinfo(sigset: Iterable[SupportsIndex], /) -> SigInfo:
 
 
 def sigtimedwait(sigset: Iterable[SupportsIndex], timeout: Number, /) -> SigInfo | None:
-    """Like ``sigwaitinfo``, for at most *timeout* seconds (a real number, rounded up to
+    """Like ``sigwaitinfo``, for at most *timeout* seconds (a number, rounded up to
     nanoseconds; 0: do not wait). None when the time is over.
 
     ValueError for a negative timeout or NaN, OverflowError if it is too large, TypeError if it is

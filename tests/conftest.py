@@ -38,6 +38,10 @@ settings.register_profile("quick", _PROFILE, derandomize=True, max_examples=100)
 settings.register_profile("thorough", _PROFILE, max_examples=1000)
 
 
+def of_hypothesis(item: pytest.Item) -> bool:
+    return getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("thorough" if config.option.markexpr == "stress" else "quick")
 
@@ -47,20 +51,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """What hypothesis looks for examples for belongs to the runs of stress, too."""
     if config.option.markexpr == "stress":
         for item in items:
-            if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            if of_hypothesis(item):
                 item.add_marker(pytest.mark.stress)
-
-
-def pytest_collection_finish() -> None:
-    """What tests have collected is their own garbage; pytest's memory takes ten times as long."""
-    if hasattr(gc, "freeze"):  # not on PyPy
-        gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
 def away_from_the_sources(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Interpreters that tests start look where they are first: not at the source tree."""
     os.chdir(tmp_path_factory.mktemp("cwd"))
+
+
+@pytest.fixture(autouse=True)
+def own_garbage(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test has collected is its own garbage: pytest's memory takes ten times as long."""
+    # PyPy cannot tell them apart; hypothesis looks for what refers to its own.
+    if not hasattr(gc, "freeze") or of_hypothesis(request.node):
+        yield
+        return
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -61,9 +61,17 @@ int foreign_set(int signum, int ignore)
     return sigaction(signum, &action, NULL);
 }
 
-#if defined(__x86_64__)
 /* How a handler returns; one of our own, so that it can be recognised. */
-__asm__(".text\nforeign_return:\n\tmov $15, %rax\n\tsyscall\n");
+#if defined(__x86_64__)
+#define RETURN "mov $15, %rax\n\tsyscall\n"
+#elif defined(__i386__)
+#define RETURN "mov $173, %eax\n\tint $0x80\n"
+#elif defined(__aarch64__)
+#define RETURN "mov x8, #139\n\tsvc #0\n"
+#endif
+
+#if defined(RETURN)
+__asm__(".text\nforeign_return:\n\t" RETURN);
 extern void foreign_return(void) __attribute__((visibility("hidden")));
 
 /* As the kernel has it: the C library hides the restorer. */
@@ -71,12 +79,12 @@ struct kernel_sigaction {
     void (*handler)(int, siginfo_t *, void *);
     unsigned long flags;
     void (*restorer)(void);
-    unsigned long mask;
+    unsigned long mask[8 / sizeof(unsigned long)];
 };
 
 int foreign_install_raw(int signum)
 {
-    struct kernel_sigaction action = {handler, SA_SIGINFO | 0x04000000, foreign_return, 0};
+    struct kernel_sigaction action = {handler, SA_SIGINFO | 0x04000000, foreign_return, {0}};
     return (int)syscall(SYS_rt_sigaction, signum, &action, NULL, sizeof action.mask);
 }
 
@@ -148,29 +156,35 @@ void foreign_segv(void)
 {
     *(volatile int *)1 = 0;
 }
+
+/* Those that some processors do not make, or whose instruction is not written down here, lack. */
+#if defined(__x86_64__) || defined(__i386__)
 void foreign_ill(void)
 {
-    __builtin_trap();
-}
-
-void foreign_fpe(void)
-{
-#if defined(__x86_64__)
-    volatile int seven = 7, zero = 0; /* a compiler may divide 1 without dividing */
-    seven = seven / zero;
-#else
-    raise(SIGFPE);
-#endif
+    __asm__ volatile("ud2");
 }
 
 void foreign_trap(void)
 {
-#if defined(__x86_64__)
     __asm__ volatile("int3");
-#else
-    raise(SIGTRAP);
-#endif
 }
+
+void foreign_fpe(void)
+{
+    volatile int seven = 7, zero = 0; /* a compiler may divide 1 without dividing */
+    seven = seven / zero;
+}
+#elif defined(__aarch64__)
+void foreign_ill(void)
+{
+    __asm__ volatile(".inst 0");
+}
+
+void foreign_trap(void)
+{
+    __asm__ volatile("brk #0");
+}
+#endif
 
 /* A trace function for Python: raises a signal at the event that was counted off, and at each from
  * then on. Between it and the next bytecode no other runs. */

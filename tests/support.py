@@ -28,9 +28,14 @@ from sigcffi._sigcffi import ffi, lib
 
 T = TypeVar("T")
 
+needs_pthread_sigqueue = pytest.mark.skipif(
+    not lib.SIGCFFI_HAS_PTHREAD_SIGQUEUE, reason="no pthread_sigqueue(3)"
+)
+
 PYPY = sys.implementation.name == "pypy"
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 DEADLINE = 60.0  # seconds after which something that should happen is taken to have failed
+PATIENCE = 10 * DEADLINE  # the same for a flood
 
 
 def _handlers_nest() -> bool:

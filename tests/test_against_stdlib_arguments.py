@@ -106,7 +106,8 @@ def test_alarm(value: Any) -> None:
         assert kernel() == before
     left = Outcome(signal.alarm, 0)
     theirs = Outcome(standard.alarm, value)
-    expected = Outcome(standard.alarm, 0)
+    # A long may show what is more than 2**31 as below zero; ours does not.
+    expected = Outcome(lambda: standard.alarm(0) % 2**32)
     if (ours, left) != (theirs, expected):
         assert is_pypys_mistake("alarm", (value,)), (ours, theirs, left, expected)
 

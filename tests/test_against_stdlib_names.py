@@ -151,14 +151,15 @@ def test_importing_changes_nothing(sigint: str) -> None:
         os.set_blocking(writing, False)
         signal.set_wakeup_fd(writing)
 
-        libc = ctypes.CDLL(None)
+        libc, pointer = ctypes.CDLL(None), ctypes.sizeof(ctypes.c_void_p)
         def state():
             rows = []
             for signum in range(1, signal.NSIG):
                 raw = ctypes.create_string_buffer(512)
                 libc.sigaction(signum, None, raw)
-                rows.append(raw.raw[:16])  # the handler, and the mask that the kernel knows
-                rows.append(raw.raw[136:140])  # the flags
+                rows.append(raw.raw[:pointer])  # the handler
+                rows.append(raw.raw[pointer:][:8])  # the mask that the kernel knows
+                rows.append(raw.raw[pointer + 128 :][:4])  # the flags
             interval = signal.getitimer(signal.ITIMER_VIRTUAL)[1]
             fd = signal.set_wakeup_fd(-1)
             signal.set_wakeup_fd(fd)

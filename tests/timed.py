@@ -5,7 +5,7 @@ it has begun, and how many ended. Its blocks take an hour, by a clock that the t
 """
 
 # What is written here is bytecode: it is to be as it stands.
-# ruff: noqa: E722, F841, RET503, RET504, SIM117
+# ruff: noqa: C416, E722, F841, RET503, RET504, SIM117
 
 from contextlib import ExitStack, contextmanager
 
@@ -364,3 +364,81 @@ def derived(said):
             x = 1
     except TimedOut as error:
         said.append((error.timeout, block))
+
+
+def in_a_match(said):
+    block = timeout(HOUR)
+
+    def inside(x):
+        with block:
+            match x:
+                case [1, x]:
+                    with timeout(3 * HOUR):
+                        return x
+                case _:
+                    x = 0
+
+    try:
+        inside([1, 2])
+    except TimedOut as error:
+        said.append((error.timeout, block))
+
+
+def comprehending(said):
+    block = timeout(HOUR)
+    try:
+        with block:
+            x = [x for x in range(2)]
+            x = {y: [z for z in x if z] for y in x}
+    except TimedOut as error:
+        said.append((error.timeout, block))
+
+
+class Soon:
+    def __await__(self):
+        yield
+
+
+def called_by_a_coroutine(said):
+    block = timeout(HOUR)
+
+    def synchronous(x):
+        with block:
+            while x := x - 1:
+                pass
+
+    async def coroutine():
+        await Soon()
+        synchronous(2)
+        return 1
+
+    driven = coroutine()
+    try:
+        driven.send(None)
+        driven.send(None)
+    except StopIteration:
+        pass
+    except TimedOut as error:
+        said.append((error.timeout, block))
+    finally:
+        driven.close()
+
+
+def around_a_coroutine(said):
+    block = timeout(HOUR)
+
+    async def coroutine():
+        try:
+            await Soon()
+        finally:
+            x = 1
+
+    driven = coroutine()
+    try:
+        with block:
+            for _ in driven.__await__():
+                x = 2
+    except TimedOut as error:
+        said.append((error.timeout, block))
+    finally:
+        driven.close()

@@ -20,9 +20,10 @@
 
 #if SIGCFFI_HAS_POSIX_TIMERS
 
-/* The bound: the last poke comes a second after the call. Beside busy threads spinning can take so
- * long: each time the processor is given up another thread has it for milliseconds. */
-enum { FIRST_POKE = 1000000 /* nanoseconds */, POKES = 10 };
+/* The bound: the last poke comes 16 seconds after the call. Spinning can take a second and more on
+ * a machine that has much to do: each time the processor is given up all others have it for
+ * milliseconds. */
+enum { FIRST_POKE = 1000000 /* nanoseconds */, POKES = 14 };
 
 enum { NONE = -1 };
 
@@ -36,7 +37,7 @@ static void poke_in(int64_t nanoseconds)
     /* As the kernel has it, whatever the width of time_t. */
     const struct {
         int64_t interval_seconds, interval_nanoseconds, seconds, nanoseconds;
-    } once = {0, 0, 0, nanoseconds};
+    } once = {0, 0, nanoseconds / 1000000000, nanoseconds % 1000000000};
     syscall(SIGCFFI_SYS_TIMER_SETTIME, atomic_load_explicit(&timer, memory_order_relaxed), 0, &once,
             NULL);
 }

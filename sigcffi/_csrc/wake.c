@@ -30,8 +30,11 @@ bool sigcffi_on_main_thread(void)
 /* ---- Pokes ---- */
 
 #if SIGCFFI_HAS_TGSIGQUEUE
-/* A poke carries the address of this variable, which no other program can know. */
+/* A poke carries the address of this variable, which no other program can know, and where
+ * sigqueue(3) sends 0 an errno that does not exist: an address of 32 bits is a number that a
+ * program may come to send. */
 static const char poke_mark;
+enum { POKE_ERRNO = -1 };
 #endif
 
 /* handler context, or outside handlers. Have a thread look around; whether the kernel took it.
@@ -44,6 +47,7 @@ bool sigcffi_poke(int tid)
     poke.si_signo = SIGURG;
     /* The one code that the kernel lets a process send to its other threads as it likes. */
     poke.si_code = SI_QUEUE;
+    poke.si_errno = POKE_ERRNO;
     /* getpid() is asked, not remembered: a raw fork that ran no atfork handler must not
      * send to its parent. There the call fails, and the caller does without. */
     poke.si_pid = getpid();
@@ -62,7 +66,8 @@ bool sigcffi_poke(int tid)
 bool sigcffi_is_poke(int signum, const siginfo_t *info)
 {
 #if SIGCFFI_HAS_TGSIGQUEUE
-    return signum == SIGURG && info->si_code == SI_QUEUE && info->si_value.sival_ptr == &poke_mark;
+    return signum == SIGURG && info->si_code == SI_QUEUE && info->si_errno == POKE_ERRNO &&
+           info->si_value.sival_ptr == &poke_mark;
 #else
     (void)signum;
     (void)info;

@@ -217,7 +217,7 @@ static void a_used_up_queue_loses_nothing(void)
     for (int i = 0; i < queued; i++) queue_to(gated[i % 2], QUEUED, i);
 
     limit_queue(0);
-    EQUAL(pthread_sigqueue(gated[0], QUEUED, (union sigval){.sival_int = 0}), EAGAIN);
+    EQUAL(try_to_queue(gated[0], QUEUED, 0), EAGAIN);
     /* A standard signal loses its siginfo on the way, and so does the note to the main
      * thread: neither is taken for the other. */
     for (int i = 0; i < rounds; i++) {
@@ -848,9 +848,8 @@ static void a_forked_child_starts_clean_with_a_free_lock(void)
     for (int i = 0; i < 2; i++) join(forking[i]);
     atomic_store(&stop, true);
     join(busy);
-    void *sent;
     atomic_store(&flood_stop, true);
-    MUST(pthread_join(flooding, &sent));
+    void *sent = join(flooding);
     UNTIL(sigcffi_deliveries(QUEUED) == (uint64_t)(intptr_t)sent);
     EQUAL(atomic_load(&calls[QUEUED]), 0);
     CHECK(sigcffi_is_main_thread());
@@ -969,11 +968,6 @@ static void hit_a_breakpoint(void)
 static void execute_an_illegal_instruction(void)
 {
     __asm__ volatile("ud2");
-}
-#else
-static void execute_an_illegal_instruction(void)
-{
-    __builtin_trap();
 }
 #endif
 
@@ -1268,6 +1262,73 @@ static void a_block_takes_back_what_it_has_changed(void)
     figures("%d deep", deep);
 }
 
+/* A C library may go on waiting after a handler, with all of the time. */
+static atomic_bool accepted;
+
+static void *interrupt_until_accepted(void *target)
+{
+    while (!atomic_load(&accepted)) {
+        queue_to(*(pthread_t *)target, STANDARD, 0);
+        breathe();
+    }
+    return NULL;
+}
+
+static void a_handler_ends_a_wait_for_another_signal(void)
+{
+    const int64_t waits[] = {-1, INT64_C(3600000000000)};
+    const uint64_t wanted = sigcffi_bit(QUEUED);
+    pthread_t self = pthread_self();
+    register_signal(STANDARD);
+    sigset_t former = block(QUEUED);
+    for (int i = 0; i < 2; i++) {
+        atomic_store(&accepted, false);
+        pthread_t interrupting = start_thread(interrupt_until_accepted, &self);
+        EQUAL(sigcffi_accept(wanted, waits[i], NULL), -EINTR);
+        atomic_store(&accepted, true);
+        join(interrupting);
+    }
+    restore(&former);
+    figures("for ever, for an hour");
+}
+
+/* What is left of such times in 32 bits is nothing, or a second. */
+static const int64_t long_times[] = {(INT64_C(1) << 32) * 1000000000,
+                                     ((INT64_C(1) << 32) + 1) * 1000000000, INT64_MAX, -1};
+static _Atomic uint32_t long_sleep, nobodys;
+
+static void *sleep_long(void *nanoseconds)
+{
+    bool over = false;
+    while (atomic_load(&long_sleep) == 0 && !over)
+        over = sigcffi_sleep_on(&long_sleep, 0, *(const int64_t *)nanoseconds);
+    CHECK(!over);
+    return NULL;
+}
+
+static void a_very_long_time_is_not_cut_off(void)
+{
+    enum { TIMES = sizeof long_times / sizeof *long_times };
+    pthread_t sleeping[TIMES];
+    for (int i = 0; i < TIMES; i++)
+        sleeping[i] = start_thread(sleep_long, (void *)(uintptr_t)&long_times[i]);
+    /* The whole of those above, were they cut off. */
+    for (int64_t half = 500000000, i = 0; i < 3; i++) CHECK(sigcffi_sleep_on(&nobodys, 0, half));
+    atomic_store(&long_sleep, 1);
+    sigcffi_wake(&long_sleep, TIMES);
+    for (int i = 0; i < TIMES; i++) join(sleeping[i]);
+
+    sigcffi_itimer set = sigcffi_setitimer(ITIMER_REAL, long_times[1], 0);
+    if (sizeof(time_t) > 4)
+        CHECK(set.value == 0 || set.interval == ENOTSUP); /* musl's system call takes a long */
+    else
+        CHECK(set.value != set.value && set.interval == ERANGE);
+    CHECK(sigcffi_getitimer(ITIMER_REAL).value == 0 || sigcffi_getitimer(ITIMER_REAL).value > 1e9);
+    set = sigcffi_setitimer(ITIMER_REAL, -(INT64_C(1) << 33) * 1000000000, 0);
+    CHECK(set.value != set.value);
+    figures("%d times", TIMES);
+}
+
 static void the_smallest_time_still_rings(void)
 {
     register_signal(SIGALRM);
@@ -1318,6 +1379,8 @@ static const struct test_case cases[] = {
     CASE(masks_travel_as_words),
     CASE(all_that_is_pending_is_drained_and_nothing_else),
     CASE(a_block_takes_back_what_it_has_changed),
+    CASE(a_handler_ends_a_wait_for_another_signal),
+    CASE(a_very_long_time_is_not_cut_off),
     CASE(the_smallest_time_still_rings),
     {NULL, NULL},
 };

@@ -8,7 +8,7 @@ has taken them when the call returns.
 from __future__ import annotations
 
 import pytest
-from support import python_says
+from support import PATIENCE, python_says
 
 pytestmark = pytest.mark.stress
 
@@ -118,4 +118,4 @@ print(f"{delivered} deliveries, {everything.dropped} of them dropped", file=sys.
 
 
 def test_a_thousand_rounds_of_four_threads_under_a_flood_lose_nothing_and_delay_nothing() -> None:
-    assert python_says(CODE, timeout=120) == "True\n"
+    assert python_says(CODE, timeout=PATIENCE) == "True\n"

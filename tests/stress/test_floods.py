@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support import python_says
+from support import PATIENCE, python_says
 
 pytestmark = pytest.mark.stress
 
@@ -92,7 +92,7 @@ os._exit(0)  # what the kernel still holds of the flood would end the interprete
 """
     )
     ignored = ["-W", "ignore:This process:DeprecationWarning"]  # 3.12: of threads and forks
-    assert python_says(code, str(foreign_path), "2000", timeout=300, flags=ignored) == "0\n"
+    assert python_says(code, str(foreign_path), "2000", timeout=PATIENCE, flags=ignored) == "0\n"
 
 
 def test_every_signal_that_another_thread_takes_reaches_the_wakeup_fd() -> None:
@@ -114,12 +114,12 @@ def test_every_signal_that_another_thread_takes_reaches_the_wakeup_fd() -> None:
             signal.pthread_kill(thread.ident, signal.SIGRTMIN)
             if select.select([reading], [], [], 0)[0]:
                 got += len(os.read(reading, 4096))
-        while got < ROUNDS and select.select([reading], [], [], 10)[0]:
+        while got < ROUNDS and select.select([reading], [], [], 600)[0]:
             got += len(os.read(reading, 4096))
         print(got, signal.deliveries(signal.SIGRTMIN))
         signal.set_wakeup_fd(-1)
     """
-    assert python_says(code, timeout=300) == "5000 5000\n"
+    assert python_says(code, timeout=PATIENCE) == "5000 5000\n"
 
 
 def test_pause_never_sleeps_through_a_signal() -> None:
@@ -151,7 +151,7 @@ def test_pause_never_sleeps_through_a_signal() -> None:
         )
         for number in range(1, ROUNDS + 1):
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
-            signal.alarm(10)
+            signal.alarm(600)
             sender.stdin.write(b".")
             signal.pause()
             assert count == number, (count, number)
@@ -160,4 +160,4 @@ def test_pause_never_sleeps_through_a_signal() -> None:
         sender.wait()
         print(count)
     """
-    assert python_says(code, timeout=300) == "5000\n"
+    assert python_says(code, timeout=PATIENCE) == "5000\n"

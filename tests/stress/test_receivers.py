@@ -6,7 +6,7 @@ Each test floods a process of its own; what it prints are its figures.
 from __future__ import annotations
 
 import pytest
-from support import python_says
+from support import PATIENCE, python_says
 
 pytestmark = pytest.mark.stress
 
@@ -89,7 +89,7 @@ def test_a_thread_and_a_loop_that_read_at_once_both_get_all(
     flooder: str, capacity: int, one_thread_takes_them: bool
 ) -> None:
     arguments = flooder, str(capacity), str(one_thread_takes_them)
-    assert python_says(READERS, *arguments, timeout=120) == "all\n"
+    assert python_says(READERS, *arguments, timeout=PATIENCE) == "all\n"
 
 
 def test_threads_that_share_a_small_receiver_get_all(flooder: str) -> None:
@@ -121,4 +121,4 @@ assert (every.received, shared.unread, shared.dropped) == (TOTAL, [], 0)
 print("all")
 """
     head = READERS[: READERS.index("one, other =")]
-    assert python_says(head + code, flooder, "16", "False", timeout=120) == "all\n"
+    assert python_says(head + code, flooder, "16", "False", timeout=PATIENCE) == "all\n"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from support import run_python
+from support import PATIENCE, run_python
 
 pytestmark = pytest.mark.stress
 
@@ -36,7 +36,7 @@ def soon(again=0):
 
 
 def run(code: str) -> str:
-    done = run_python(COMMON + code, timeout=300)
+    done = run_python(COMMON + code, timeout=PATIENCE)
     assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
     print(done.stderr, end="", file=sys.stderr)
     return done.stdout

@@ -5,9 +5,15 @@ from __future__ import annotations
 import ast
 import errno
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
 import sigcffi
+from sigcffi import _ffi
 from sigcffi._sigcffi import ffi, lib
 
 PACKAGE = Path(sigcffi.__file__).parent
@@ -38,6 +44,16 @@ def test_the_posix_calls_work_through_cffi_alone() -> None:
     setting.it_value.tv_sec = 0
     assert lib.setitimer(sigcffi.ITIMER_VIRTUAL, setting, former) == 0
     assert former.it_value.tv_sec >= 990
+
+
+@pytest.mark.parametrize("count", [1, 16, 64, 1024])
+def test_records_lie_where_their_words_are_atomic(count: int) -> None:
+    """Memory of cffi's own is aligned as its type asks, which on i386 is less."""
+    for records, octets in [_ffi.new_records(count) for _ in range(20)]:
+        assert _ffi.address_of(records) % 8 == 0
+        assert len(octets) == count * lib.SIGCFFI_RECORD_SIZE
+        records[count - 1].time_ns = 1
+        assert any(octets[-lib.SIGCFFI_RECORD_SIZE :])
 
 
 def test_a_word_is_the_set_that_the_kernel_has() -> None:
@@ -82,3 +98,22 @@ def test_no_version_is_kept_twice() -> None:
     version = re.compile(r"\b\d+\.\d+\.\d+\b")
     for path in PACKAGE.glob("*.py"):
         assert not version.search(path.read_text()), path
+
+
+@pytest.mark.parametrize("checkout", [True, False])
+def test_where_the_compiled_module_is_missing_a_checkout_says_what_to_do(
+    tmp_path: Path, checkout: bool
+) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "sigcffi", ignore=shutil.ignore_patterns("*.so"))
+    if checkout:
+        (tmp_path / "sigcffi" / "_csrc").mkdir()
+    command = [sys.executable, "-c", "import sigcffi"]  # finds what is in the current folder first
+    done = subprocess.run(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    if checkout:
+        assert last.startswith("ImportError: ")
+        assert f"run 'pip install {tmp_path}'" in last
+        assert "ModuleNotFoundError" not in done.stderr
+    else:
+        assert last.startswith("ModuleNotFoundError: No module named 'sigcffi._sigcffi'")

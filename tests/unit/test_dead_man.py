@@ -49,13 +49,27 @@ def test_a_process_that_is_stuck_in_c_dies_with_a_traceback(foreign_path: Path) 
         "threading.Event().wait()",
         "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()); os.read(gate, 1)",
         "signal.deferred().__enter__(); time.sleep(1000)",
-        "signal.signal(signal.SIGABRT, print); time.sleep(1000)",
-        "signal.signal(signal.SIGABRT, signal.SIG_IGN); time.sleep(1000)",
-        "counter = actions.counter(signal.SIGABRT); time.sleep(1000)",
         "[thread.start() for thread in threads]; threads[0].join()",
     ],
 )
 def test_whatever_the_process_is_doing_it_ends(waiting: str, seconds: str) -> None:
+    ends_silently("", waiting, seconds)
+
+
+@pytest.mark.parametrize("seconds", ["1e-9", "0.01"])
+@pytest.mark.parametrize(
+    "install",
+    [
+        "signal.signal(signal.SIGABRT, print)",
+        "signal.signal(signal.SIGABRT, signal.SIG_IGN)",
+        "counter = actions.counter(signal.SIGABRT)",
+    ],
+)
+def test_whoever_has_taken_sigabrt_since_it_ends(install: str, seconds: str) -> None:
+    ends_silently(f"earlier = signal.kill_after(60); {install}", "time.sleep(1000)", seconds)
+
+
+def ends_silently(before: str, waiting: str, seconds: str) -> None:
     done = run_python(f"""
         import os, resource, threading, time
         import sigcffi as signal
@@ -64,6 +78,7 @@ def test_whatever_the_process_is_doing_it_ends(waiting: str, seconds: str) -> No
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         gate, latch = os.pipe()
         threads = [threading.Thread(target=os.read, args=(gate, 1)) for _ in range(4)]
+        {before}
         switch = signal.kill_after({seconds})
         {waiting}
     """)

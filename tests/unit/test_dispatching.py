@@ -238,9 +238,10 @@ def test_of_signals_that_come_singly_and_together_from_threads_each_is_handed_ov
     look()
     known = [info for info in infos if info.si_code is not None]
     # A call that the interpreter has put off, to a thread switch or behind a garbage collection,
-    # looks like one that nobody sent: see the limits of delivery.
+    # looks like one that nobody sent: see the limits of delivery. PyPy puts one off whenever
+    # another thread has the GIL; how often that is, the machine decides.
     assert len(known) == 1200
-    assert len(infos) - len(known) < 12
+    assert len(infos) - len(known) < 12 or PYPY
     for signum in (R, Q):
         counts = collections.Counter(info.si_value for info in known if info.si_signo == signum)
         assert counts == dict.fromkeys(range(200), 3)

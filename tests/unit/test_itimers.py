@@ -9,6 +9,7 @@ import pytest
 from support import DEADLINE, until
 
 import sigcffi as signal
+from sigcffi._sigcffi import ffi
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,18 @@ def test_an_unknown_timer_is_an_itimer_error(which: int) -> None:
         assert isinstance(refusal.value, OSError)
 
 
-@pytest.mark.parametrize("times", [(-1,), (-1e-5,), (1, -1), (0, -0.5), (-(2**33),)])
+@pytest.mark.skipif(ffi.sizeof("time_t") > 4, reason="its time_t holds all that can be asked for")
+@pytest.mark.parametrize("times", [(2**32 + 1,), (-(2**33),), (1, 2**31), (2**31,)])
+def test_a_time_that_no_time_t_holds_overflows_and_changes_nothing(times: tuple[int, ...]) -> None:
+    signal.setitimer(signal.ITIMER_REAL, 1000, 5)
+    with pytest.raises(OverflowError, match="time_t"):
+        signal.setitimer(signal.ITIMER_REAL, *times)
+    delay, interval = signal.getitimer(signal.ITIMER_REAL)
+    assert 990 < delay <= 1000
+    assert interval == 5
+
+
+@pytest.mark.parametrize("times", [(-1,), (-1e-5,), (1, -1), (0, -0.5), (-(2**31),)])
 def test_a_negative_time_is_an_itimer_error_and_changes_nothing(times: tuple[float, ...]) -> None:
     signal.setitimer(signal.ITIMER_REAL, 1000, 5)
     with pytest.raises(signal.ItimerError) as refusal:

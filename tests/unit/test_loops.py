@@ -414,8 +414,6 @@ def test_ctrl_c_ends_the_program_as_it_does_without_a_receiver_of_sigint(run: An
                 got.append(info.si_signo)
                 await without()
 
-    end = end_of(without)
-    # Before 3.11 anyio makes a cancellation of it on asyncio.
-    assert end in (KeyboardInterrupt, asyncio.CancelledError)
-    assert end_of(beside) is end
+    assert end_of(without) is KeyboardInterrupt
+    assert end_of(beside) is KeyboardInterrupt
     assert got == [R]

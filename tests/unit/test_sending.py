@@ -13,15 +13,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from support import DEADLINE, join, python_says, with_room
+from support import DEADLINE, join, needs_pthread_sigqueue, python_says, with_room
 
 import sigcffi as signal
 from sigcffi._sigcffi import lib
 
 needs_sigqueue = pytest.mark.skipif(not lib.SIGCFFI_HAS_SIGQUEUE, reason="no sigqueue(3)")
-needs_pthread_sigqueue = pytest.mark.skipif(
-    not lib.SIGCFFI_HAS_PTHREAD_SIGQUEUE, reason="no pthread_sigqueue(3)"
-)
 
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1
 Send = Callable[..., None]

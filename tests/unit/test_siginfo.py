@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import platform
 import re
 import signal as standard
 import struct
@@ -70,7 +71,7 @@ DECLARED = {name for name in dir(lib) if name.startswith(PREFIXES)}
 
 def test_every_declared_code_that_the_c_library_has_is_there_and_no_other() -> None:
     header = Path("/usr/include/x86_64-linux-gnu/bits/siginfo-consts.h")
-    if not header.exists():
+    if not header.exists() or platform.libc_ver()[0] != "glibc":
         pytest.skip("another C library or machine")
     defined = set(re.findall(r"^#\s*define\s+(\w+)\s", header.read_text(), re.MULTILINE))
     assert defined & DECLARED == set(_names.CODES)

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
-from support import DEADLINE, asleep, join, readable, until
+from support import DEADLINE, asleep, join, needs_pthread_sigqueue, readable, until
 
 import sigcffi as signal
 
@@ -175,6 +175,7 @@ def test_keyboard_interrupt_is_raised_in_the_main_thread(foreign_path: Path) -> 
         provoke(go, time.sleep, DEADLINE)
 
 
+@needs_pthread_sigqueue
 def test_what_another_thread_took_while_a_handler_ran_follows_that_handler() -> None:
     """Without a note, since the main thread blocks the signal: the call that it leads to comes to a
     handler that keeps it out, and there is no other.

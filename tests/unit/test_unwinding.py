@@ -10,12 +10,13 @@ from __future__ import annotations
 import sys
 import types
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from opcode import opmap
-from typing import Any, Callable
+from opcode import opmap, opname
+from typing import Any
 
 import pytest
-from support import run_python
+from support import PYPY, run_python
 from tracing import Tracing
 
 from sigcffi import _unwinding
@@ -44,6 +45,43 @@ class Block:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
         self.left = True
         return isinstance(error, self.swallowed)
+
+    def again(self) -> None:
+        pass
+
+
+class Soon:
+    """Is waited for once. No coroutine: those complain if nobody waits for them."""
+
+    def __init__(self, result: Any = None, error: BaseException | None = None) -> None:
+        self.result = result
+        self.error = error
+
+    def __await__(self) -> Iterator[None]:
+        yield
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+class Manager:
+    def __aenter__(self) -> Soon:
+        return Soon(self)
+
+    def __aexit__(self, *error: object) -> Soon:
+        return Soon(False)
+
+
+class Several:
+    def __init__(self) -> None:
+        self.left = 2
+
+    def __aiter__(self) -> Several:
+        return self
+
+    def __anext__(self) -> Soon:
+        self.left -= 1
+        return Soon(self.left) if self.left >= 0 else Soon(error=StopAsyncIteration())
 
 
 # ---- What the blocks stand in. Names are looked up; nothing is called but what is there. ----
@@ -327,6 +365,15 @@ def groups():
             x = 3
     return x
 
+def a_group_of_interest_to_nobody():
+    with Block((BaseException,)):
+        try:
+            raise ExceptionGroup("x", [ValueError(1), OSError(2)])
+        except* ValueError as error:
+            with Block():
+                x = [y for y in error.exceptions]
+    return x
+
 def matches():
     with Block():
         match [1, 2]:
@@ -335,11 +382,119 @@ def matches():
             case [1, x]:
                 with Block():
                     return x
+
+def matches_a_mapping():
+    with Block():
+        match {"x": 1, "y": [2, 3]}:
+            case {"x": int(x), "y": [y, *z], **more}:
+                with Block() as b:
+                    x += y
+            case _:
+                x = 0
+    return x
+
+def comprehends():
+    x = 3
+    with Block():
+        y = [x for x in range(2) if x]
+        z = {x: [y for y in range(x)] for x in range(2)}
+        with Block():
+            w = {*(x for x in y)}
+            w = [(x, z) for x in w for z in range(x)]
+        y = [lambda: x for x in range(2)]
+    return x, y, z
+
+def comprehends_in_a_try():
+    try:
+        with Block():
+            x = [x for x in range(2)]
+            return [y for y in x if [z for z in x]]
+    finally:
+        with Block():
+            x = [y for y in range(2)]
+
+def leaves_by_break():
+    for x in range(2):
+        with Block() as b:
+            y = x
+            if x:
+                break
+    return b
+
+def leaves_by_continue():
+    for x in range(2):
+        with Block():
+            if x:
+                continue
+            y = x
+
+def loops_in_blocks_with_targets():
+    x = [0, 1]
+    with Block() as x[0], Block() as (x[1]):
+        while x:
+            x = x[1:]
+        for y in range(3):
+            if y:
+                continue
+    with Block() as x:
+        while True:
+            if y:
+                break
+    return x
+
+def blocks_in_parentheses():
+    with (
+        Block() as a,
+        Block() as b,
+    ):
+        while not a: pass
+        x = a if b else b
+        x = x is a and b is not x
+    return x
+
+def ends_that_are_calls():
+    with Block():
+        with Block():
+            return len(str(1))
+
+def an_end_that_is_a_call_of_enter():
+    with Block() as a:
+        with Block():
+            return a.again()
+
+async def a_coroutine():
+    with Block():
+        await Soon()
+        with Block():
+            x = await Soon()
+        for x in range(2):
+            await Soon()
+    return x
+
+async def asynchronous_blocks():
+    async with Manager():
+        with Block():
+            x = 1
+        await Soon()
+        with Block() as b:
+            async with Manager() as c, Manager():
+                async for y in Several():
+                    if y:
+                        continue
+                    x = y
+    return x
+
+async def an_asynchronous_generator():
+    with Block():
+        yield 1
+        async with Manager():
+            with Block():
+                yield 2
 """
 
 
 def corpus() -> list[Callable[[], Any]]:
-    names: dict[str, Any] = {"Block": Block}
+    names = {each.__name__: each for each in (Block, Soon, Manager, Several)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)  # "return" in "finally", from 3.14 on
         exec(SOURCE, names)
@@ -349,9 +504,18 @@ def corpus() -> list[Callable[[], Any]]:
 def consume(function: Callable[[], Any]) -> None:
     Block.entered = []
     outcome = function()
-    if isinstance(outcome, types.GeneratorType):
+    if isinstance(outcome, types.AsyncGeneratorType):
+        outcome = exhaust(outcome)
+    if isinstance(outcome, types.CoroutineType):
+        outcome = outcome.__await__()
+    if isinstance(outcome, Iterator):
         for _ in outcome:
             pass
+
+
+async def exhaust(generator: types.AsyncGeneratorType[Any, Any]) -> None:
+    async for _ in generator:
+        pass
 
 
 def newest(code: types.CodeType) -> list[Block]:
@@ -365,12 +529,15 @@ class Raising:
     def __init__(self, at: int) -> None:
         self.at = at
         self.count = 0
+        self.raised = False
         self.said: list[tuple[Block, bool]] = []
 
     def __call__(self, frame: types.FrameType, event: str) -> None:
         self.count += event == "opcode"
         if event == "opcode" and self.count == self.at:
-            self.look(frame.f_code, frame.f_lasti)
+            self.here = frame.f_lasti
+            self.look(frame.f_code, self.here)
+            self.raised = True
             raise Marker
 
     def look(self, code: types.CodeType, here: int) -> None:
@@ -384,22 +551,54 @@ class Raising:
                 self.said.append((block, reached))
 
 
+# What leaves a block at the second of two places is still in it, says the table of PyPy 8.0.1: an
+# exception that strikes there, or comes from ``__exit__``, calls whatever lies on the stack.
+LEFT_AT_TWO_PLACES = {"leaves_loops", "matches"} if PYPY else set()
+
+
 @pytest.mark.parametrize("function", corpus(), ids=lambda function: function.__name__)
 def test_the_end_of_a_block_hears_of_what_is_said_to_reach_it(function: Callable[[], Any]) -> None:
+    if function.__name__ in LEFT_AT_TWO_PLACES:
+        pytest.skip("PyPy calls a wrong object, or crashes")
     heard = 0
     with Tracing(lambda code: code is function.__code__) as tracing:
         count = tracing.count(lambda: consume(function))
         for at in range(1, count + 1):
             raising = Raising(at)
-            with suppress(Marker, UnboundLocalError):  # what was passed by may be missed
+            try:
                 tracing.call(lambda: consume(function), raising)
-            assert raising.count >= at
+            except BaseException:  # a Marker, or a group with it, or what was passed by is missed
+                if not raising.raised:
+                    raise
+            assert raising.raised
             assert [each.left for each, _ in raising.said] == [told for _, told in raising.said], at
             heard += sum(told for _, told in raising.said)
     assert heard > 0
 
 
-# ---- Tables that are not understood ----
+@pytest.mark.skipif(not PYPY, reason="CPython knows better")
+def test_pypy_takes_for_in_a_block_what_leaves_it_at_a_second_place() -> None:
+    """If this fails PyPy has been mended: then nothing need be skipped above."""
+
+    class Last(Block):
+        def __exit__(self, *error: Any) -> bool:
+            frame = sys._getframe(1)
+            said.append(reaches(self.code, self.begin, frame.f_lasti))
+            return super().__exit__(*error)
+
+    said: list[bool] = []
+    Block.entered = []
+    for each in range(2):
+        with Last():
+            if not each:
+                continue
+            if each:
+                break
+            each += 1
+    assert said == [False, True]
+
+
+# ---- Tables ----
 
 
 def regions(table: bytes) -> list[list[int]]:
@@ -424,6 +623,50 @@ def table(of: list[list[int]]) -> bytes:
             if place == 0:
                 encoded[-len(digits)] |= 128
     return bytes(encoded)
+
+
+def without_jumps_back(code: types.CodeType) -> tuple[types.CodeType, set[int]]:
+    """Code whose table leaves its jumps back to no handler, and their offsets."""
+    bytecode = code.co_code
+    jumps = {at for at in range(0, len(bytecode), 2) if "JUMP_BACKWARD" in opname[bytecode[at]]}
+    of: list[list[int]] = []
+    for begin, length, *handler in regions(code.co_exceptiontable):
+        for at in range(begin, begin + length):
+            if 2 * at not in jumps:
+                of.append([at, 1, *handler])
+    return code.replace(co_exceptiontable=table(of)), jumps
+
+
+def loops_back() -> None:
+    x = 3
+    with Block():
+        while x:
+            x -= 1
+        for _ in range(2):
+            with Block():
+                while x := (x + 1) % 3:
+                    x += 0
+
+
+@pytest.mark.skipif(PYPY, reason="its jumps are absolute, and it looks for signals behind them")
+def test_a_jump_back_that_the_table_forgets_is_said_to_pass_by() -> None:
+    code, jumps = without_jumps_back(loops_back.__code__)
+    function = types.FunctionType(code, globals())
+    passed = set()
+    with Tracing(lambda each: each is code) as tracing:
+        for at in range(1, tracing.count(lambda: consume(function)) + 1):
+            raising = Raising(at)
+            with suppress(Marker):
+                tracing.call(lambda: consume(function), raising)
+            here = raising.here
+            for block in newest(code):
+                if passes_by(code, block.begin, here):
+                    assert here in jumps
+                    assert not block.left
+                    passed.add((here, block.begin))
+                elif here in jumps:
+                    assert block.left
+    assert len(passed) >= 4  # of the loops, and of the outer block in the inner loop
 
 
 def mutilated(change: Callable[[list[list[int]]], None]) -> bytes:
@@ -507,7 +750,9 @@ def test_where_tables_are_not_understood_timeouts_interrupt_and_say_so_once() ->
     def interrupted():
         try:
             lines.append(sys._getframe().f_lineno + 1)
-            with signal.timeout(0.01):
+            with signal.timeout(0.01) as block:
+                with block.shield():
+                    block.reschedule(block.deadline)
                 while True:
                     pass
         except signal.TimedOut:

@@ -1,0 +1,66 @@
+"""Because a signal has come, or an object goes, nothing is imported: the signal may have come in
+the middle of that very import, and at the interpreter's end there is none any more.
+"""
+
+from __future__ import annotations
+
+import pytest
+from support import run_python
+
+# What the library may do without the program having called it, or in its handlers.
+SITUATIONS = {
+    "a receiver that was not closed": "signal.open_signal_receiver(signal.SIGUSR2)",
+    "a timer that was not closed": "signal.Timer()",
+    "a number that is no signal's": "signal.blocked(32)",
+    "two handlers that raise": """
+def fail(info, frame):
+    raise KeyError
+signal.subscribe(signal.SIGUSR2, fail)
+signal.subscribe(signal.SIGUSR2, fail)
+os.kill(os.getpid(), signal.SIGUSR2)
+""",
+    "a subscriber of a handler": "signal.subscribe(signal.SIGUSR2, print)",
+    "a handler that is one action": "signal.Action(lambda info, frame: info)(12, None)",
+    "a switch": "signal.kill_after(60).cancel()",
+    "a timeout": "with signal.timeout(60, kill_after=60): pass",
+    "a block whose handler was replaced": """
+with signal.ignoring(signal.SIGUSR2):
+    signal.signal(signal.SIGUSR2, print)
+""",
+    "a flag": "signal.actions.flag(signal.SIGUSR2).close()",
+}
+
+
+@pytest.mark.parametrize("what", SITUATIONS.values(), ids=SITUATIONS)
+def test_nothing_is_imported_in_a_handler(what: str) -> None:
+    code = """
+        import builtins, gc, os, sys
+        import sigcffi as signal
+
+        def handler(info, frame):
+            builtins.__import__ = refuse
+            try:
+                exec(compiled, {"signal": signal, "os": os})
+            except (KeyError, Warning):
+                pass
+            finally:
+                gc.collect()
+                builtins.__import__ = importing
+
+        def refuse(name, *arguments, **more):
+            # The interpreter itself imports what it shows exceptions with: not in the code's name.
+            caller = sys._getframe(1)
+            ours = caller.f_globals["__name__"].startswith("sigcffi")
+            if ours and name in caller.f_code.co_names:
+                os.write(1, f"imports {name} in {caller.f_code.co_qualname}".encode())
+            return importing(name, *arguments, **more)
+
+        importing = builtins.__import__
+        compiled = compile(sys.argv[1], "what", "exec")
+        signal.sigaction(signal.SIGUSR1, handler)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        print("done")
+    """
+    done = run_python(code, what)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr

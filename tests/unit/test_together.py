@@ -1,0 +1,440 @@
+"""Threads that do everything together: what they share is right when they have done.
+
+Law: of each part it is known what must come of it, whatever the others do meanwhile. Without a GIL
+these run at once; with one they run in turns, and must come to the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+
+import pytest
+from support import DEADLINE, FREE_THREADED, join, nested_handlers, run_python, until
+
+import sigcffi as signal
+from sigcffi import _attaching, _changing, _dead_man, _dispatch
+
+THREADS = 4
+ROUNDS = 50
+SIGNUM = signal.SIGRTMIN + 3
+
+
+def together(*parts: Callable[[], object], rounds: int = ROUNDS) -> None:
+    """Each part in THREADS threads, which begin at once, and what they raise raised here."""
+    errors: list[BaseException] = []
+    ready = threading.Barrier(THREADS * len(parts))
+
+    def run(part: Callable[[], object]) -> None:
+        try:
+            ready.wait(DEADLINE)
+            for _ in range(rounds):
+                part()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(part,)) for part in parts * THREADS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        join(thread)
+    if errors:
+        raise errors[0]
+
+
+@contextmanager
+def struck() -> Iterator[list[int]]:
+    """The main thread runs a handler of SIGNUM as often as it can be interrupted; what it counts is
+    one list, whose length is how often.
+    """
+    calls: list[int] = []
+    signal.sigaction(SIGNUM, lambda info, frame: calls.append(info.si_value or 0))
+    ended = threading.Event()
+
+    def strike() -> None:
+        for value in itertools.count(1):
+            if ended.is_set():
+                return
+            try:
+                signal.sigqueue(os.getpid(), SIGNUM, value)
+            except BlockingIOError:
+                os.sched_yield()
+            ended.wait(0.001)
+
+    thread = threading.Thread(target=strike)
+    thread.start()
+    try:
+        yield calls
+    finally:
+        ended.set()
+        join(thread)
+
+
+def test_what_threads_close_at_once_is_closed_once() -> None:
+    """Receivers: each delivery is handed over once, by a read or in ``unread``."""
+    total = 200
+    with signal.open_signal_receiver(SIGNUM, capacity=1024) as receiver:
+        for value in range(total):
+            until_queued(value)
+        found: list[int | None] = []
+
+        def take() -> None:
+            try:
+                if (info := receiver.wait(0)) is not None:
+                    found.append(info.si_value)
+            except ValueError:
+                pass  # it was closed meanwhile
+
+        def close() -> None:
+            if len(found) > total // 4:
+                receiver.close()
+
+        together(take, close)
+    found += [info.si_value for info in receiver.unread]
+    assert sorted(found, key=int) == list(range(total))  # type: ignore[arg-type]
+
+
+def until_queued(value: int) -> None:
+    def queued() -> bool:
+        try:
+            signal.pthread_sigqueue(threading.get_ident(), SIGNUM, value)
+        except BlockingIOError:
+            return False
+        return True
+
+    until(queued, "room for a signal")
+
+
+def test_of_subscribers_that_threads_close_none_is_left_and_none_of_the_others_is_missing() -> None:
+    """Also if handlers of the main thread subscribe and close meanwhile."""
+    seen: list[int] = []
+    kept = [signal.subscribe(SIGNUM, lambda info, frame, n=n: seen.append(n)) for n in range(3)]
+    closing = [
+        [signal.subscribe(SIGNUM, lambda info, frame: seen.append(-1)) for _ in range(ROUNDS * 8)]
+        for _ in range(THREADS)
+    ]
+    work = iter(closing)
+
+    def close() -> None:
+        with lock:
+            mine = next(work)
+        for subscription in mine:
+            subscription.close()
+
+    def come_and_go(info: signal.SigInfo, frame: FrameType | None) -> None:
+        signal.subscribe(SIGNUM, lambda info, frame: None).close()
+
+    lock = threading.Lock()
+    handler = signal.subscribe(signal.SIGUSR1, come_and_go)
+    threads = [threading.Thread(target=close) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        os.kill(os.getpid(), signal.SIGUSR1)
+    for thread in threads:
+        join(thread)
+    handler.close()
+    entry = _dispatch.entries[SIGNUM]
+    assert list(entry.subscribers) == [each._call for each in kept]
+    seen.clear()
+    until_queued(0)
+    until(lambda: len(seen) >= 3, "the subscribers")
+    assert seen == [0, 1, 2]
+    for subscription in kept:
+        subscription.close()
+    assert SIGNUM not in _dispatch.entries
+
+
+def test_attachments_of_threads_are_each_what_they_would_be_alone() -> None:
+    def attach() -> None:
+        with signal.actions.counter(signal.SIGUSR2) as counter:
+            assert not counter.closed
+            assert int(counter) == 0
+        assert counter.closed
+
+    def flag() -> None:
+        with signal.actions.flag(signal.SIGUSR1) as flag:
+            assert not flag.wait(0)
+        assert flag.closed
+
+    together(attach, flag)
+    assert _attaching._attached == {}
+
+
+def test_switches_of_threads_end_nobody_who_pets_in_time() -> None:
+    """Also beside one whose time is almost over again and again."""
+
+    def come_and_go() -> None:
+        with signal.kill_after(DEADLINE) as switch:
+            for _ in range(5):
+                switch.pet()
+            assert switch.remaining() is not None
+        with pytest.raises(ValueError, match="cancelled"):
+            switch.pet()
+
+    with struck():
+        together(come_and_go, rounds=ROUNDS * 4)
+    assert _dead_man._deadlines == {}
+
+
+def test_masks_and_timers_of_threads() -> None:
+    words = [{signal.SIGUSR1, signal.SIGRTMIN + n % 20} for n in range(300)]
+
+    def mask() -> None:
+        for word in words:
+            with signal.blocked(*word):
+                assert word <= signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    def timer() -> None:
+        with signal.Timer(SIGNUM) as timer:
+            timer.settime(DEADLINE)
+            assert 0 < timer.gettime()[0] <= DEADLINE
+        assert timer.closed
+
+    together(mask, timer, rounds=3)
+
+
+def test_everything_together() -> None:
+    """Threads attach, close, read, wait and pet; the main thread is interrupted all the time, and
+    subscribes, defers and times out.
+    """
+    end = threading.Event()
+    errors: list[BaseException] = []
+    received: list[int] = []
+
+    def keep_doing(part: Callable[[], object]) -> Callable[[], None]:
+        def run() -> None:
+            try:
+                while not end.is_set():
+                    part()
+            except BaseException as error:
+                errors.append(error)
+                end.set()
+
+        return run
+
+    def receive() -> None:
+        with signal.open_signal_receiver(SIGNUM, overflow="drop") as receiver:
+            info = receiver.wait(0.05)
+            if info is not None:
+                received.append(info.si_value or 0)
+
+    def attach() -> None:
+        with ExitStack() as stack:
+            stack.enter_context(signal.actions.counter(SIGNUM))
+            flag = stack.enter_context(signal.actions.flag(SIGNUM))
+            flag.wait(0.01)
+
+    def look() -> None:
+        assert callable(signal.getsignal(SIGNUM))
+        assert len(signal.dispositions()) == len(signal.valid_signals())
+
+    def pet() -> None:
+        with signal.kill_after(DEADLINE) as switch:
+            switch.pet()
+
+    subscriptions: list[signal.Subscription] = []
+
+    def close() -> None:
+        try:
+            subscriptions.pop().close()
+        except IndexError:
+            os.sched_yield()
+
+    threads = [
+        threading.Thread(target=keep_doing(part)) for part in (receive, attach, look, pet, close)
+    ]
+    with struck() as calls:
+        for thread in threads:
+            thread.start()
+        try:
+            for number in range(ROUNDS * 4):
+                if end.is_set():
+                    break
+                subscriptions.append(signal.subscribe(SIGNUM, lambda info, frame: None))
+                with signal.deferred():
+                    before = len(calls)
+                    sum(range(100))
+                    assert len(calls) == before
+                if number % 10 == 0:
+                    with pytest.raises(signal.TimedOut), signal.timeout(0.001):
+                        while True:
+                            pass
+            until(lambda: received and calls, "a delivery")
+        finally:
+            end.set()
+            for thread in threads:
+                join(thread)
+    while subscriptions:
+        subscriptions.pop().close()
+    assert not errors, errors
+
+
+# ---- The lock ----
+
+
+def test_a_handler_that_comes_while_the_main_thread_changes_something_waits_for_it() -> None:
+    """Or it would wait for ever for a lock that it interrupts."""
+    seen: list[bool] = []
+    signal.signal(signal.SIGUSR1, lambda signum, frame: seen.append(_changing._lock._is_owned()))
+    with _changing.changing:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        assert seen == []
+    until(lambda: seen, "the handler")
+    assert seen == [False]
+
+
+def test_an_exception_of_a_handler_that_was_due_leaves_nothing_locked() -> None:
+    class HandledError(Exception):
+        pass
+
+    def handler(signum: int, frame: FrameType | None) -> None:
+        raise HandledError
+
+    signal.signal(signal.SIGUSR1, handler)
+    for _ in range(ROUNDS):
+        with pytest.raises(HandledError):
+            with signal.deferred():
+                os.kill(os.getpid(), signal.SIGUSR1)
+            while True:
+                with _changing.changing:
+                    pass
+    assert not _changing._lock._is_owned()
+    with signal.deferred():  # nor deferred: the count is what it was
+        pass
+    with pytest.raises(HandledError):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        until(lambda: False, "the handler")
+
+
+def test_a_forked_child_has_the_lock_free_whoever_held_it() -> None:
+    code = """
+        import os, sys, threading, warnings
+        warnings.simplefilter("ignore")  # threads and fork
+        import sigcffi
+        from sigcffi._changing import changing
+
+        held, end = threading.Event(), threading.Event()
+        def hold():
+            with changing:
+                held.set()
+                end.wait()
+        thread = threading.Thread(target=hold)
+        thread.start()
+        held.wait()
+        child = os.fork()
+        if child == 0:
+            with sigcffi.kill_after(60):
+                os._exit(7)
+        end.set()
+        thread.join()
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    done = run_python(code)
+    assert (done.returncode, done.stdout) == (0, "7\n"), done.stderr
+
+
+@nested_handlers
+def test_of_a_subscription_for_one_delivery_the_first_of_several_signals_is_it() -> None:
+    """Also where the second interrupts the first before its callback was called."""
+    seen: list[int] = []
+    first, second = signal.SIGRTMIN + 4, signal.SIGRTMIN + 5
+    subscription = signal.subscribe(
+        (first, second), lambda info, frame: seen.append(info.si_signo), once=True
+    )
+    lines: list[int] = []
+
+    def trace(frame: FrameType, event: str, argument: object) -> object:
+        """Have the other one come when the first line of it has been run."""
+        if frame.f_code.co_name == "_close_and_call" and event == "line":
+            lines.append(frame.f_lineno)
+            if len(lines) == 2:
+                signal.pthread_sigqueue(threading.get_ident(), second, 0)
+                signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        return trace
+
+    former = sys.gettrace()
+    sys.settrace(trace)  # type: ignore[arg-type]
+    try:
+        signal.pthread_sigqueue(threading.get_ident(), first, 0)
+        until(lambda: seen, "the callback")
+    finally:
+        sys.settrace(former)
+    assert len(seen) == 1
+    assert subscription.closed
+
+
+# ---- Builds without a GIL ----
+
+
+@pytest.mark.skipif(not FREE_THREADED, reason="this build has a GIL")
+def test_importing_it_leaves_the_gil_off_and_warns_of_nothing() -> None:
+    done = run_python("import sys, sigcffi; print(sys._is_gil_enabled())", flags=["-X", "gil=0"])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "False\n", "")
+    code = "import sys, sigcffi; print(sys._is_gil_enabled())"
+    done = run_python(code, env={k: v for k, v in os.environ.items() if k != "PYTHON_GIL"})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "False\n", "")
+
+
+def test_a_lock_wait_of_the_main_thread_ends_when_another_thread_takes_a_signal() -> None:
+    """At whatever point of the wait: builds without a GIL spin before they sleep, and what comes
+    while they spin ends nothing.
+    """
+    lengths = [0.0, 1e-5, 3e-5, 1e-4, 1e-3]
+    waits = [*waits_of_the_main_thread()]
+
+    class HandledError(Exception):
+        pass
+
+    def handler(signum: int, frame: FrameType | None) -> None:
+        raise HandledError
+
+    signal.signal(signal.SIGUSR1, handler)
+    order, ended = [0, 0.0], threading.Event()
+
+    def send() -> None:
+        number = 0
+        while not ended.is_set():
+            if order[0] == number:
+                continue
+            number = int(order[0])
+            begin = time.perf_counter()
+            while time.perf_counter() - begin < order[1]:
+                pass
+            signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        for length in lengths * 4:
+            for wait in waits:
+                begin = time.monotonic()
+                with pytest.raises(HandledError):
+                    order[:] = order[0] + 1, length
+                    wait(DEADLINE)
+                    until(lambda: False, "the handler")
+                assert time.monotonic() - begin < DEADLINE / 2, (wait, length)
+    finally:
+        ended.set()
+        join(thread)
+
+
+def waits_of_the_main_thread() -> Iterator[Callable[[float], object]]:
+    lock = threading.Lock()
+    lock.acquire()
+    yield lambda seconds: lock.acquire(timeout=seconds)
+    yield lambda seconds: threading.Event().wait(seconds)
+    condition = threading.Condition()
+
+    def wait(seconds: float) -> None:
+        with condition:
+            condition.wait(seconds)
+
+    yield wait
