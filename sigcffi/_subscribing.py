@@ -5,8 +5,6 @@ Law: a subscriber comes on top of what is installed and takes nothing from it.
 
 from __future__ import annotations
 
-from _functools import partial  # type: ignore[import-not-found]  # the rest is slow to import
-
 from sigcffi import _installing
 from sigcffi._arguments import signal_number
 from sigcffi._changing import changing
@@ -37,7 +35,7 @@ class Subscription:
         self.callback = callback
         self._closed = False
         # Its own object: the same callback can be subscribed twice, and one of them closed.
-        self._call = self._close_and_call if once else partial(callback)
+        self._call = self._close_and_call if once else self._pass_on
 
     @property
     def closed(self) -> bool:
@@ -54,6 +52,9 @@ class Subscription:
         self._closed = True
         for signum in self.signums:
             unsubscribe(signum, self._call)
+
+    def _pass_on(self, info: SigInfo, frame: FrameType | None) -> Any:
+        return self.callback(info, frame)
 
     def _close_and_call(self, info: SigInfo, frame: FrameType | None) -> Any:
         with changing:  # another of its signals may interrupt this one, and be the first
