@@ -31,6 +31,7 @@ uint64_t sigcffi_sigmask(int how, uint64_t word)
         hidden |= sigcffi_pressure(owned);
         pthread_sigmask(SIG_BLOCK, &set, NULL);
     }
+    sigcffi_main_mask(how, word);
     sigcffi_look_around(NULL); /* what was left to a poke that is now blocked */
     return sigcffi_word_of(&former) & ~hidden;
 }

@@ -114,6 +114,7 @@ void sigcffi_trampoline(int signum, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
     arrivals++;
+    sigcffi_note_mask(context);
     uintptr_t foreign = deliver(signum, info, context);
     sigcffi_look_around(context);
     sigcffi_relax(signum, context);

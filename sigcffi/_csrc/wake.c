@@ -20,6 +20,8 @@
  */
 #include "wake.h"
 
+#include <ucontext.h>
+
 /* handler context */
 bool sigcffi_on_main_thread(void)
 {
@@ -75,17 +77,27 @@ bool sigcffi_is_poke(int signum, const siginfo_t *info)
 #endif
 }
 
-/* handler context, or outside handlers. Have the main thread look around; false if it would not:
- * it has blocked SIGURG, as far as our own calls know, or somebody has put something else in the
- * place of the trampoline that takes it. */
+/* handler context, or outside handlers. Have the main thread look around; false if it may not: it
+ * has blocked SIGURG, as far as we know, or somebody has put something else in the place of the
+ * trampoline that takes it. What we know may be old, so it is poked all the same. */
 static bool poke_main(void)
 {
     struct sigaction now;
-    if (atomic_load(&state.main_blocks_pokes)) return false;
     if (sigaction(SIGURG, NULL, &now) != 0 ||
         sigcffi_handler_of(&now) != (uintptr_t)sigcffi_trampoline)
         return false;
-    return sigcffi_poke(atomic_load(&state.main_tid));
+    return sigcffi_poke(atomic_load(&state.main_tid)) && !atomic_load(&state.main_blocks_pokes);
+}
+
+/* handler context. A signal has interrupted this thread. If it is the main thread, and had SIGURG
+ * not blocked, then it takes pokes, whatever other code has done to its mask. */
+void sigcffi_note_mask(const void *context)
+{
+    if (context == NULL || !atomic_load_explicit(&state.main_blocks_pokes, memory_order_relaxed))
+        return;
+    const ucontext_t *interrupted = context;
+    if (sigcffi_on_main_thread() && !sigismember(&interrupted->uc_sigmask, SIGURG))
+        atomic_store(&state.main_blocks_pokes, false);
 }
 
 /* ---- Calls ---- */
@@ -176,7 +188,8 @@ void sigcffi_pend(int signum, void *context)
 /* ---- Outside handlers ---- */
 
 /* This thread is about to change its mask by pthread_sigmask(how, word). Of the main thread is kept
- * whether it has SIGURG blocked from then on; what other code does to its mask is not seen.
+ * whether it has SIGURG blocked from then on. Called before that, and behind it once more: a handler
+ * in between has seen the former mask.
  *
  * Sequentially consistent: the main thread says that it blocks pokes, and looks at `pending` when it
  * does, while another thread sets `pending` and then asks. One of the two sees the other. */

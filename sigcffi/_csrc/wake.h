@@ -9,6 +9,7 @@ SIGCFFI_HIDDEN bool sigcffi_poke(int tid);
 SIGCFFI_HIDDEN bool sigcffi_is_poke(int signum, const siginfo_t *info);
 SIGCFFI_HIDDEN void sigcffi_pend(int signum, void *context);
 SIGCFFI_HIDDEN void sigcffi_wake_main(uint64_t set);
+SIGCFFI_HIDDEN void sigcffi_note_mask(const void *context);
 SIGCFFI_HIDDEN void sigcffi_look_around(void *context);
 
 /* poking.c */
