@@ -1,15 +1,18 @@
 """The dispatcher: from the ring to the handlers, in the order of arrival.
 
 Law: the only reader of the main channel; runs in the main thread only, which alone touches what is
-kept here, but for ``account``, which tells what it sees. The interpreter calls ``dispatch`` in the place of a handler, for every signal that has an entry in the registry, and that
-call says no more than "look": it hands over all that is there. An exception may strike between any
-two bytecodes, so a delivery moves in single steps that no bytecode divides: it is consumed in the
-ring after it is in ``_waiting``, and leaves that by the step behind its last handler's call. What an
-exception interrupts goes on where it was.
+kept here, but for ``account``, which tells what it sees. The interpreter calls ``dispatch`` in the
+place of a handler, for every signal that has an entry in the registry, and that call says no more
+than "look": it hands over all that is there.
 
-While the dispatcher thinks it keeps every signal out (``running`` has all bits), and while a handler
-runs those that the handler keeps out. Who has set that and has gone, by an exception or a greenlet
-that was switched away, is not on the stack any more: then it does not count.
+An exception may strike between any two bytecodes. So a delivery moves in single steps that no
+bytecode divides: it is in ``_waiting`` before its place in the ring is given back, and one step of
+the interpreter's own code takes it out and begins its handler's call. What has several calls keeps
+account of those that have begun. An exception may leave the rest where it is, and loses nothing.
+
+While the dispatcher thinks it keeps every signal out (``running`` has all bits), and while a
+handler runs, the signals that the handler keeps out. A dispatcher that has set this, and is not on
+the stack any more, does not count: an exception has ended it, or a greenlet was switched away.
 
 It makes no compiled call where nothing special has happened: each would give up the GIL, and beside
 a busy thread it could take milliseconds to get it back. So it looks into the channel's memory by
@@ -172,15 +175,13 @@ def _prepare(entry: Entry, only: Callable[..., object]) -> Callable[[], object]:
     return run
 
 
-def _drain(
-    signum: int, frame: FrameType | None, former: int, first: BaseException | None
-) -> None:
+def _drain(signum: int, frame: FrameType | None, former: int, first: BaseException | None) -> None:
     """Hand over all that is there, but what *former* and ``deferred`` keep out. *first* is an
     exception that is going to leave.
     """
     left = LIMIT
+    number, what = 0, dispatch  # for whom an exception is: the delivery, or what was called
     while True:
-        what: object = dispatch
         try:
             words[RUNNING] = ALL
             if signum in _late:
@@ -205,16 +206,17 @@ def _drain(
                 if first is not None:
                     left -= 1
                 entry = entries.get(_waiting[number]._signo)
-                what = only = entry.only if entry is not None else None
+                only = entry.only if entry is not None else None
                 if only is not None and number not in _begun:
                     # In one step it leaves _waiting and its handler begins.
+                    what = only
                     step = map(only, map(_remove, (number,)), (frame,))
                     words[RUNNING] = former | entry.keeps_out  # type: ignore[union-attr]
                     next(step)
                 else:
                     _hand_over(entry, number, former, frame)
                 words[RUNNING] = ALL
-            what = dispatch
+            number, what = 0, dispatch
             if words[PRESSURE] and len(_waiting) < CAPACITY and lib.sigcffi_relieve() and left:
                 continue
             if not left and not _nudge(signum):
@@ -229,7 +231,8 @@ def _drain(
                 break
         except BaseException as error:
             words[RUNNING] = ALL
-            first = _keep(first, error, what)
+            calls = _begun.get(number)
+            first = _keep(first, error, what if calls is None else calls.last())
     if first is not None:
         try:
             raise first
@@ -274,8 +277,8 @@ def _explain(signum: int, news: int) -> None:
     elif signum in _late:
         _late.discard(signum)
     elif not words[ELSEWHERE]:
-        # The interpreter calls by itself: for ``_thread.interrupt_main``, and for a signal that came
-        # while its handler was installed.
+        # The interpreter calls by itself: for ``_thread.interrupt_main``, and for a signal that
+        # came while its handler was installed.
         _add(signum)
 
 

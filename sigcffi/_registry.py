@@ -107,4 +107,4 @@ class Entry:
         simple = len(calls) == 1 and not calls[0][1] and self.keeps_out | own == own
         self.calls = calls
         self.only = calls[0][0] if simple else None
-        self.run = None
+        self.run: Callable[[], object] | None = None

@@ -3,8 +3,8 @@
  *
  * Law: a thread can block signals for itself alone, in the context that its handler returns to, and
  * it alone can let them in again. So one that has is listed, with the rings because of which, and
- * poked when there is room. What is blocked so is not part of the mask that the thread has chosen, and calls that tell or restore a
- * mask leave it out.
+ * poked when there is room. What is blocked so is not part of the mask that the thread has chosen,
+ * and calls that tell or restore a mask leave it out.
  *
  * Rejected: passing a signal on to the thread that reads, with all that it carries. Where the
  * kernel's queue is full that cannot be done, and waiting for it, in a handler, keeps the

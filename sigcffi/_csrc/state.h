@@ -107,11 +107,11 @@ struct pressed {
 
 struct state {
     /* Handlers are kept as integers: SIG_DFL and SIG_IGN are not functions to be called. */
-    _Atomic uintptr_t base[NSIG];  /* what the trampoline calls */
+    _Atomic uintptr_t base[NSIG];     /* what the trampoline calls */
     _Atomic uint64_t base_mask[NSIG]; /* what it blocks while it runs, its own signal too */
-    _Atomic bool one_shot[NSIG];   /* the base was installed with SA_RESETHAND */
-    _Atomic bool above[NSIG];      /* the base was once installed on top of the trampoline */
-    _Atomic uintptr_t interpreter; /* the interpreter's own C handler, once known */
+    _Atomic bool one_shot[NSIG];      /* the base was installed with SA_RESETHAND */
+    _Atomic bool above[NSIG];         /* the base was once installed on top of the trampoline */
+    _Atomic uintptr_t interpreter;    /* the interpreter's own C handler, once known */
 
     /* Which slots a signal has, in the order in which they were attached: of each its index plus
      * one, four bits, the first in the lowest. One store changes it all. */
@@ -139,10 +139,10 @@ struct state {
     _Atomic uint64_t deliveries[NSIG];
     _Atomic uint64_t dropped[NSIG]; /* neither the ring nor the kernel could hold them */
     _Atomic uint64_t began;         /* the head of the main channel when the process began */
-    _Atomic bool called; /* the interpreter's handler, since somebody looked */
+    _Atomic bool called;            /* the interpreter's handler, since somebody looked */
 
-    _Atomic int main_tid; /* the main thread as the kernel knows it */
-    _Atomic uint64_t held; /* of what is pending, what had to wait */
+    _Atomic int main_tid;           /* the main thread as the kernel knows it */
+    _Atomic uint64_t held;          /* of what is pending, what had to wait */
     _Atomic bool main_blocks_pokes; /* it has blocked SIGURG, as far as our calls know */
 
     /* Set once, at the start. */

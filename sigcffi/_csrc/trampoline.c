@@ -1,7 +1,7 @@
 /* The trampoline: the one C handler that sigcffi puts between the kernel and a base.
  *
- * Law: this file and what it calls (slots.c, ring.c, pressure.c, wake.c) are handler context. A delivery goes
- * one way:
+ * Law: this file and what it calls (slots.c, ring.c, pressure.c, wake.c) are handler context. A
+ * delivery goes one way:
  *
  *     trampoline -> slots, receivers -> ring -> base
  *

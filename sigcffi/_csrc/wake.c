@@ -168,7 +168,8 @@ void sigcffi_pend(int signum, void *context)
 {
     uint64_t bit = sigcffi_bit(signum);
     bool main = sigcffi_on_main_thread();
-    if (main && !((forbidden() | atomic_load_explicit(&channel.pending, memory_order_relaxed)) & bit)) {
+    if (main &&
+        !((forbidden() | atomic_load_explicit(&channel.pending, memory_order_relaxed)) & bit)) {
         trip(signum, context); /* what the following comes to in the common case */
         return;
     }
@@ -188,11 +189,11 @@ void sigcffi_pend(int signum, void *context)
 /* ---- Outside handlers ---- */
 
 /* This thread is about to change its mask by pthread_sigmask(how, word). Of the main thread is kept
- * whether it has SIGURG blocked from then on. Called before that, and behind it once more: a handler
- * in between has seen the former mask.
+ * whether it has SIGURG blocked from then on. Called before that, and behind it once more: a
+ * handler in between has seen the former mask.
  *
- * Sequentially consistent: the main thread says that it blocks pokes, and looks at `pending` when it
- * does, while another thread sets `pending` and then asks. One of the two sees the other. */
+ * Sequentially consistent: the main thread says that it blocks pokes, and looks at `pending` when
+ * it does, while another thread sets `pending` and then asks. One of the two sees the other. */
 void sigcffi_main_mask(int how, uint64_t word)
 {
     bool urgent = (word & sigcffi_bit(SIGURG)) != 0;
@@ -203,12 +204,13 @@ void sigcffi_main_mask(int how, uint64_t word)
         atomic_store(&state.main_blocks_pokes, false);
 }
 
-static unsigned repeats[NSIG]; /* under the lock: beyond the first, what a pending call stands for */
+static unsigned
+    repeats[NSIG]; /* under the lock: beyond the first, what a pending call stands for */
 
-/* Nothing forbids the calls in `set` any longer. One that had to wait, and whose trampoline has gone
- * meanwhile, goes back to the kernel, which does with the signal what it would do with one that had
- * been blocked. Not one that another thread's handler is just putting there: that was delivered
- * before the trampoline went. */
+/* Nothing forbids the calls in `set` any longer. One that had to wait, and whose trampoline has
+ * gone meanwhile, goes back to the kernel, which does with the signal what it would do with one
+ * that had been blocked. Not one that another thread's handler is just putting there: that was
+ * delivered before the trampoline went. */
 static void let_through(uint64_t set)
 {
     struct sigaction now;

@@ -19,7 +19,6 @@ SIGCFFI_HIDDEN bool sigcffi_wants_pokes(void);
 SIGCFFI_HIDDEN void sigcffi_prepare_pokes(void);
 SIGCFFI_HIDDEN void sigcffi_aim_pokes(bool forked);
 
-
 /* handler context */
 static inline void sigcffi_call(uintptr_t handler, int signum, siginfo_t *info, void *context)
 {

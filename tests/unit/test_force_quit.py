@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import support
 from stuck import child, ended
 from support import python_says, says, taken, tell
 
