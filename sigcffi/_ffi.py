@@ -6,6 +6,7 @@ of Python: an errno an exception, a string a str.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from signal import ItimerError
@@ -43,6 +44,8 @@ else:
 
 NULL: Any = _ffi.NULL
 
+_ALIGNMENT = 8  # of a record: that of its atomic words
+
 
 def new_sigaction() -> Any:
     """A ``struct sigaction`` for C to fill in; all zero."""
@@ -50,11 +53,16 @@ def new_sigaction() -> Any:
 
 
 def new_records(count: int) -> tuple[Any, Any]:
-    """Memory for so many records of ring.h, all zero: for C, and as bytes for Python, which exist
-    as long as the first does.
+    """Memory for so many records of ring.h, all zero: for C, and as bytes for Python. It exists as
+    long as the second does.
     """
-    records = _ffi.new("struct sigcffi_record[]", count)
-    return records, memoryview(_ffi.buffer(records)).cast("B")
+    # Aligned here: cffi goes by what a uint64_t asks for, which on i386 is less than its atomic
+    # twin does, and what lies across two cache lines is not atomic there.
+    size = count * lib.SIGCFFI_RECORD_SIZE
+    block = _ffi.new("char[]", size + _ALIGNMENT - 1)
+    skipped = -address_of(block) % _ALIGNMENT
+    octets = memoryview(_ffi.buffer(block)).cast("B")[skipped : skipped + size]
+    return _ffi.cast("struct sigcffi_record *", block + skipped), octets
 
 
 def view(pointer: Any, count: int, code: Literal["i", "Q"]) -> Any:
@@ -72,16 +80,25 @@ def address_of(pointer: Any) -> int:
     return int(_ffi.cast("uintptr_t", pointer))
 
 
+def _error(number: int, kind: type[OSError]) -> OSError | OverflowError:
+    """The exception for an errno of the C half, which says ERANGE of a time only."""
+    if number == errno.ERANGE:
+        return OverflowError("timestamp out of range for platform time_t")
+    return kind(number, os.strerror(number))
+
+
 def check(result: int) -> int:
-    """Pass on a result of the C half, unless it is a negative errno: then raise OSError."""
+    """Pass on a result of the C half, unless it is a negative errno: then raise OSError, or
+    OverflowError for a time that the platform cannot represent.
+    """
     if result < 0:
-        raise OSError(-result, os.strerror(-result))
+        raise _error(-result, OSError)
     return result
 
 
-def itimer_error(errno: float) -> ItimerError:
+def itimer_error(number: float) -> OSError | OverflowError:
     """The exception for an errno that stands in place of a time."""
-    return ItimerError(int(errno), os.strerror(int(errno)))
+    return _error(int(number), ItimerError)
 
 
 def strsignal(signum: int) -> str:

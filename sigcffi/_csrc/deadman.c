@@ -5,10 +5,6 @@
  */
 #include "wake.h"
 
-#if SIGCFFI_HAS_FUTEX
-#include <linux/futex.h>
-#endif
-
 static _Atomic int64_t deadline; /* nanoseconds of CLOCK_MONOTONIC; 0: none */
 static _Atomic uint32_t changes;
 static bool running; /* under the lock */
@@ -18,23 +14,6 @@ static int64_t now(void)
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
-/* Sleep until the deadline is brought forward, for so many nanoseconds at most (for ever if
- * negative). */
-static void sleep_until_changed(uint32_t seen, int64_t nanoseconds)
-{
-    struct timespec time = {.tv_sec = (time_t)(nanoseconds / 1000000000),
-                            .tv_nsec = (long)(nanoseconds % 1000000000)};
-#if SIGCFFI_HAS_FUTEX
-    syscall(SYS_futex, &changes, FUTEX_WAIT_PRIVATE, seen, nanoseconds < 0 ? NULL : &time, NULL, 0);
-#else
-    (void)seen;
-    const int64_t while_nobody_can_tell = 1000000;
-    if (nanoseconds < 0 || nanoseconds > while_nobody_can_tell)
-        time = (struct timespec){.tv_nsec = (long)while_nobody_can_tell};
-    nanosleep(&time, NULL);
-#endif
 }
 
 /* Seconds that the last words may take: nobody may be reading them. */
@@ -87,7 +66,7 @@ static void *watch(void *nothing)
         uint32_t seen = atomic_load(&changes);
         int64_t when = atomic_load(&deadline), left = when == 0 ? -1 : when - now();
         if (when != 0 && left <= 0) end();
-        sleep_until_changed(seen, left);
+        sigcffi_sleep_on(&changes, seen, left);
     }
     return nothing;
 }
@@ -121,9 +100,7 @@ int sigcffi_end_at(int64_t when)
     /* One that is put off is noticed when the former is over. */
     if (when != 0 && (former == 0 || when < former)) {
         atomic_fetch_add(&changes, 1);
-#if SIGCFFI_HAS_FUTEX
-        syscall(SYS_futex, &changes, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-#endif
+        sigcffi_wake(&changes, 1);
     }
     return 0;
 }

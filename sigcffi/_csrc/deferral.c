@@ -78,8 +78,8 @@ void sigcffi_nudge(int signum)
 uint64_t sigcffi_sequence(size_t offset)
 {
     /* acquire: pairs with the release in sigcffi_push() */
-    return atomic_load_explicit((_Atomic uint64_t *)((char *)&channel + offset),
-                                memory_order_acquire);
+    const _Atomic uint64_t *words = (const _Atomic uint64_t *)&channel;
+    return atomic_load_explicit(&words[offset / sizeof *words], memory_order_acquire);
 }
 
 /* The set of signals in a mask. */

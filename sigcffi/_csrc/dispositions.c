@@ -84,30 +84,50 @@ static struct sigaction base_under(int signum, const struct sigaction *above)
     return base;
 }
 
+/* What the kernel has for `signum`, as the C library tells it: some leave out how the handler
+ * returns, and what stood in that place before. */
+static int read_briefly(int signum, struct sigaction *action)
+{
+    memset(action, 0, sizeof *action);
+    return sigaction(signum, NULL, action) == 0 ? 0 : -errno;
+}
+
+/* Fill in what that has left out. Where it is not known there is no address. */
+static void read_the_rest(int signum, struct sigaction *action)
+{
 #if SIGCFFI_HAS_RESTORER
-/* As the kernel has it. The C library does not let its callers choose how a handler returns. */
-struct kernel_sigaction {
-    void (*handler)(int);
-    unsigned long flags;
-    void (*restorer)(void);
-    uint64_t mask;
-};
+    struct sigcffi_kernel_sigaction whole;
+    if (syscall(SYS_rt_sigaction, signum, NULL, &whole, sizeof whole.mask) == 0 &&
+        whole.handler == action->sa_handler) /* or somebody has been there in between */
+        action->sa_restorer = whole.restorer;
+#else
+    (void)signum;
+    (void)action;
 #endif
+}
+
+/* Give the kernel exactly this: also how the handler returns, which no C library lets its callers
+ * choose. */
+static int write_exactly(int signum, const struct sigaction *action)
+{
+    if (sigaction(signum, action, NULL) != 0) return -errno;
+#if SIGCFFI_HAS_RESTORER
+    struct sigcffi_kernel_sigaction whole;
+    if (!sigcffi_is_function(sigcffi_handler_of(action)) || !(action->sa_flags & SA_RESTORER) ||
+        action->sa_restorer == NULL)
+        return 0;
+    if (syscall(SYS_rt_sigaction, signum, NULL, &whole, sizeof whole.mask) != 0) return -errno;
+    if (whole.restorer == action->sa_restorer) return 0;
+    whole.restorer = action->sa_restorer; /* what else there is, is what was just written */
+    if (syscall(SYS_rt_sigaction, signum, &whole, NULL, sizeof whole.mask) != 0) return -errno;
+#endif
+    return 0;
+}
 
 /* Lock held. Give the kernel exactly this, without the trampoline. */
 static int install_exactly(int signum, const struct sigaction *action)
 {
-    if (sigaction(signum, action, NULL) != 0) return -errno;
-#if SIGCFFI_HAS_RESTORER
-    struct sigaction now;
-    if (sigcffi_is_function(sigcffi_handler_of(action)) && sigaction(signum, NULL, &now) == 0 &&
-        now.sa_restorer != action->sa_restorer) {
-        struct kernel_sigaction whole = {action->sa_handler, (unsigned long)action->sa_flags,
-                                         action->sa_restorer, sigcffi_word_of(&action->sa_mask)};
-        if (syscall(SYS_rt_sigaction, signum, &whole, NULL, sizeof whole.mask) != 0) return -errno;
-    }
-#endif
-    return 0;
+    return write_exactly(signum, action);
 }
 
 /* Lock held. Put the trampoline in the kernel's place for `signum`, on top of `under` and with
@@ -116,6 +136,7 @@ static int put_on_top(int signum, const struct sigaction *under, int flags, stru
 {
     struct sigaction ours;
     memset(&ours, 0, sizeof ours);
+    memset(found, 0, sizeof *found);
     ours.sa_sigaction = sigcffi_trampoline;
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (under->sa_flags & kept_flags) | flags;
     /* What interrupts no system call by itself shall not do so because of what stands on it; but a
@@ -161,7 +182,8 @@ static int look(int signum, struct sigaction *now)
     uint32_t stops;
     do {
         stops = atomic_load(&state.stops);
-        if (sigaction(signum, NULL, now) != 0) return -errno;
+        int result = read_briefly(signum, now);
+        if (result != 0) return result;
     } while ((stops & SIGCFFI_STOPPING) == (uint32_t)signum || atomic_load(&state.stops) != stops);
     return 0;
 }
@@ -221,9 +243,13 @@ static const struct sigaction *interpreters_action(int signum, int *result)
 {
     if (sigcffi_is_function(sigcffi_handler_of(&known))) return &known;
     struct sigaction now;
-    *result = sigaction(signum, NULL, &now) != 0 ? -errno : -EINVAL;
-    if (*result != -EINVAL || !sigcffi_is_function(sigcffi_handler_of(&now))) return NULL;
-    *result = 0;
+    *result = read_briefly(signum, &now);
+    if (*result != 0) return NULL;
+    if (!sigcffi_is_function(sigcffi_handler_of(&now))) {
+        *result = -EINVAL;
+        return NULL;
+    }
+    read_the_rest(signum, &now);
     known = now;
     atomic_store(&state.interpreter, sigcffi_handler_of(&known));
     sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
@@ -290,6 +316,7 @@ int sigcffi_save(int signum, struct sigaction *saved)
     if (result != 0) return result;
     int more = 0;
     sigcffi_take_lock();
+    if (!is_trampoline(&now)) read_the_rest(signum, &now);
     if (is_trampoline(&now)) {
         now = base_under(signum, &now);
         more = SIGCFFI_COVERED;
@@ -342,6 +369,7 @@ static int interpose_unless_there(int signum, bool only_interpreter)
     if (result != 0) return result;
     if (is_trampoline(&now)) return 0;
     if (only_interpreter && classify(sigcffi_handler_of(&now)) != SIGCFFI_PYTHON) return 0;
+    read_the_rest(signum, &now);
     /* It replaced the trampoline, and may call what it replaced. */
     if (sigcffi_is_function(atomic_load(&state.base[signum]))) state.above[signum] = true;
     return put_on_top_of(signum, &now, 0);

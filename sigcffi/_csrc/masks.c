@@ -156,18 +156,19 @@ void sigcffi_sigsuspend(uint64_t word, unsigned arrivals)
 
 /* Accept one of the signals in `word` without running its handler: its number, and what it carries
  * in `record` unless that is null. Waits at most so many nanoseconds, for ever if negative. -EAGAIN
- * when the time is over and -EINTR when a handler for another signal ran. */
+ * when the time is over, -EINTR when a handler for another signal ran, -ERANGE if no time_t is so
+ * long. */
 int sigcffi_accept(uint64_t word, int64_t nanoseconds, struct sigcffi_record *record)
 {
 #if SIGCFFI_HAS_SIGTIMEDWAIT
+    if (!sigcffi_is_time(nanoseconds / 1000000000)) return -ERANGE;
     sigset_t set = sigcffi_set_of(word);
-    struct timespec timeout = {.tv_sec = (time_t)(nanoseconds / 1000000000),
-                               .tv_nsec = (long)(nanoseconds % 1000000000)};
     siginfo_t info;
     memset(&info, 0, sizeof info);
-    int signum = nanoseconds < 0 ? sigwaitinfo(&set, &info) : sigtimedwait(&set, &info, &timeout);
+    int signum = sigcffi_sigtimedwait(&set, &info, nanoseconds);
     if (signum < 0) return -errno;
     if (sigcffi_was_poke(signum, &info)) return -EINTR;
+    if (!SIGCFFI_WAITS_SHOW_TKILL && info.si_code == SI_TKILL) info.si_code = SI_USER;
     if (record != NULL) sigcffi_describe(record, signum, &info);
     return signum;
 #else

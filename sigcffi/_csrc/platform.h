@@ -1,8 +1,13 @@
 /* What this platform has.
  *
  * Law: the only place that asks which platform it is. An optional feature is one
- * SIGCFFI_HAS_* flag here and one stub where it is used; no other file tests for a
- * system. Include it before any other header: _GNU_SOURCE must come first.
+ * SIGCFFI_HAS_* flag here and one stub where it is used, or a small function here that every
+ * platform has; no other file tests for a system. Include it before any other header: _GNU_SOURCE
+ * must come first.
+ *
+ * A system call is made bare where the C library's function is a cancellation point, is missing in
+ * some of them, or hides what the kernel does. What it takes has the kernel's layout then, which is
+ * not the C library's: its time_t may have 64 bits where the system call takes a long.
  */
 #ifndef SIGCFFI_PLATFORM_H
 #define SIGCFFI_PLATFORM_H
@@ -11,13 +16,20 @@
 #define _GNU_SOURCE 1
 #endif
 
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <time.h>
+#include <unistd.h>
 
 #if defined(__linux__)
 #include <sys/syscall.h>
 #endif
+
+/* ---- Threads, dispositions ---- */
 
 /* A signal can be queued to one thread together with a value of ours. */
 #if defined(SYS_rt_tgsigqueueinfo)
@@ -26,18 +38,148 @@
 #define SIGCFFI_HAS_TGSIGQUEUE 0
 #endif
 
-/* The kernel keeps with a handler the code by which it returns, in a struct we know. */
-#if defined(__linux__) && defined(__x86_64__)
+/* The kernel keeps with a handler the code by which it returns. */
+#if defined(__linux__) &&                                                                         \
+    ((defined(__x86_64__) && !defined(__ILP32__)) || defined(__i386__) || defined(__aarch64__) || \
+     defined(__arm__) || defined(__powerpc__) || defined(__s390__))
 #define SIGCFFI_HAS_RESTORER 1
+#ifndef SA_RESTORER
+#define SA_RESTORER 0x04000000 /* of these processors; some C libraries keep it to themselves */
+#endif
+
+/* A disposition as the kernel has it. Reading one, C libraries leave out some of it. */
+struct sigcffi_kernel_sigaction {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)(void);
+    unsigned long mask[sizeof(uint64_t) / sizeof(unsigned long)];
+};
 #else
 #define SIGCFFI_HAS_RESTORER 0
 #endif
 
-/* A thread can sleep until a word in memory changes. */
-#if defined(SYS_futex)
-#define SIGCFFI_HAS_FUTEX 1
+/* ---- Waits ---- */
+
+/* A span of time as the bare calls take it: the ones that every kernel has. Those for 64 bits are
+ * unknown to old kernels, and refused by the filters of old containers; a span needs them only
+ * where it is longer than 68 years. */
+#if defined(__x86_64__)
+typedef int64_t sigcffi_kernel_long; /* also where a long has 32 bits */
 #else
-#define SIGCFFI_HAS_FUTEX 0
+typedef long sigcffi_kernel_long;
+#endif
+struct sigcffi_span {
+    sigcffi_kernel_long seconds, nanoseconds;
+};
+
+/* handler context */
+static inline struct sigcffi_span sigcffi_span_of(int64_t nanoseconds)
+{
+    const int64_t most = sizeof(sigcffi_kernel_long) > 4 ? INT64_MAX : INT32_MAX;
+    const int64_t seconds = nanoseconds / 1000000000;
+    return (struct sigcffi_span){
+        .seconds = (sigcffi_kernel_long)(seconds < most ? seconds : most),
+        .nanoseconds = (sigcffi_kernel_long)(nanoseconds % 1000000000),
+    };
+}
+
+/* Whether a time_t can hold so many seconds. */
+static inline bool sigcffi_is_time(int64_t seconds)
+{
+    return (int64_t)(time_t)seconds == seconds;
+}
+
+/* handler context. Sleep for so many nanoseconds. */
+static inline void sigcffi_rest(int64_t nanoseconds)
+{
+#if defined(SYS_nanosleep)
+    const struct sigcffi_span span = sigcffi_span_of(nanoseconds);
+    syscall(SYS_nanosleep, &span, NULL);
+#else
+    (void)nanoseconds; /* nanosleep() is a cancellation point */
+#endif
+}
+
+/* Sleep until `word` is not `seen` any more and somebody says so, or a handler has run, for at most
+ * so many nanoseconds (for ever if negative); whether the time is over. */
+static inline bool sigcffi_sleep_on(_Atomic uint32_t *word, uint32_t seen, int64_t nanoseconds)
+{
+#if defined(SYS_futex)
+    enum { WAIT_PRIVATE = 0 | 128 }; /* <linux/futex.h>, which not every system has */
+    const struct sigcffi_span span = sigcffi_span_of(nanoseconds);
+    return syscall(SYS_futex, word, WAIT_PRIVATE, seen, nanoseconds < 0 ? NULL : &span, NULL, 0) !=
+               0 &&
+           errno == ETIMEDOUT;
+#else
+    (void)word;
+    (void)seen;
+    const int64_t while_nobody_can_tell = 1000000;
+    const bool last = nanoseconds >= 0 && nanoseconds <= while_nobody_can_tell;
+    const struct timespec time = {.tv_nsec = (long)(last ? nanoseconds : while_nobody_can_tell)};
+    nanosleep(&time, NULL);
+    return last;
+#endif
+}
+
+/* handler context, or outside handlers. Wake at most so many that sleep on `word`. */
+static inline void sigcffi_wake(_Atomic uint32_t *word, int count)
+{
+#if defined(SYS_futex)
+    enum { WAKE_PRIVATE = 1 | 128 };
+    syscall(SYS_futex, word, WAKE_PRIVATE, count, NULL, NULL, 0);
+#else
+    (void)word;
+    (void)count;
+#endif
+}
+
+/* sigtimedwait(2) and sigwaitinfo(2): POSIX, but macOS and OpenBSD lack them. */
+#if defined(__linux__) || (defined(_POSIX_REALTIME_SIGNALS) && _POSIX_REALTIME_SIGNALS > 0)
+#define SIGCFFI_HAS_SIGTIMEDWAIT 1
+
+/* handler context, or outside handlers. Accept a signal, within so many nanoseconds (for ever if
+ * negative), which a time_t holds: its number, or -1 and an errno. Bare: after a handler has run
+ * musl's sigtimedwait() waits anew, for all of the time. */
+static inline int sigcffi_sigtimedwait(const sigset_t *set, siginfo_t *info, int64_t nanoseconds)
+{
+#if defined(SYS_rt_sigtimedwait)
+    const struct sigcffi_span span = sigcffi_span_of(nanoseconds);
+    const size_t kernels = sizeof(uint64_t); /* a sigset_t begins with the kernel's */
+    return (int)syscall(SYS_rt_sigtimedwait, set, info, nanoseconds < 0 ? NULL : &span, kernels);
+#else
+    const struct timespec time = {.tv_sec = (time_t)(nanoseconds / 1000000000),
+                                  .tv_nsec = (long)(nanoseconds % 1000000000)};
+    return nanoseconds < 0 ? sigwaitinfo(set, info) : sigtimedwait(set, info, &time);
+#endif
+}
+#else
+#define SIGCFFI_HAS_SIGTIMEDWAIT 0
+#endif
+
+/* The C library's own waits show what a thread has sent to one thread as if to the process. */
+#if defined(__GLIBC__)
+#define SIGCFFI_WAITS_SHOW_TKILL 0
+#else
+#define SIGCFFI_WAITS_SHOW_TKILL 1
+#endif
+
+/* ---- Descriptors ---- */
+
+/* handler context. write(2), where possible without being a cancellation point. */
+static inline bool sigcffi_write(int fd, const void *data, size_t size)
+{
+#if defined(SYS_write)
+    return syscall(SYS_write, fd, data, size) == (long)size;
+#else
+    return write(fd, data, size) == (ssize_t)size;
+#endif
+}
+
+/* A byte can be sent to a socket by one system call without waiting, and without SIGPIPE. */
+#if defined(SYS_sendto)
+#define SIGCFFI_HAS_SENDTO 1
+#else
+#define SIGCFFI_HAS_SENDTO 0
 #endif
 
 /* A descriptor that is a counter. */
@@ -100,13 +242,6 @@
 #define SIGCFFI_STORES_IN_ORDER 0
 #endif
 
-/* Another thread's signal mask can be read from /proc. */
-#if defined(__linux__)
-#define SIGCFFI_HAS_PROC_STATUS 1
-#else
-#define SIGCFFI_HAS_PROC_STATUS 0
-#endif
-
 /* A process can be held on to while its number is given to another. */
 #if defined(__linux__) && defined(SYS_pidfd_send_signal) && defined(SYS_pidfd_open)
 #define SIGCFFI_HAS_PIDFD 1
@@ -115,7 +250,7 @@
 #endif
 
 /* sigqueue(3): POSIX, but macOS and OpenBSD lack it. */
-#if defined(_POSIX_REALTIME_SIGNALS) || defined(__linux__) || defined(__FreeBSD__)
+#if defined(__linux__) || (defined(_POSIX_REALTIME_SIGNALS) && _POSIX_REALTIME_SIGNALS > 0)
 #define SIGCFFI_HAS_SIGQUEUE 1
 #else
 #define SIGCFFI_HAS_SIGQUEUE 0
@@ -132,6 +267,28 @@
 #define SIGCFFI_SIGSTKFLT SIGSTKFLT
 #else
 #define SIGCFFI_SIGSTKFLT 0
+#endif
+
+/* ---- What signals carry ---- */
+
+/* A siginfo says which descriptor is ready (POSIX has the event only). */
+#if defined(__linux__) || defined(__NetBSD__)
+#define SIGCFFI_HAS_SI_FD 1
+#define sigcffi_si_fd(info) ((info)->si_fd)
+#else
+#define SIGCFFI_HAS_SI_FD 0
+#define sigcffi_si_fd(info) (-1)
+#endif
+
+/* And which timer has expired, how often. */
+#if defined(__linux__) || defined(__FreeBSD__)
+#define SIGCFFI_HAS_SI_TIMERID 1
+#define sigcffi_si_timerid(info) ((info)->si_timerid)
+#define sigcffi_si_overrun(info) ((info)->si_overrun)
+#else
+#define SIGCFFI_HAS_SI_TIMERID 0
+#define sigcffi_si_timerid(info) (-1)
+#define sigcffi_si_overrun(info) (0)
 #endif
 
 /* Values of si_code that POSIX does not demand, or calls obsolescent (POLL_*). Python leaves
@@ -223,13 +380,6 @@
 #endif
 #ifndef SYS_USER_DISPATCH
 #define SYS_USER_DISPATCH SIGCFFI_ABSENT
-#endif
-
-/* sigtimedwait(2) and sigwaitinfo(2): POSIX, but macOS and OpenBSD lack them. */
-#if defined(_POSIX_REALTIME_SIGNALS) || defined(__linux__) || defined(__FreeBSD__)
-#define SIGCFFI_HAS_SIGTIMEDWAIT 1
-#else
-#define SIGCFFI_HAS_SIGTIMEDWAIT 0
 #endif
 
 /* On Linux a sigset_t begins with the kernel's mask: bit (signum - 1) of a 64-bit word.

@@ -12,8 +12,6 @@
  */
 #include "wake.h"
 
-#include <ucontext.h>
-
 /* What this thread has blocked because of rings, and its place in the list plus one. Atomic, since
  * handlers of this thread change it between any two steps of its ordinary calls. */
 static SIGCFFI_THREAD_LOCAL _Atomic uint64_t pressed;

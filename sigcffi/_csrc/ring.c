@@ -9,14 +9,17 @@
 uint32_t sigcffi_fields_of(int signum, int code, int pid)
 {
     const uint32_t sender = SIGCFFI_FIELD_PID | SIGCFFI_FIELD_UID;
+    const uint32_t descriptor = SIGCFFI_HAS_SI_FD ? SIGCFFI_FIELD_BAND | SIGCFFI_FIELD_FD : 0;
+    const uint32_t timer =
+        SIGCFFI_HAS_SI_TIMERID ? SIGCFFI_FIELD_TIMERID | SIGCFFI_FIELD_OVERRUN : 0;
     /* Process 0 sends nothing: the sender is in another namespace, or the kernel had no memory
      * left to note it. */
     if (code == SI_USER || code == SI_TKILL) return pid != 0 ? sender : 0;
-    if (code == SI_TIMER)
-        return SIGCFFI_FIELD_TIMERID | SIGCFFI_FIELD_OVERRUN | SIGCFFI_FIELD_VALUE;
-    if (code == SI_SIGIO) return SIGCFFI_FIELD_BAND | SIGCFFI_FIELD_FD;
+    if (code == SI_TIMER) return timer | SIGCFFI_FIELD_VALUE;
+    if (code == SI_SIGIO) return descriptor;
     if (code == SI_KERNEL) return 0;
-    if (code < 0) return sender | SIGCFFI_FIELD_VALUE;
+    /* Where codes below zero are what programs send, the first of these is. */
+    if (code == SI_QUEUE || (SI_QUEUE < 0 && code < 0)) return sender | SIGCFFI_FIELD_VALUE;
     switch (signum) {
     case SIGCHLD: return sender | SIGCFFI_FIELD_STATUS;
     case SIGSEGV:
@@ -26,7 +29,7 @@ uint32_t sigcffi_fields_of(int signum, int code, int pid)
     case SIGTRAP:
     case SIGSYS: return SIGCFFI_FIELD_ADDR;
     /* fcntl(F_SETSIG) lets any signal report a descriptor. */
-    default: return SIGCFFI_FIELD_BAND | SIGCFFI_FIELD_FD;
+    default: return descriptor;
     }
 }
 
@@ -50,11 +53,11 @@ void sigcffi_describe(struct sigcffi_record *record, int signum, const siginfo_t
     if (fields & SIGCFFI_FIELD_ADDR) record->addr = (uintptr_t)info->si_addr;
     if (fields & SIGCFFI_FIELD_BAND) {
         record->band = info->si_band;
-        record->fd = info->si_fd;
+        record->fd = sigcffi_si_fd(info);
     }
     if (fields & SIGCFFI_FIELD_TIMERID) {
-        record->timerid = info->si_timerid;
-        record->overrun = info->si_overrun;
+        record->timerid = sigcffi_si_timerid(info);
+        record->overrun = sigcffi_si_overrun(info);
     }
 }
 

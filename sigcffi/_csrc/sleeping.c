@@ -5,10 +5,6 @@
  */
 #include "state.h"
 
-#if SIGCFFI_HAS_FUTEX
-#include <linux/futex.h>
-#endif
-
 /* Sleep until `state.events` is not `event` any more, for at most so many nanoseconds (for ever if
  * negative): -ETIMEDOUT if the time is over, else -EINTR, and the caller looks again. Not at all if
  * a handler has run in this thread since sigcffi_arrivals() returned `arrivals`: Python may have
@@ -16,21 +12,7 @@
 static int nap(uint32_t event, unsigned arrivals, int64_t nanoseconds)
 {
     if (sigcffi_arrivals() != arrivals) return -EINTR;
-    struct timespec time = {.tv_sec = (time_t)(nanoseconds / 1000000000),
-                            .tv_nsec = (long)(nanoseconds % 1000000000)};
-    bool over;
-#if SIGCFFI_HAS_FUTEX
-    over = syscall(SYS_futex, &state.events, FUTEX_WAIT_PRIVATE, event,
-                   nanoseconds < 0 ? NULL : &time, NULL, 0) != 0 &&
-           errno == ETIMEDOUT;
-#else
-    (void)event;
-    const int64_t while_nobody_can_tell = 1000000;
-    over = nanoseconds >= 0 && nanoseconds <= while_nobody_can_tell;
-    if (!over) time = (struct timespec){.tv_nsec = (long)while_nobody_can_tell};
-    nanosleep(&time, NULL);
-#endif
-    return over ? -ETIMEDOUT : -EINTR;
+    return sigcffi_sleep_on(&state.events, event, nanoseconds) ? -ETIMEDOUT : -EINTR;
 }
 
 /* Until a flag is set, or was detached: 1, or what nap() says. */

@@ -9,10 +9,6 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-#if SIGCFFI_HAS_FUTEX
-#include <linux/futex.h>
-#endif
-
 /* ---- Seeing slots ---- */
 
 /* handler context. From here to leave() what the order of a signal names is not recycled.
@@ -112,10 +108,7 @@ void sigcffi_take_default(int signum)
         end_stop();
         return;
     }
-#if defined(SYS_nanosleep)
-    const struct timespec instant = {.tv_nsec = 100000000};
-    if (!here) syscall(SYS_nanosleep, &instant, NULL);
-#endif
+    if (!here) sigcffi_rest(100000000);
     /* The first process of a namespace is not ended by a signal of its own. */
     _exit(128 + signum);
 }
@@ -176,16 +169,11 @@ static bool write_quietly(int fd, unsigned char byte)
     if (!(fcntl(fd, F_GETFL) & O_NONBLOCK)) return false;
     sigset_t pending;
     sigpending(&pending);
-#if defined(SYS_write)
-    bool written = syscall(SYS_write, fd, &byte, 1) == 1; /* write() is a cancellation point */
-#else
-    bool written = write(fd, &byte, 1) == 1;
-#endif
-#if defined(SYS_rt_sigtimedwait)
+    bool written = sigcffi_write(fd, &byte, 1);
+#if SIGCFFI_HAS_SIGTIMEDWAIT
     if (!written && errno == EPIPE && !sigismember(&pending, SIGPIPE)) {
-        const struct timespec at_once = {0};
-        uint64_t pipe = sigcffi_bit(SIGPIPE);
-        syscall(SYS_rt_sigtimedwait, &pipe, NULL, &at_once, sizeof pipe);
+        const sigset_t pipe = sigcffi_set_of(sigcffi_bit(SIGPIPE));
+        sigcffi_sigtimedwait(&pipe, NULL, 0);
     }
 #endif
     return written;
@@ -195,7 +183,7 @@ static bool write_quietly(int fd, unsigned char byte)
 static bool write_byte(const struct slot *slot, int signum)
 {
     unsigned char byte = (unsigned char)signum;
-#if defined(SYS_sendto)
+#if SIGCFFI_HAS_SENDTO
     if (slot->is_socket)
         return syscall(SYS_sendto, slot->fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) == 1;
 #endif
@@ -266,12 +254,7 @@ void sigcffi_raise_descriptor(struct receiver *receiver)
     /* A store even where it changes nothing: see lower_descriptor() in receivers.c. */
     if (atomic_exchange(&receiver->raised, true)) return;
     const uint64_t one = 1;
-#if defined(SYS_write)
-    syscall(SYS_write, receiver->wake_fd, &one, sizeof one);
-#else
-    ssize_t written = write(receiver->wake_fd, &one, sizeof one);
-    (void)written;
-#endif
+    sigcffi_write(receiver->wake_fd, &one, sizeof one);
 }
 
 /* handler context. Put a signal into its receivers. */
@@ -311,7 +294,5 @@ void sigcffi_something_happened(void)
 {
     if (atomic_fetch_add(&state.sleepers, 0) == 0) return;
     atomic_fetch_add(&state.events, 1);
-#if SIGCFFI_HAS_FUTEX
-    syscall(SYS_futex, &state.events, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
-#endif
+    sigcffi_wake(&state.events, INT_MAX);
 }

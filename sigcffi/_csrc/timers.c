@@ -7,12 +7,13 @@
 
 #include <math.h>
 
-static struct timeval rounded_up(int64_t ns)
+/* Whether there is such a time. */
+static bool round_up(int64_t ns, struct timeval *time)
 {
     int64_t us = ns / 1000 + (ns % 1000 > 0); /* truncation is "up" already below zero */
-    struct timeval time = {.tv_sec = (time_t)(us / 1000000),
-                           .tv_usec = (suseconds_t)(us % 1000000)};
-    return time; /* a negative time stays negative: the kernel refuses it */
+    time->tv_sec = (time_t)(us / 1000000);
+    time->tv_usec = (suseconds_t)(us % 1000000); /* one below zero stays so: the kernel refuses */
+    return sigcffi_is_time(us / 1000000);
 }
 
 static double seconds(struct timeval time)
@@ -32,11 +33,13 @@ static sigcffi_itimer outcome(int result, const struct itimerval *setting)
     return timer;
 }
 
-/* Arm the timer `which`, or disarm it with 0; its former setting. */
+/* Arm the timer `which`, or disarm it with 0; its former setting. ERANGE if no time_t is so long.
+ */
 sigcffi_itimer sigcffi_setitimer(int which, int64_t value_ns, int64_t interval_ns)
 {
-    struct itimerval former,
-        setting = {.it_value = rounded_up(value_ns), .it_interval = rounded_up(interval_ns)};
+    struct itimerval former, setting;
+    if (!round_up(value_ns, &setting.it_value) || !round_up(interval_ns, &setting.it_interval))
+        return (sigcffi_itimer){.value = NAN, .interval = ERANGE};
     return outcome(setitimer(which, &setting, &former), &former);
 }
 

@@ -25,14 +25,14 @@ static bool is_fault(int signum, const siginfo_t *info)
 {
     switch (signum) {
     case SIGBUS:
-#if defined(BUS_MCEERR_AO)
         if (info->si_code == BUS_MCEERR_AO) return false; /* a report, not a fault */
-#endif
     /* fall through */
     case SIGSEGV:
     case SIGFPE:
     case SIGILL:
-    case SIGTRAP: return info->si_code > 0;
+    case SIGTRAP:
+        /* What programs send has codes below zero, or very large ones. */
+        return info->si_code > 0 && (SI_USER <= 0 || info->si_code < SI_USER);
     default: return false;
     }
 }

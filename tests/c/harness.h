@@ -36,6 +36,20 @@
 #define ASAN 0
 #endif
 
+/* Where a time_t has 64 bits and a long 32, C libraries give these functions other names: the
+ * linker knows them by those. */
+#if defined(_REDIR_TIME64) && _REDIR_TIME64 /* musl */
+#define __real_clock_gettime __real___clock_gettime64
+#define __wrap_clock_gettime __wrap___clock_gettime64
+#define __real_nanosleep __real___nanosleep_time64
+#define __wrap_nanosleep __wrap___nanosleep_time64
+#elif defined(__USE_TIME64_REDIRECTS) /* glibc */
+#define __real_clock_gettime __real___clock_gettime64
+#define __wrap_clock_gettime __wrap___clock_gettime64
+#define __real_nanosleep __real___nanosleep64
+#define __wrap_nanosleep __wrap___nanosleep64
+#endif
+
 /* Less of everything where it is slower. */
 enum { SCALE = TSAN || ASAN ? 1 : 2 };
 
@@ -120,7 +134,7 @@ void breathe(void);
 enum { MOST_THREADS = 8 };
 
 pthread_t start_thread(void *function(void *), void *argument);
-void join(pthread_t thread);
+void *join(pthread_t thread); /* what its function returned */
 
 /* Threads that do nothing but take signals, asleep in between. None is left with one blocked. */
 extern pthread_t takers[];
@@ -144,6 +158,7 @@ void join_senders(void);
  * pthread_kill() this never blocks the caller's own signals: were they blocked, even for an
  * instant, it would be right to call the interpreter's handler elsewhere. */
 void queue_to(pthread_t thread, int signum, int value);
+int try_to_queue(pthread_t thread, int signum, int value); /* once: 0, or an errno */
 
 sigset_t block(int signum); /* the former mask */
 void restore(const sigset_t *mask);

@@ -168,6 +168,24 @@ static void what_is_being_blocked_while_a_ring_fills_up_stays_blocked(void)
     figures("block, set");
 }
 
+/* ---- What is no note ---- */
+
+/* Somebody counts, and comes to the number that a note carries. */
+static void a_signal_with_the_value_of_a_note_is_a_signal(void)
+{
+    register_signal(STANDARD);
+    register_signal(QUEUED);
+    const sigset_t former = block(STANDARD), wanted = sigcffi_set_of(sigcffi_bit(STANDARD));
+    siginfo_t note;
+    CHECK(sigcffi_note_main(STANDARD));
+    while (sigwaitinfo(&wanted, &note) != STANDARD) EQUAL(errno, EINTR);
+    MUST(sigqueue(getpid(), QUEUED, note.si_value));
+    UNTIL(atomic_load(&calls[QUEUED]) == 1);
+    EQUAL(sigcffi_deliveries(QUEUED), 1);
+    restore(&former);
+    figures("the value %p", note.si_value.sival_ptr);
+}
+
 /* ---- Calls elsewhere ---- */
 
 static void check_words(void)
@@ -265,6 +283,7 @@ const struct test_case note_cases[] = {
     CASE(a_wait_that_accepts_a_note_lets_its_thread_go_on),
     CASE(the_signal_of_notes_keeps_its_trampoline),
     CASE(what_is_being_blocked_while_a_ring_fills_up_stays_blocked),
+    CASE(a_signal_with_the_value_of_a_note_is_a_signal),
     CASE(a_call_on_another_thread_is_told_before_and_after),
     CASE(a_call_that_has_ended_no_wait_is_told_again),
     CASE(a_call_that_has_ended_a_wait_is_not_told_again),

@@ -217,7 +217,7 @@ static void a_used_up_queue_loses_nothing(void)
     for (int i = 0; i < queued; i++) queue_to(gated[i % 2], QUEUED, i);
 
     limit_queue(0);
-    EQUAL(pthread_sigqueue(gated[0], QUEUED, (union sigval){.sival_int = 0}), EAGAIN);
+    EQUAL(try_to_queue(gated[0], QUEUED, 0), EAGAIN);
     /* A standard signal loses its siginfo on the way, and so does the note to the main
      * thread: neither is taken for the other. */
     for (int i = 0; i < rounds; i++) {
@@ -848,9 +848,8 @@ static void a_forked_child_starts_clean_with_a_free_lock(void)
     for (int i = 0; i < 2; i++) join(forking[i]);
     atomic_store(&stop, true);
     join(busy);
-    void *sent;
     atomic_store(&flood_stop, true);
-    MUST(pthread_join(flooding, &sent));
+    void *sent = join(flooding);
     UNTIL(sigcffi_deliveries(QUEUED) == (uint64_t)(intptr_t)sent);
     EQUAL(atomic_load(&calls[QUEUED]), 0);
     CHECK(sigcffi_is_main_thread());
@@ -969,11 +968,6 @@ static void hit_a_breakpoint(void)
 static void execute_an_illegal_instruction(void)
 {
     __asm__ volatile("ud2");
-}
-#else
-static void execute_an_illegal_instruction(void)
-{
-    __builtin_trap();
 }
 #endif
 
