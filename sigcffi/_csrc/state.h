@@ -138,10 +138,10 @@ struct state {
     _Atomic uint64_t deliveries[NSIG];
     _Atomic uint64_t dropped[NSIG]; /* neither the ring nor the kernel could hold them */
     _Atomic uint64_t began;         /* the head of the main channel when the process began */
-    _Atomic bool called; /* the interpreter's handler, since somebody looked */
+    _Atomic bool called;            /* the interpreter's handler, since somebody looked */
 
-    _Atomic int main_tid; /* the main thread as the kernel knows it */
-    _Atomic uint64_t held; /* of what is pending, what had to wait */
+    _Atomic int main_tid;           /* the main thread as the kernel knows it */
+    _Atomic uint64_t held;          /* of what is pending, what had to wait */
     _Atomic bool main_blocks_pokes; /* it has blocked SIGURG, as far as our calls know */
 
     /* Set once, at the start. */

@@ -85,9 +85,10 @@ static bool poke_main(void)
 
 /* ---- Calls ---- */
 
-/* handler context. The signals whose calls have to wait. `running` is what the handlers that run on
- * the main thread keep out; the dispatcher sees to it for those that are recorded. */
-static uint64_t forbidden(void)
+/* handler context, or outside handlers. The signals whose calls have to wait. `running` is what the
+ * handlers that run on the main thread keep out; the dispatcher sees to it for those that are
+ * recorded. */
+uint64_t sigcffi_forbidden(void)
 {
     uint64_t set = atomic_load(&channel.deferred);
     if (sigcffi_on_main_thread())
@@ -120,7 +121,7 @@ static void trip(int signum, void *context)
 static void make_calls(uint64_t set, void *context)
 {
     uint64_t due;
-    while ((due = atomic_load(&channel.pending) & set & ~forbidden()) != 0) {
+    while ((due = atomic_load(&channel.pending) & set & ~sigcffi_forbidden()) != 0) {
         int signum = __builtin_ctzll(due) + 1;
         uint64_t bit = sigcffi_bit(signum);
         if (atomic_fetch_and(&channel.pending, ~bit) & bit) trip(signum, context);
@@ -151,12 +152,14 @@ void sigcffi_pend(int signum, void *context)
 {
     uint64_t bit = sigcffi_bit(signum);
     bool main = sigcffi_on_main_thread();
-    if (main && !((forbidden() | atomic_load_explicit(&channel.pending, memory_order_relaxed)) & bit)) {
+    if (main &&
+        !((sigcffi_forbidden() | atomic_load_explicit(&channel.pending, memory_order_relaxed)) &
+          bit)) {
         trip(signum, context); /* what the following comes to in the common case */
         return;
     }
     uint64_t former = atomic_fetch_or(&channel.pending, bit);
-    if (!(forbidden() & bit)) {
+    if (!(sigcffi_forbidden() & bit)) {
         sigcffi_wake_main(bit);
         return;
     }
@@ -173,8 +176,8 @@ void sigcffi_pend(int signum, void *context)
 /* This thread is about to change its mask by pthread_sigmask(how, word). Of the main thread is kept
  * whether it has SIGURG blocked from then on; what other code does to its mask is not seen.
  *
- * Sequentially consistent: the main thread says that it blocks pokes, and looks at `pending` when it
- * does, while another thread sets `pending` and then asks. One of the two sees the other. */
+ * Sequentially consistent: the main thread says that it blocks pokes, and looks at `pending` when
+ * it does, while another thread sets `pending` and then asks. One of the two sees the other. */
 void sigcffi_main_mask(int how, uint64_t word)
 {
     bool urgent = (word & sigcffi_bit(SIGURG)) != 0;
@@ -183,68 +186,6 @@ void sigcffi_main_mask(int how, uint64_t word)
         atomic_store(&state.main_blocks_pokes, urgent);
     else if (how == SIG_UNBLOCK && urgent)
         atomic_store(&state.main_blocks_pokes, false);
-}
-
-static unsigned repeats[NSIG]; /* under the lock: beyond the first, what a pending call stands for */
-
-/* Nothing forbids the calls in `set` any longer. One that had to wait, and whose trampoline has gone
- * meanwhile, goes back to the kernel, which does with the signal what it would do with one that had
- * been blocked. Not one that another thread's handler is just putting there: that was delivered
- * before the trampoline went. */
-static void let_through(uint64_t set)
-{
-    struct sigaction now;
-    sigcffi_take_lock();
-    for (uint64_t rest = set & atomic_load(&state.held); rest != 0; rest &= rest - 1) {
-        int signum = __builtin_ctzll(rest) + 1;
-        uint64_t bit = sigcffi_bit(signum);
-        unsigned times = 1 + repeats[signum];
-        repeats[signum] = 0;
-        atomic_fetch_and(&state.held, ~bit);
-        if (sigaction(signum, NULL, &now) != 0 ||
-            sigcffi_handler_of(&now) == (uintptr_t)sigcffi_trampoline)
-            continue;
-        if (!(atomic_fetch_and(&channel.pending, ~bit) & bit)) continue;
-        while (times-- > 0) kill(getpid(), signum);
-    }
-    sigcffi_release_lock();
-    sigcffi_wake_main(set);
-}
-
-/* Let all through that is pending and that nothing forbids: how many signals. */
-int sigcffi_settle(void)
-{
-    uint64_t due = atomic_load(&channel.pending) & ~forbidden();
-    if (due != 0) let_through(due);
-    return __builtin_popcountll(due);
-}
-
-/* Of what has arrived so much was not handed over: a call is due anew. */
-void sigcffi_pend_again(int signum, unsigned times)
-{
-    if (!sigcffi_is_signal(signum) || times == 0) return;
-    uint64_t bit = sigcffi_bit(signum);
-    sigcffi_take_lock();
-    repeats[signum] += times - 1;
-    sigcffi_release_lock();
-    atomic_fetch_or(&state.held, bit);
-    atomic_fetch_or(&channel.pending, bit);
-    sigcffi_settle();
-}
-
-/* The dispatcher takes a signal on, and with it a call that is pending for deliveries that were not
- * recorded: how many it stands for. */
-unsigned sigcffi_take_pending(int signum)
-{
-    if (!sigcffi_is_signal(signum)) return 0;
-    uint64_t bit = sigcffi_bit(signum);
-    sigcffi_take_lock();
-    unsigned times = 1 + repeats[signum];
-    repeats[signum] = 0;
-    if (!(atomic_fetch_and(&channel.pending, ~bit) & bit)) times = 0;
-    atomic_fetch_and(&state.held, ~bit);
-    sigcffi_release_lock();
-    return times;
 }
 
 /* A wait has accepted a signal without a handler. If that was a poke, it is none of the caller's:

@@ -7,6 +7,7 @@
 SIGCFFI_HIDDEN bool sigcffi_on_main_thread(void);
 SIGCFFI_HIDDEN bool sigcffi_poke(int tid);
 SIGCFFI_HIDDEN bool sigcffi_is_poke(int signum, const siginfo_t *info);
+SIGCFFI_HIDDEN uint64_t sigcffi_forbidden(void);
 SIGCFFI_HIDDEN void sigcffi_pend(int signum, void *context);
 SIGCFFI_HIDDEN void sigcffi_wake_main(uint64_t set);
 SIGCFFI_HIDDEN void sigcffi_look_around(void *context);
@@ -17,7 +18,6 @@ SIGCFFI_HIDDEN bool sigcffi_poked(const siginfo_t *info, void *context);
 SIGCFFI_HIDDEN bool sigcffi_wants_pokes(void);
 SIGCFFI_HIDDEN void sigcffi_prepare_pokes(void);
 SIGCFFI_HIDDEN void sigcffi_aim_pokes(bool forked);
-
 
 /* handler context */
 static inline void sigcffi_call(uintptr_t handler, int signum, siginfo_t *info, void *context)
