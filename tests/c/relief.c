@@ -50,11 +50,11 @@ static void a_thread_that_meets_a_full_ring_loses_nothing_and_goes_on_when_it_is
     EQUAL(threads_listed(), 0);
     EQUAL(sigcffi_dropped(QUEUED), 0);
     EQUAL(sigcffi_deliveries(QUEUED), rounds * each);
-    UNTIL(atomic_load(&calls[QUEUED]) == rounds * each);
+    UNTIL(atomic_load(&heard[QUEUED]) == rounds * each);
     figures("%d signals", rounds * each);
 }
 
-/* Also by notes that the kernel has no memory for, and delivers bare. */
+/* Also by pokes that the kernel has no memory for, and delivers bare. */
 static void every_thread_that_is_held_back_is_told_to_go_on(void)
 {
     NOTHING_IS_BLOCKED_UNDER_TSAN();
@@ -133,7 +133,7 @@ static void refill(void)
 }
 
 /* It has found room, and is about to let its own signals in: then there is none any more. Nobody
- * could tell it later, since with its signals it has blocked the notes that would. */
+ * would tell it later: it is the one that reads. */
 static void a_reader_that_another_thread_has_overtaken_reads_on(void)
 {
     NOTHING_IS_BLOCKED_UNDER_TSAN();

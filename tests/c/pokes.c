@@ -1,0 +1,548 @@
+/* Pokes: how the main thread hears of what another thread has taken, and what becomes of it where
+ * it cannot.
+ *
+ * Law: like stress.c. One signal at a time, unless it says otherwise: then calls are exact.
+ */
+#include "reading.h"
+#include "wake.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdlib.h>
+
+static uint64_t urgent(void)
+{
+    return sigcffi_bit(SIGURG);
+}
+
+static _Atomic long long foreign_calls;
+
+static void foreign_counter(int signum)
+{
+    (void)signum;
+    atomic_fetch_add(&foreign_calls, 1);
+}
+
+/* A signal that the first taker takes, and is through with. It needs QUEUED_TOO. */
+static void taken_by_another_thread(int signum)
+{
+    uint64_t before = sigcffi_deliveries(QUEUED_TOO);
+    queue_to(takers[0], signum, 0);
+    queue_to(takers[0], QUEUED_TOO, 0);
+    UNTIL(sigcffi_deliveries(QUEUED_TOO) > before);
+}
+
+/* Whose calls these are. */
+static void next_is_called(bool on_the_spot)
+{
+    static int number;
+    long long before = atomic_load(&calls[QUEUED]), elsewhere = calls_elsewhere[QUEUED];
+    queue_to(takers[number++ % 2], QUEUED, 0);
+    UNTIL(atomic_load(&calls[QUEUED]) > before);
+    EQUAL(atomic_load(&calls[QUEUED]), before + 1);
+    EQUAL(atomic_load(&calls_elsewhere[QUEUED]), elsewhere + on_the_spot);
+    EQUAL(sigcffi_sigpending() & urgent(), 0); /* nor does a poke wait to be let in */
+}
+
+/* ---- System calls ---- */
+
+static int pipe_ends[2];
+static sem_t never_posted;
+
+static void wait_in_read(void)
+{
+    char byte;
+    EQUAL(read(pipe_ends[0], &byte, 1), -1);
+}
+
+static void wait_in_poll(void)
+{
+    EQUAL(poll(NULL, 0, -1), -1);
+}
+
+static void wait_for_semaphore(void)
+{
+    EQUAL(sem_wait(&never_posted), -1);
+}
+
+static void (*const waits[])(void) = {wait_in_read, wait_in_poll, wait_for_semaphore};
+enum { WAITS = sizeof waits / sizeof *waits };
+
+static atomic_bool woken;
+
+/* Again and again: it could come before the main thread waits. */
+static void *take_until_woken(void *nothing)
+{
+    for (uint64_t before = sigcffi_deliveries(QUEUED); !atomic_load(&woken); before++) {
+        queue_to(takers[0], QUEUED, 0);
+        UNTIL(sigcffi_deliveries(QUEUED) > before);
+    }
+    return nothing;
+}
+
+static void *lift_until_woken(void *nothing)
+{
+    for (uint64_t before = sigcffi_deliveries(QUEUED); !atomic_load(&woken); before++) {
+        sigcffi_defer(sigcffi_bit(QUEUED));
+        queue_to(takers[0], QUEUED, 0);
+        UNTIL(sigcffi_deliveries(QUEUED) > before);
+        sigcffi_lift(sigcffi_bit(QUEUED));
+        breathe();
+    }
+    return nothing;
+}
+
+static void wake_from_system_calls(void *wake(void *))
+{
+    const int rounds = 30 * SCALE;
+    MUST(pipe(pipe_ends));
+    MUST(sem_init(&never_posted, 0, 0));
+    register_signal(QUEUED);
+    start_takers(1);
+    atomic_store(&main_thread_promised, true);
+    for (int i = 0; i < rounds; i++) {
+        long long before = atomic_load(&calls[QUEUED]);
+        atomic_store(&woken, false);
+        pthread_t thread = start_thread(wake, NULL);
+        do {
+            waits[i % WAITS]();
+            EQUAL(errno, EINTR);
+        } while (atomic_load(&calls[QUEUED]) == before);
+        atomic_store(&woken, true);
+        join(thread);
+    }
+    stop_takers();
+    figures("%d rounds, %d system calls", rounds, WAITS);
+}
+
+static void a_signal_that_another_thread_takes_ends_the_main_threads_system_call(void)
+{
+    wake_from_system_calls(take_until_woken);
+}
+
+static void a_lifting_in_another_thread_ends_the_main_threads_system_call(void)
+{
+    wake_from_system_calls(lift_until_woken);
+}
+
+/* ---- Who blocks pokes ---- */
+
+static void a_main_thread_that_blocks_pokes_has_its_calls_made_on_the_spot(void)
+{
+    register_signal(QUEUED);
+    start_takers(2);
+    const uint64_t set = urgent() | sigcffi_bit(STANDARD);
+    for (int i = 0; i < 100 * SCALE; i++) {
+        next_is_called(false);
+        sigcffi_sigmask(SIG_BLOCK, sigcffi_bit(STANDARD));
+        next_is_called(false);
+        sigcffi_sigmask(SIG_BLOCK, set);
+        next_is_called(true);
+        sigcffi_sigmask(SIG_UNBLOCK, sigcffi_bit(STANDARD));
+        next_is_called(true);
+        sigcffi_sigmask(SIG_UNBLOCK, set);
+        next_is_called(false);
+        sigcffi_sigmask(SIG_SETMASK, set);
+        sigcffi_sigmask(4711, 0); /* is refused */
+        next_is_called(true);
+        sigcffi_sigmask(SIG_SETMASK, sigcffi_bit(STANDARD));
+        next_is_called(false);
+        sigcffi_sigmask(SIG_SETMASK, 0);
+        sigcffi_block(set);
+        next_is_called(true);
+        sigcffi_unblock(set);
+        next_is_called(false);
+        EQUAL(sigcffi_hold(SIGURG), 0);
+        next_is_called(true);
+        sigcffi_let_go(SIGURG);
+        next_is_called(false);
+    }
+    /* What it had blocked before it was named. */
+    sigset_t former = block(SIGURG);
+    sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
+    next_is_called(true);
+    restore(&former);
+    sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
+    next_is_called(false);
+    stop_takers();
+    figures("block, set, hold, named");
+}
+
+/* Whichever sees the other: the signal that pokes are blocked, or who blocks them that a call is
+ * pending. */
+static void a_signal_that_meets_the_blocking_of_pokes_is_not_left_behind(void)
+{
+    const int rounds = 20000 * SCALE;
+    unsigned random = 4711;
+    register_signal(QUEUED);
+    start_takers(1);
+    for (int i = 1; i <= rounds; i++) {
+        queue_to(takers[0], QUEUED, i);
+        spin(random_below(&random, 256 << random_below(&random, 6)));
+        sigcffi_sigmask(SIG_BLOCK, urgent());
+        /* No signal comes, and no call of ours is made, to help. */
+        UNTIL(atomic_load(&calls[QUEUED]) >= i);
+        EQUAL(atomic_load(&calls[QUEUED]), i);
+        sigcffi_sigmask(SIG_UNBLOCK, urgent());
+    }
+    stop_takers();
+    figures("%d rounds, %lld on the spot", rounds, (long long)calls_elsewhere[QUEUED]);
+}
+
+static void *block_pokes(void *nothing)
+{
+    sigcffi_sigmask(SIG_BLOCK, urgent());
+    return nothing;
+}
+
+static void another_threads_mask_says_nothing_of_the_main_threads(void)
+{
+    register_signal(QUEUED);
+    start_takers(2);
+    join(start_thread(block_pokes, NULL));
+    next_is_called(false);
+    stop_takers();
+    figures("one thread");
+}
+
+/* ---- Who else handles SIGURG ---- */
+
+static void poked_beside(void (*handler)(int))
+{
+    const long long before = atomic_load(&foreign_calls);
+    struct sigaction now;
+    /* On top of the trampoline, that will not do. */
+    install(SIGURG, handler, 0);
+    for (int i = 0; i < 20; i++) next_is_called(true);
+    EQUAL(atomic_load(&foreign_calls), before); /* nor is it bothered */
+    MUST(sigaction(SIGURG, NULL, &now));
+    CHECK(now.sa_handler == handler);
+    /* Under it, pokes are none of its business, and what else comes is. */
+    EQUAL(sigcffi_interpose(SIGURG), 0);
+    for (int i = 0; i < 20; i++) next_is_called(false);
+    EQUAL(atomic_load(&foreign_calls), before);
+    MUST(raise(SIGURG));
+    UNTIL(sigcffi_deliveries(SIGURG) > 0);
+    EQUAL(atomic_load(&foreign_calls), before + sigcffi_is_function((uintptr_t)handler));
+}
+
+static void somebody_elses_disposition_of_SIGURG_costs_no_call(void)
+{
+    register_signal(QUEUED);
+    start_takers(2);
+    poked_beside(foreign_counter);
+    poked_beside(SIG_IGN);
+    poked_beside(SIG_DFL);
+    stop_takers();
+    figures("a handler, ignored, default");
+}
+
+static void become_default(int signum)
+{
+    if (signum == SIGURG && !sigcffi_is_main_thread()) {
+        atomic_store(&after_look, NULL);
+        install(SIGURG, SIG_DFL, 0);
+    }
+}
+
+/* The kernel discards it. */
+static void a_poke_that_meets_the_default_action_costs_no_call(void)
+{
+    const int rounds = 100 * SCALE;
+    register_signal(QUEUED);
+    start_takers(2);
+    for (int i = 0; i < rounds; i++) {
+        long long before = atomic_load(&calls[QUEUED]);
+        atomic_store(&after_look, become_default);
+        queue_to(takers[0], QUEUED, 0);
+        UNTIL(atomic_load(&calls[QUEUED]) > before);
+        UNTIL(atomic_load(&after_look) == NULL);
+        EQUAL(atomic_load(&calls[QUEUED]), before + 1);
+        EQUAL(sigcffi_interpose(SIGURG), 0);
+    }
+    stop_takers();
+    figures("%d rounds", rounds);
+}
+
+/* ---- Lost, doubled, foreign ---- */
+
+static void foreign_signal(void)
+{
+    MUST(raise(STANDARD));
+}
+
+static void mask_call(void)
+{
+    sigcffi_sigmask(SIG_BLOCK, 0);
+}
+
+static void section(void)
+{
+    sigcffi_defer(sigcffi_bit(STANDARD));
+    sigcffi_lift(sigcffi_bit(STANDARD));
+}
+
+static void suspension(void)
+{
+    sigcffi_pause(sigcffi_arrivals() - 1);
+}
+
+static void unmarked(void)
+{
+    MUST(raise(SIGURG));
+}
+
+/* Other code has blocked pokes, unseen, and takes one away. */
+static void what_a_poke_was_lost_for_comes_with_whatever_comes_next(void)
+{
+    void (*const ways[])(void) = {foreign_signal, mask_call, section, suspension, unmarked};
+    const int rounds = 20 * SCALE;
+    const sigset_t wanted = sigcffi_set_of(urgent());
+    int signum;
+    register_signal(QUEUED);
+    install(QUEUED_TOO, foreign_counter, 0);
+    install(STANDARD, foreign_counter, 0);
+    EQUAL(sigcffi_interpose(QUEUED_TOO), 0);
+    EQUAL(sigcffi_interpose(STANDARD), 0);
+    start_takers(1);
+    atomic_store(&main_thread_promised, true);
+    for (int i = 0; i < rounds * 5; i++) {
+        sigset_t former = block(SIGURG);
+        taken_by_another_thread(QUEUED);
+        while (sigwait(&wanted, &signum) != 0) continue;
+        restore(&former);
+        EQUAL(atomic_load(&calls[QUEUED]), i);
+        ways[i % 5]();
+        UNTIL(atomic_load(&calls[QUEUED]) > i);
+        EQUAL(atomic_load(&calls[QUEUED]), i + 1);
+    }
+    stop_takers();
+    figures("%d rounds, 5 ways", 5 * rounds);
+}
+
+static atomic_bool pokes_stop;
+static _Atomic long long pokes_sent;
+
+static void *poke_until_stopped(void *nothing)
+{
+    sigset_t all;
+    sigfillset(&all);
+    MUST(pthread_sigmask(SIG_SETMASK, &all, NULL));
+    for (; !atomic_load(&pokes_stop); breathe()) /* or the main thread would do nothing else */
+        if (sigcffi_poke(atomic_load(&state.main_tid))) atomic_fetch_add(&pokes_sent, 1);
+    return nothing;
+}
+
+static void pokes_that_nobody_needs_say_nothing(void)
+{
+    enum { THREADS = 2 };
+    const int rounds = 2000 * SCALE;
+    pthread_t threads[THREADS];
+    register_signal(QUEUED);
+    register_signal(SIGURG);
+    int64_t counter = attach_counter(SIGURG);
+    start_takers(2);
+    for (int i = 0; i < THREADS; i++) threads[i] = start_thread(poke_until_stopped, NULL);
+    for (int i = 0; i < rounds; i++) {
+        long long before = atomic_load(&pokes_sent);
+        next_is_called(false);
+        UNTIL(atomic_load(&pokes_sent) > before);
+    }
+    atomic_store(&pokes_stop, true);
+    for (int i = 0; i < THREADS; i++) join(threads[i]);
+    stop_takers();
+    EQUAL(sigcffi_deliveries(SIGURG), 0);
+    EQUAL(sigcffi_tally_of(SIGURG, counter).count, 0);
+    EQUAL(atomic_load(&calls[SIGURG]), 0);
+    EQUAL(atomic_load(&calls[QUEUED]), rounds);
+    figures("%d rounds, %lld pokes", rounds, (long long)atomic_load(&pokes_sent));
+}
+
+/* Beside pokes, and with all that a program can do with a signal. */
+static void SIGURG_of_the_program_itself_is_a_signal_like_any_other(void)
+{
+    const int rounds = 1000 * SCALE;
+    register_signal(QUEUED);
+    dispatch(SIGURG);
+    int64_t counter = attach_counter(SIGURG);
+    start_takers(2);
+    for (int i = 0; i < rounds; i++) {
+        /* To the process: what is sent to a thread would be one with a poke that is on its way. */
+        queue_to(takers[i % 2], QUEUED, i);
+        EQUAL(sigcffi_sigqueue(getpid(), SIGURG, i), 0);
+        struct sigcffi_record record = next_record();
+        EQUAL(record.signo, SIGURG);
+        EQUAL(record.value, i);
+        UNTIL(heard[SIGURG] == i + 1 && heard[QUEUED] == i + 1);
+    }
+    stop_takers();
+    EQUAL(waiting_records(), 0);
+    EQUAL(sigcffi_deliveries(SIGURG), rounds);
+    EQUAL(sigcffi_tally_of(SIGURG, counter).count, rounds);
+    EQUAL(atomic_load(&calls[SIGURG]), rounds);
+    figures("%d rounds", rounds);
+}
+
+/* ---- Waits ---- */
+
+/* Pokes are blocked by other code, so that one is there to be accepted. */
+static void a_wait_that_accepts_a_poke_makes_the_call_and_hands_out_none(void)
+{
+    enum { ROOM = 4 };
+    const int rounds = 200 * SCALE;
+    struct sigcffi_record record, records[ROOM];
+    register_signal(QUEUED);
+    EQUAL(sigcffi_interpose(QUEUED_TOO), 0);
+    start_takers(1);
+    atomic_store(&main_thread_promised, true);
+    sigset_t former = block(SIGURG);
+    for (int i = 0; i < rounds; i++) {
+        taken_by_another_thread(QUEUED);
+        EQUAL(sigcffi_sigpending(), urgent());
+        EQUAL(atomic_load(&calls[QUEUED]), 2 * i);
+        EQUAL(sigcffi_accept(urgent(), i % 2 ? -1 : 0, &record), -EINTR);
+        EQUAL(atomic_load(&calls[QUEUED]), 2 * i + 1);
+        EQUAL(sigcffi_accept(urgent(), 0, &record), -EAGAIN);
+        /* Of several that are there, the others are handed out. */
+        taken_by_another_thread(QUEUED);
+        EQUAL(sigcffi_sigqueue(getpid(), SIGURG, i), 0);
+        EQUAL(sigcffi_drain(urgent(), records, ROOM), 1);
+        EQUAL(records[0].signo, SIGURG);
+        EQUAL(records[0].value, i);
+        EQUAL(atomic_load(&calls[QUEUED]), 2 * i + 2);
+    }
+    restore(&former);
+    stop_takers();
+    EQUAL(sigcffi_deliveries(SIGURG), 0);
+    figures("%d rounds", rounds);
+}
+
+/* ---- fork ---- */
+
+static void check_pokes_of_child(void)
+{
+    CHECK(sigcffi_is_main_thread());
+    atomic_store(&main_thread_promised, true);
+    start_takers(2);
+    for (int i = 0; i < 20; i++) next_is_called(false);
+    stop_takers();
+    _exit(0);
+}
+
+static void *fork_here(void *status)
+{
+    *(int *)status = status_of_child(check_pokes_of_child);
+    return NULL;
+}
+
+/* A fork of which nobody was told: one that a C library makes by itself. */
+static void *fork_untold(void *status)
+{
+#if defined(SYS_fork)
+    pid_t pid = (pid_t)syscall(SYS_fork);
+#else
+    pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+#endif
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        long long before = atomic_load(&calls[QUEUED]);
+        MUST(syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), QUEUED));
+        _exit(atomic_load(&calls[QUEUED]) == before + 1 ? 0 : 1);
+    }
+    *(int *)status = status_of(pid);
+    return NULL;
+}
+
+static void a_forked_childs_pokes_go_to_its_own_main_thread(void)
+{
+    const int rounds = 5 * SCALE;
+    int status;
+    register_signal(QUEUED);
+    for (int i = 0; i < rounds; i++) {
+        unsigned before = sigcffi_arrivals();
+        EQUAL(status_of_child(check_pokes_of_child), 0);
+        if (!TSAN) { /* which does not know threads in the child of one that has several */
+            join(start_thread(fork_here, &status));
+            EQUAL(status, 0);
+            join(start_thread(fork_untold, &status));
+            EQUAL(status, 0);
+        }
+        EQUAL(sigcffi_arrivals(), before);
+    }
+    start_takers(2); /* and this process's own to this one */
+    next_is_called(false);
+    stop_takers();
+    figures("%d forks", (TSAN ? 1 : 3) * rounds);
+}
+
+/* ---- An interpreter that spins ---- */
+
+/* As long as nobody comes. */
+static int sleep_on(void)
+{
+    const struct timespec minute = {.tv_sec = 60};
+    errno = 0;
+    nanosleep(&minute, NULL);
+    return errno;
+}
+
+/* An interpreter that spins before it sleeps is called while it spins, and sleeps. */
+static void a_call_that_has_ended_no_wait_is_told_again(void)
+{
+    const int rounds = 5 * SCALE;
+    sigcffi_interpreter_spins();
+    register_signal(STANDARD);
+    for (int i = 0; i < rounds; i++) {
+        send_to_self(STANDARD);
+        /* Where it spins for long the first ones come in vain, too. */
+        unsigned before = sigcffi_arrivals(), in_vain = TSAN ? 0 : (unsigned)i % 4;
+        while (sigcffi_arrivals() - before < in_vain) continue; /* in no system call */
+        EQUAL(sleep_on(), EINTR);
+    }
+    EQUAL(calls[STANDARD], rounds);
+    /* What a child of this process is told comes from a timer of its own. */
+    pid_t child = fork();
+    if (child == 0) {
+        send_to_self(STANDARD);
+        _exit(sleep_on() == EINTR ? 0 : 1);
+    }
+    EQUAL(status_of(child), 0);
+    figures("%d rounds", rounds);
+}
+
+/* Each poke is a system call of somebody's that ends without need. */
+static void a_call_that_has_ended_a_wait_is_not_told_again(void)
+{
+    const struct timespec longer_than_the_first_takes = {.tv_nsec = 20000000};
+    sigcffi_interpreter_spins();
+    register_signal(STANDARD);
+    sigset_t former = block(STANDARD);
+    queue_to(pthread_self(), STANDARD, 0);
+    /* It comes as this sleeps. */
+    EQUAL(ppoll(NULL, 0, NULL, &former), -1);
+    EQUAL(calls[STANDARD], 1);
+    MUST(nanosleep(&longer_than_the_first_takes, NULL));
+    restore(&former);
+    figures("one call");
+}
+
+#define CASE(name) {#name, name}
+
+const struct test_case poke_cases[] = {
+    CASE(a_signal_that_another_thread_takes_ends_the_main_threads_system_call),
+    CASE(a_lifting_in_another_thread_ends_the_main_threads_system_call),
+    CASE(a_main_thread_that_blocks_pokes_has_its_calls_made_on_the_spot),
+    CASE(a_signal_that_meets_the_blocking_of_pokes_is_not_left_behind),
+    CASE(another_threads_mask_says_nothing_of_the_main_threads),
+    CASE(somebody_elses_disposition_of_SIGURG_costs_no_call),
+    CASE(a_poke_that_meets_the_default_action_costs_no_call),
+    CASE(what_a_poke_was_lost_for_comes_with_whatever_comes_next),
+    CASE(pokes_that_nobody_needs_say_nothing),
+    CASE(SIGURG_of_the_program_itself_is_a_signal_like_any_other),
+    CASE(a_wait_that_accepts_a_poke_makes_the_call_and_hands_out_none),
+    CASE(a_forked_childs_pokes_go_to_its_own_main_thread),
+    CASE(a_call_that_has_ended_no_wait_is_told_again),
+    CASE(a_call_that_has_ended_a_wait_is_not_told_again),
+    {NULL, NULL},
+};
