@@ -162,9 +162,11 @@ void *sigcffi_memory(void)
     return &channel;
 }
 
-/* Lock held, in a forked child: it has one thread, and is in that thread's sections. */
+/* Lock held, in a forked child: it has one thread, and is in that thread's sections; what its parent
+ * has not handed over is the parent's. */
 void sigcffi_sections_after_fork(void)
 {
     sections = entered;
     publish();
+    memset(repeats, 0, sizeof repeats);
 }
