@@ -70,17 +70,23 @@ bool sigcffi_is_poke(int signum, const siginfo_t *info)
 #endif
 }
 
-/* handler context, or outside handlers. Have the main thread look around; false if it would not:
- * it has blocked SIGURG, as far as our own calls know, or somebody has put something else in the
- * place of the trampoline that takes it. */
-static bool poke_main(void)
+/* handler context, or outside handlers. Whether a poke leads to a look around, and not to what
+ * somebody has put in the place of the trampoline. */
+static bool trampoline_takes_pokes(void)
 {
     struct sigaction now;
-    if (atomic_load(&state.main_blocks_pokes)) return false;
-    if (sigaction(SIGURG, NULL, &now) != 0 ||
-        sigcffi_handler_of(&now) != (uintptr_t)sigcffi_trampoline)
-        return false;
-    return sigcffi_poke(atomic_load(&state.main_tid));
+    return sigaction(SIGURG, NULL, &now) == 0 &&
+           sigcffi_handler_of(&now) == (uintptr_t)sigcffi_trampoline;
+}
+
+/* handler context, or outside handlers. Have the main thread look around; false if it may not: it
+ * has blocked SIGURG, as far as our own calls know, or another handler than the trampoline stands
+ * there. Asked before, so that handler is not bothered, and after, since one that has just been put
+ * there may have had the poke, or the kernel have discarded it. */
+static bool poke_main(void)
+{
+    return !atomic_load(&state.main_blocks_pokes) && trampoline_takes_pokes() &&
+           sigcffi_poke(atomic_load(&state.main_tid)) && trampoline_takes_pokes();
 }
 
 /* ---- Calls ---- */
