@@ -39,28 +39,35 @@ static void count(struct sections *these, uint64_t set, int step)
 static unsigned
     repeats[NSIG]; /* under the lock: beyond the first, what a pending call stands for */
 
-/* Nothing forbids the calls in `set` any longer. One that had to wait, and whose trampoline has
- * gone meanwhile, goes back to the kernel, which does with the signal what it would do with one
- * that had been blocked. Not one that another thread's handler is just putting there: that was
- * delivered before the trampoline went. */
+/* Nothing forbids the calls in `set` any longer. One that had to wait, and whose trampoline has gone
+ * meanwhile, goes back to the kernel, which does with the signal what it would do with one that had
+ * been blocked. Not one that another thread's handler is just putting there: that was delivered
+ * before the trampoline went.
+ *
+ * Given back at the end, when all is done and the lock is free: a handler need not return. */
 static void let_through(uint64_t set)
 {
+    unsigned times[NSIG];
+    uint64_t theirs = 0;
     struct sigaction now;
     sigcffi_take_lock();
     for (uint64_t rest = set & atomic_load(&state.held); rest != 0; rest &= rest - 1) {
         int signum = __builtin_ctzll(rest) + 1;
         uint64_t bit = sigcffi_bit(signum);
-        unsigned times = 1 + repeats[signum];
+        times[signum] = 1 + repeats[signum];
         repeats[signum] = 0;
         atomic_fetch_and(&state.held, ~bit);
         if (sigaction(signum, NULL, &now) != 0 ||
             sigcffi_handler_of(&now) == (uintptr_t)sigcffi_trampoline)
             continue;
-        if (!(atomic_fetch_and(&channel.pending, ~bit) & bit)) continue;
-        while (times-- > 0) kill(getpid(), signum);
+        theirs |= atomic_fetch_and(&channel.pending, ~bit) & bit;
     }
     sigcffi_release_lock();
     sigcffi_wake_main(set);
+    for (; theirs != 0; theirs &= theirs - 1) {
+        int signum = __builtin_ctzll(theirs) + 1;
+        while (times[signum]-- > 0) kill(getpid(), signum);
+    }
 }
 
 /* Let all through that is pending and that nothing forbids: how many signals. */
