@@ -39,10 +39,10 @@ static void count(struct sections *these, uint64_t set, int step)
 static unsigned
     repeats[NSIG]; /* under the lock: beyond the first, what a pending call stands for */
 
-/* Nothing forbids the calls in `set` any longer. One that had to wait, and whose trampoline has gone
- * meanwhile, goes back to the kernel, which does with the signal what it would do with one that had
- * been blocked. Not one that another thread's handler is just putting there: that was delivered
- * before the trampoline went.
+/* Nothing forbids the calls in `set` any longer. One that had to wait, and whose trampoline has
+ * gone meanwhile, goes back to the kernel, which does with the signal what it would do with one
+ * that had been blocked. Not one that another thread's handler is just putting there: that was
+ * delivered before the trampoline went.
  *
  * Given back at the end, when all is done and the lock is free: a handler need not return. */
 static void let_through(uint64_t set)
@@ -169,8 +169,8 @@ void *sigcffi_memory(void)
     return &channel;
 }
 
-/* Lock held, in a forked child: it has one thread, and is in that thread's sections; what its parent
- * has not handed over is the parent's. */
+/* Lock held, in a forked child: it has one thread, and is in that thread's sections; what its
+ * parent has not handed over is the parent's. */
 void sigcffi_sections_after_fork(void)
 {
     sections = entered;

@@ -134,10 +134,19 @@ static void make_calls(uint64_t set, void *context)
     }
 }
 
-/* handler context, or outside handlers; the main thread. Make the calls that are pending. */
+/* handler context, or outside handlers; the main thread. Make the calls that are pending. Of one
+ * that a handler keeps out the dispatcher is told, once, by a signal of its own: it is to see
+ * whether that handler is still there. */
 void sigcffi_look_around(void *context)
 {
-    if (sigcffi_on_main_thread()) make_calls(UINT64_MAX, context);
+    if (!sigcffi_on_main_thread()) return;
+    make_calls(UINT64_MAX, context);
+    uint64_t waiting = atomic_load(&channel.pending) & sigcffi_forbidden();
+    if (waiting == 0) return;
+    uint64_t news = waiting & ~atomic_fetch_or(&state.held, waiting);
+    uint64_t recorded = atomic_load(&channel.attached);
+    if ((news & ~atomic_load(&channel.deferred)) && recorded != 0)
+        trip(__builtin_ctzll(recorded) + 1, context);
 }
 
 /* handler context, or outside handlers. The calls in `set` are pending, and nothing may forbid them
@@ -164,17 +173,11 @@ void sigcffi_pend(int signum, void *context)
         trip(signum, context); /* what the following comes to in the common case */
         return;
     }
-    uint64_t former = atomic_fetch_or(&channel.pending, bit);
-    if (!(sigcffi_forbidden() & bit)) {
+    atomic_fetch_or(&channel.pending, bit);
+    if (!(sigcffi_forbidden() & bit))
         sigcffi_wake_main(bit);
-        return;
-    }
-    atomic_fetch_or(&state.held, bit);
-    if (main && !(former & bit) && !(atomic_load(&channel.deferred) & bit)) {
-        /* A handler keeps it out. The dispatcher is to see whether that is still there. */
-        uint64_t recorded = atomic_load(&channel.attached);
-        if (recorded != 0) trip(__builtin_ctzll(recorded) + 1, context);
-    }
+    else if (!main) /* which looks around when it has taken a signal */
+        atomic_fetch_or(&state.held, bit);
 }
 
 /* ---- Outside handlers ---- */

@@ -186,8 +186,8 @@ extern _Atomic long long calls_elsewhere[NSIG]; /* those not on the main thread 
 /* How many deliveries had been counted when it was last called: calls are level-triggered, and one
  * may stand for several. */
 extern _Atomic long long heard[NSIG];
-extern _Atomic bool main_thread_promised;       /* a call elsewhere is a failure */
-extern _Atomic bool errno_is_clobbered;         /* by the handler, for the trampoline to mend */
+extern _Atomic bool main_thread_promised; /* a call elsewhere is a failure */
+extern _Atomic bool errno_is_clobbered;   /* by the handler, for the trampoline to mend */
 
 /* Takes one argument, like the interpreter's own. */
 void interpreter_handler(int signum);

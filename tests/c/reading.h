@@ -1,4 +1,5 @@
-/* A reader of the main channel, as the one in Python: for records.c, relief.c, pokes.c and waking.c. */
+/* A reader of the main channel, as the one in Python: for records.c, relief.c, pokes.c and
+ * waking.c. */
 #ifndef SIGCFFI_TEST_READING_H
 #define SIGCFFI_TEST_READING_H
 
