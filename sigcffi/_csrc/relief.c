@@ -10,6 +10,7 @@ void sigcffi_release(int number)
 {
     uint64_t ring = UINT64_C(1) << number;
     if (atomic_exchange(sigcffi_pressure_of(number), 0) == 0) return;
+    sigcffi_stay_on_top(SIGURG); /* somebody may have taken it, and with it what tells them */
     for (int index = 0; index < SIGCFFI_PRESSED; index++) {
         struct pressed *thread = &state.pressed[index];
         if (!(atomic_load(&thread->by) & ring) || index + 1 == sigcffi_place()) continue;

@@ -325,6 +325,36 @@ static void the_signal_of_pokes_keeps_its_trampoline(void)
     figures("put back, detached");
 }
 
+static void do_nothing(int signum)
+{
+    (void)signum;
+}
+
+/* A C library may take SIGURG for itself, before threads are held back and after. */
+static void somebody_elses_handler_for_pokes_leaves_no_thread_held_back(void)
+{
+    NOTHING_IS_BLOCKED_UNDER_TSAN();
+    void (*const theirs[])(int) = {do_nothing, SIG_IGN, SIG_DFL};
+    reader = open_reader(16, sigcffi_bit(QUEUED), false);
+    start_takers(1);
+    for (int i = 0; i < 6; i++) {
+        if (i % 2) install(SIGURG, theirs[i / 2], 0);
+        while (sigcffi_holds_back(reader.handle) == 0) {
+            uint64_t before = sigcffi_deliveries(QUEUED);
+            queue_to(takers[0], QUEUED, i);
+            UNTIL(sigcffi_deliveries(QUEUED) > before);
+        }
+        UNTIL(mask_of_taker(0) == sigcffi_bit(QUEUED));
+        if (i % 2 == 0) install(SIGURG, theirs[i / 2], 0);
+        read_all(NULL);
+        UNTIL(mask_of_taker(0) == 0);
+    }
+    stop_takers();
+    EQUAL(threads_listed(), 0);
+    close_reader(&reader);
+    figures("a handler, ignored, default; before and after");
+}
+
 /* ---- Masks ---- */
 
 /* The linker sends the change of a mask here: the last moment before it. */
@@ -437,6 +467,7 @@ const struct test_case pressure_cases[] = {
     CASE(more_threads_than_places_are_not_held_back_and_the_ended_leave_theirs),
     CASE(a_wait_that_accepts_a_poke_lets_its_thread_go_on),
     CASE(the_signal_of_pokes_keeps_its_trampoline),
+    CASE(somebody_elses_handler_for_pokes_leaves_no_thread_held_back),
     CASE(what_is_being_blocked_while_a_ring_fills_up_stays_blocked),
     CASE(a_forked_child_has_no_receivers_and_nothing_blocked),
     {NULL, NULL},
