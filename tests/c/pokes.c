@@ -370,6 +370,7 @@ static void SIGURG_of_the_program_itself_is_a_signal_like_any_other(void)
     for (int i = 0; i < rounds; i++) {
         /* To the process: what is sent to a thread would be one with a poke that is on its way. */
         queue_to(takers[i % 2], QUEUED, i);
+        if (TSAN) UNTIL(heard[QUEUED] == i + 1); /* it holds back one signal of each number */
         EQUAL(sigcffi_sigqueue(getpid(), SIGURG, i), 0);
         struct sigcffi_record record = next_record();
         EQUAL(record.signo, SIGURG);
@@ -463,6 +464,9 @@ static void a_forked_childs_pokes_go_to_its_own_main_thread(void)
     int status;
     register_signal(QUEUED);
     for (int i = 0; i < rounds; i++) {
+        start_takers(2); /* this process's own go to this one, before and after */
+        next_is_called(false);
+        stop_takers();
         unsigned before = sigcffi_arrivals();
         EQUAL(status_of_child(check_pokes_of_child), 0);
         if (!TSAN) { /* which does not know threads in the child of one that has several */
@@ -473,9 +477,6 @@ static void a_forked_childs_pokes_go_to_its_own_main_thread(void)
         }
         EQUAL(sigcffi_arrivals(), before);
     }
-    start_takers(2); /* and this process's own to this one */
-    next_is_called(false);
-    stop_takers();
     figures("%d forks", (TSAN ? 1 : 3) * rounds);
 }
 

@@ -48,13 +48,44 @@ static void another_threads_signal_that_meets_the_lifting_is_not_left_behind(voi
     for (int i = 1; i <= rounds; i++) {
         sigcffi_defer(sigcffi_bit(QUEUED));
         queue_to(takers[0], QUEUED, i);
-        spin(random_below(&random, 256 << random_below(&random, 6)));
+        for (unsigned spins = 1; sigcffi_deliveries(QUEUED) < (uint64_t)i; spins++)
+            if (spins % 1024 == 0) sched_yield(); /* the other may need this very processor */
+        spin(random_below(&random, 128));
         sigcffi_lift(sigcffi_bit(QUEUED));
         UNTIL(atomic_load(&calls[QUEUED]) >= i);
         EQUAL(atomic_load(&calls[QUEUED]), i);
     }
     stop_takers();
     EQUAL((long long)pending(), 0);
+    figures("%d rounds", rounds);
+}
+
+/* One poke, or one lifting, may be all there is. */
+static void all_that_is_pending_is_called_at_one_look(void)
+{
+    const int rounds = 100 * SCALE;
+    const uint64_t both = sigcffi_bit(STANDARD) | sigcffi_bit(QUEUED);
+    register_signal(STANDARD);
+    register_signal(QUEUED);
+    EQUAL(sigcffi_interpose(QUEUED_TOO), 0);
+    start_takers(1);
+    atomic_store(&main_thread_promised, true);
+    for (int i = 0; i < rounds; i++) {
+        sigset_t former = block(SIGURG);
+        if (i % 2) sigcffi_defer(both);
+        taken_by_another_thread(STANDARD);
+        taken_by_another_thread(QUEUED);
+        EQUAL((long long)pending(), (long long)both);
+        if (i % 2)
+            EQUAL(sigcffi_lift(both), 2);
+        else
+            restore(&former);
+        UNTIL(atomic_load(&calls[STANDARD]) > i && atomic_load(&calls[QUEUED]) > i);
+        EQUAL(atomic_load(&calls[STANDARD]), i + 1);
+        EQUAL(atomic_load(&calls[QUEUED]), i + 1);
+        restore(&former);
+    }
+    stop_takers();
     figures("%d rounds", rounds);
 }
 
@@ -91,6 +122,29 @@ static void of_what_a_handler_keeps_out_the_dispatcher_is_told(void)
     stop_takers();
     EQUAL(waiting_records(), 0);
     figures("20 handlers");
+}
+
+/* It could do nothing about it. */
+static void of_what_is_deferred_the_dispatcher_is_not_told(void)
+{
+    dispatch(QUEUED);
+    register_signal(STANDARD);
+    EQUAL(sigcffi_interpose(QUEUED_TOO), 0);
+    start_takers(1);
+    sigcffi_defer(sigcffi_bit(STANDARD));
+    for (int i = 0; i < 20; i++) {
+        if (i % 2)
+            taken_by_another_thread(STANDARD);
+        else
+            send_to_self(STANDARD);
+        sigcffi_sigmask(SIG_BLOCK, 0); /* looks around */
+    }
+    EQUAL(atomic_load(&calls[QUEUED]), 0);
+    sigcffi_lift(sigcffi_bit(STANDARD));
+    EQUAL(atomic_load(&calls[STANDARD]), 1);
+    EQUAL(atomic_load(&calls[QUEUED]), 0);
+    stop_takers();
+    figures("20 signals");
 }
 
 /* What is recorded is the dispatcher's to keep: it is called. */
@@ -139,6 +193,13 @@ static void wait_in_a_section(int signum)
     send_to_self(signum);
 }
 
+static void wait_elsewhere_in_a_section(int signum)
+{
+    register_signal(signum);
+    sigcffi_defer(sigcffi_bit(signum));
+    taken_by_another_thread(signum);
+}
+
 static void lift_onto_the_default_action(void)
 {
     wait_in_a_section(STANDARD);
@@ -153,15 +214,18 @@ static void what_has_waited_is_whoever_handles_it_by_then(void)
     struct sigaction theirs;
     memset(&theirs, 0, sizeof theirs);
     theirs.sa_handler = foreign_counter;
-    for (int i = 1; i <= 5; i++) {
+    EQUAL(sigcffi_interpose(QUEUED_TOO), 0);
+    start_takers(1);
+    for (int i = 1; i <= 6; i++) {
         long long before = atomic_load(&foreign_calls), called = atomic_load(&calls[QUEUED]);
-        wait_in_a_section(QUEUED);
-        if (i > 1) sigcffi_pend_again(QUEUED, (unsigned)i); /* the dispatcher has had these */
+        (i % 2 ? wait_elsewhere_in_a_section : wait_in_a_section)(QUEUED);
+        if (i > 2) sigcffi_pend_again(QUEUED, (unsigned)i); /* the dispatcher has had these */
+        int all = i > 2 ? i : 1;
         EQUAL(sigcffi_put_back(QUEUED, &theirs, 0), 0);
         EQUAL(atomic_load(&foreign_calls), before);
         EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 1);
-        UNTIL(atomic_load(&foreign_calls) >= before + i);
-        EQUAL(atomic_load(&foreign_calls), before + i);
+        UNTIL(atomic_load(&foreign_calls) >= before + all);
+        EQUAL(atomic_load(&foreign_calls), before + all);
         EQUAL(atomic_load(&calls[QUEUED]), called);
         EQUAL((long long)pending(), 0);
         /* And with the trampoline in place it is one call. */
@@ -171,6 +235,7 @@ static void what_has_waited_is_whoever_handles_it_by_then(void)
         EQUAL(atomic_load(&calls[QUEUED]), called + 1);
         EQUAL(sigcffi_settle(), 0);
     }
+    stop_takers();
     int status = status_of_child(lift_onto_the_default_action);
     CHECK(WIFSIGNALED(status));
     EQUAL(WTERMSIG(status), STANDARD);
@@ -270,11 +335,12 @@ static void check_words(void)
     CHECK(made <= (uint64_t)atomic_load(&calls_elsewhere[QUEUED]));
 }
 
-static uint64_t counted_at_call;
+static uint64_t counted_at_call, elsewhere_at_call;
 
 static void look_at_count(int signum)
 {
     counted_at_call = atomic_load(word(SIGCFFI_WORD_CALLS + signum));
+    elsewhere_at_call = atomic_load(word(SIGCFFI_WORD_ELSEWHERE));
 }
 
 static void a_call_is_counted_on_another_thread_after_it_and_on_the_main_thread_before(void)
@@ -291,17 +357,24 @@ static void a_call_is_counted_on_another_thread_after_it_and_on_the_main_thread_
         sched_yield();
     }
     join_senders();
-    stop_takers();
-    EQUAL(atomic_load(word(SIGCFFI_WORD_ELSEWHERE)), 0);
+    UNTIL(atomic_load(word(SIGCFFI_WORD_ELSEWHERE)) == 0);
     EQUAL(atomic_load(word(SIGCFFI_WORD_CALLS + QUEUED)), calls_elsewhere[QUEUED]);
     EQUAL(atomic_load(&calls[QUEUED]), calls_elsewhere[QUEUED]);
-    sigcffi_sigmask(SIG_UNBLOCK, sigcffi_bit(SIGURG));
-    const uint64_t before = atomic_load(word(SIGCFFI_WORD_CALLS + QUEUED));
+    _Atomic uint64_t *counted = word(SIGCFFI_WORD_CALLS + QUEUED);
+    uint64_t before = atomic_load(counted);
     atomic_store(&state.interpreter, (uintptr_t)look_at_count);
     atomic_store(&state.base[QUEUED], (uintptr_t)look_at_count);
+    queue_to(takers[0], QUEUED, 0);
+    UNTIL(atomic_load(counted) > before);
+    EQUAL(counted_at_call, before);
+    EQUAL(elsewhere_at_call, 1);
+    stop_takers();
+    sigcffi_sigmask(SIG_UNBLOCK, sigcffi_bit(SIGURG));
+    before = atomic_load(counted);
     send_to_self(QUEUED);
     EQUAL(counted_at_call, before + 1);
-    EQUAL(atomic_load(word(SIGCFFI_WORD_CALLS + QUEUED)), before + 1);
+    EQUAL(elsewhere_at_call, 0);
+    EQUAL(atomic_load(counted), before + 1);
     figures("%d signals, %lld calls", all, (long long)calls_elsewhere[QUEUED]);
 }
 
@@ -309,7 +382,9 @@ static void a_call_is_counted_on_another_thread_after_it_and_on_the_main_thread_
 
 const struct test_case waking_cases[] = {
     CASE(another_threads_signal_that_meets_the_lifting_is_not_left_behind),
+    CASE(all_that_is_pending_is_called_at_one_look),
     CASE(of_what_a_handler_keeps_out_the_dispatcher_is_told),
+    CASE(of_what_is_deferred_the_dispatcher_is_not_told),
     CASE(what_is_recorded_is_never_kept_from_the_dispatcher),
     CASE(a_nudge_comes_when_the_dispatcher_has_left),
     CASE(what_has_waited_is_whoever_handles_it_by_then),
