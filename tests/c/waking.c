@@ -40,7 +40,7 @@ static void taken_by_another_thread(int signum)
  * takes the signal, and this one lifts. */
 static void another_threads_signal_that_meets_the_lifting_is_not_left_behind(void)
 {
-    const int rounds = 20000 * SCALE;
+    const int rounds = 4000 * SCALE;
     unsigned random = 815;
     register_signal(QUEUED);
     start_takers(1);
