@@ -33,7 +33,10 @@ class _Blocked(Scope):
     def __enter__(self) -> Mask:
         former = _blocks()
         try:
-            mask = Mask(_block(self._set))
+            word = _block(self._set)
+            if word == 2**64 - 1:
+                raise MemoryError("nowhere to keep what a block of this thread has changed")
+            mask = Mask(word)
             if LOOKS_LATE:
                 run_due_handlers()  # before the block, not in it
             return mask

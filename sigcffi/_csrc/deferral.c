@@ -4,16 +4,10 @@
  * channel.deferred; how often a signal is deferred is counted here. What waits is known by
  * channel.pending and state.held, which wake.c sets.
  */
+#include "threads.h"
 #include "wake.h"
 
-/* How many critical sections every signal is in, and how many are for all signals. */
-struct sections {
-    int of[NSIG];
-    int of_all;
-};
-
-static struct sections sections;              /* under the lock */
-static _Thread_local struct sections entered; /* those that this thread is in */
+static struct sections sections; /* of all threads, under the lock */
 
 /* Lock held. The word that handlers read. */
 static void publish(void)
@@ -113,9 +107,10 @@ unsigned sigcffi_take_pending(int signum)
  * may have been made just now, and their Python handlers not have run. */
 bool sigcffi_defer(uint64_t set)
 {
+    struct thread *thread = sigcffi_this_thread();
     sigcffi_take_lock();
     count(&sections, set, 1);
-    count(&entered, set, 1);
+    if (thread != NULL) count(&thread->sections, set, 1);
     /* Not published anew: most sections are entered by a program that is in none. */
     atomic_fetch_or(&channel.deferred, set);
     sigcffi_release_lock();
@@ -127,9 +122,10 @@ bool sigcffi_defer(uint64_t set)
  */
 int sigcffi_lift(uint64_t set)
 {
+    struct thread *thread = sigcffi_this_thread();
     sigcffi_take_lock();
     count(&sections, set, -1);
-    count(&entered, set, -1);
+    if (thread != NULL) count(&thread->sections, set, -1);
     publish();
     sigcffi_release_lock();
     /* Sequentially consistent, as is the other side: see sigcffi_pend(). */
@@ -173,7 +169,8 @@ void *sigcffi_memory(void)
  * parent has not handed over is the parent's. */
 void sigcffi_sections_after_fork(void)
 {
-    sections = entered;
+    struct thread *thread = sigcffi_this_thread();
+    sections = thread != NULL ? thread->sections : (struct sections){0};
     publish();
     memset(repeats, 0, sizeof repeats);
 }

@@ -65,6 +65,8 @@ static const int kept_flags = SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT;
 static void set_base(int signum, const struct sigaction *under)
 {
     base_whole[signum] = *under;
+    uint64_t itself = (under->sa_flags & SA_NODEFER) ? 0 : sigcffi_bit(signum);
+    atomic_store(&state.base_mask[signum], sigcffi_word_of(&under->sa_mask) | itself);
     atomic_store(&state.one_shot[signum], (under->sa_flags & SA_RESETHAND) != 0);
     atomic_store_explicit(&state.base[signum], sigcffi_handler_of(under), memory_order_release);
 }
@@ -138,10 +140,15 @@ static int put_on_top(int signum, const struct sigaction *under, int flags, stru
     memset(&ours, 0, sizeof ours);
     memset(found, 0, sizeof *found);
     ours.sa_sigaction = sigcffi_trampoline;
-    ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (under->sa_flags & kept_flags) | flags;
+    ours.sa_flags = SA_SIGINFO | (under->sa_flags & kept_flags) | flags;
+    /* A C library's handler runs on the stack that it asked for. */
+    if (classify(sigcffi_handler_of(under)) != SIGCFFI_FOREIGN || (under->sa_flags & SA_ONSTACK))
+        ours.sa_flags |= SA_ONSTACK;
     /* What interrupts no system call by itself shall not do so because of what stands on it; but a
-     * poke shall. */
-    if (signum != SIGURG && !sigcffi_is_function(sigcffi_handler_of(under)) &&
+     * poke shall, and so does a job's use of the terminal: begun anew it would be refused anew, for
+     * ever. */
+    bool shall = signum == SIGURG || signum == SIGTTOU || signum == SIGTTIN;
+    if (!shall && !sigcffi_is_function(sigcffi_handler_of(under)) &&
         !(atomic_load(&channel.attached) & sigcffi_bit(signum)))
         ours.sa_flags |= SA_RESTART;
     /* Children of a process that ignores SIGCHLD leave no zombies; they must not start to. */
@@ -565,7 +572,9 @@ int sigcffi_start(void)
     static atomic_flag started = ATOMIC_FLAG_INIT;
     if (atomic_flag_test_and_set(&started)) return -EALREADY;
     static const int left_out[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
-    state.trampoline_mask = sigcffi_valid_signals();
+    /* Also those that the C library keeps for itself: by one of them glibc before 2.41 would end a
+     * thread that is cancelled within the handler. */
+    state.trampoline_mask = UINT64_MAX;
     for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
         state.trampoline_mask &= ~sigcffi_bit(left_out[i]);
     int error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);

@@ -6,6 +6,7 @@
  * and sleeps in one step.
  */
 
+#include "threads.h"
 #include "wake.h"
 
 #include <pthread.h>
@@ -36,37 +37,29 @@ uint64_t sigcffi_sigmask(int how, uint64_t word)
 
 /* ---- Blocks ---- */
 
-/* The blocks that this thread is in, by signal: how many, and which of them have blocked it, for
- * the others found it blocked; the innermost in the lowest bit. Of those behind as many as there
- * are bits only the number is kept: they count as the others. */
-struct blocks {
-    uint64_t changed;
-    unsigned depth;
-};
-
 enum { KEPT = 64 };
-
-static _Thread_local struct blocks blocks[NSIG];
-static _Thread_local unsigned entered;
 
 /* How many blocks this thread is in. */
 unsigned sigcffi_blocks(void)
 {
-    return entered;
+    const struct thread *thread = sigcffi_this_thread();
+    return thread != NULL ? thread->depth : 0;
 }
 
-/* Begin a block, in which the signals in `word` are blocked in the calling thread: the former mask.
- */
+/* Begin a block, in which the signals in `word` are blocked in the calling thread: the former mask;
+ * all ones, and nothing is blocked, where there is no memory. */
 uint64_t sigcffi_block(uint64_t word)
 {
+    struct thread *thread = sigcffi_this_thread();
+    if (thread == NULL) return UINT64_MAX;
     uint64_t former = sigcffi_sigmask(SIG_BLOCK, word);
     for (uint64_t rest = word; rest != 0; rest &= rest - 1) {
         int signum = __builtin_ctzll(rest) + 1;
-        struct blocks *these = &blocks[signum];
+        struct blocks *these = &thread->blocks[signum];
         if (these->depth++ < KEPT)
             these->changed = these->changed << 1 | !(former & sigcffi_bit(signum));
     }
-    entered++;
+    thread->depth++;
     return former;
 }
 
@@ -74,15 +67,17 @@ uint64_t sigcffi_block(uint64_t word)
  * blocks overlap, the last that ends decides. */
 void sigcffi_unblock(uint64_t word)
 {
+    struct thread *thread = sigcffi_this_thread();
     uint64_t changed = 0;
+    if (thread == NULL) return;
     for (uint64_t rest = word; rest != 0; rest &= rest - 1) {
         int signum = __builtin_ctzll(rest) + 1;
-        struct blocks *these = &blocks[signum];
+        struct blocks *these = &thread->blocks[signum];
         if (these->depth == 0 || these->depth-- > KEPT) continue;
         if (these->changed & 1) changed |= sigcffi_bit(signum);
         these->changed >>= 1;
     }
-    entered--;
+    thread->depth--;
     if (changed != 0) sigcffi_sigmask(SIG_UNBLOCK, changed);
 }
 

@@ -108,6 +108,7 @@ struct pressed {
 struct state {
     /* Handlers are kept as integers: SIG_DFL and SIG_IGN are not functions to be called. */
     _Atomic uintptr_t base[NSIG];  /* what the trampoline calls */
+    _Atomic uint64_t base_mask[NSIG]; /* what it blocks while it runs, its own signal too */
     _Atomic bool one_shot[NSIG];   /* the base was installed with SA_RESETHAND */
     _Atomic bool above[NSIG];      /* the base was once installed on top of the trampoline */
     _Atomic uintptr_t interpreter; /* the interpreter's own C handler, once known */

@@ -10,6 +10,8 @@
  */
 #include "wake.h"
 
+#include <ucontext.h>
+
 struct channel channel;
 struct state state;
 
@@ -58,12 +60,18 @@ static void record(int signum, const siginfo_t *info, void *context)
         sigcffi_press(SIGCFFI_MAIN_CHANNEL, signum, context);
 }
 
-/* handler context. Call a base that is not the interpreter's. */
+/* handler context. Call a base that is not the interpreter's, in the world that it asked for: with
+ * its own mask, as if the kernel had called it. It may never return. */
 static void call_foreign(uintptr_t handler, int signum, siginfo_t *info, void *context)
 {
     if (atomic_load_explicit(&state.one_shot[signum], memory_order_relaxed)) {
         handler = atomic_exchange(&state.base[signum], (uintptr_t)SIG_DFL);
         if (!sigcffi_is_function(handler)) return;
+    }
+    uint64_t mask = atomic_load_explicit(&state.base_mask[signum], memory_order_relaxed);
+    if (context != NULL) {
+        sigset_t its = sigcffi_set_of(mask | sigcffi_word_of(&((ucontext_t *)context)->uc_sigmask));
+        pthread_sigmask(SIG_SETMASK, &its, NULL);
     }
     void *former = lent;
     lent = context;
@@ -71,10 +79,11 @@ static void call_foreign(uintptr_t handler, int signum, siginfo_t *info, void *c
     lent = former;
 }
 
-/* handler context */
-static void deliver(int signum, siginfo_t *info, void *context)
+/* handler context. Do all that is to be done about a delivery, but for a base that is not the
+ * interpreter's, which is to be called: that, or 0. */
+static uintptr_t deliver(int signum, siginfo_t *info, void *context)
 {
-    if (sigcffi_is_poke(signum, info) || sigcffi_poked(info, context)) return;
+    if (sigcffi_is_poke(signum, info) || sigcffi_poked(info, context)) return 0;
     uint64_t bit = sigcffi_bit(signum);
     bool fault = is_fault(signum, info);
     bool due = !fault && (atomic_load_explicit(&channel.attached, memory_order_acquire) & bit);
@@ -83,31 +92,33 @@ static void deliver(int signum, siginfo_t *info, void *context)
     /* Before the interpreter's handler is known `interpreter` is 0, and so is SIG_DFL. */
     bool python = sigcffi_is_function(handler) &&
                   handler == atomic_load_explicit(&state.interpreter, memory_order_relaxed);
+    bool foreign = sigcffi_is_function(handler) && !python;
     /* A handler that was installed on top of the trampoline and calls what was there before it, as
      * handlers should: the delivery that it is lent has been dealt with. */
-    if (context != NULL && context == lent && atomic_load(&state.above[signum])) return;
+    if (context != NULL && context == lent && atomic_load(&state.above[signum])) return 0;
     atomic_fetch_add_explicit(&state.deliveries[signum], 1, memory_order_relaxed);
     sigcffi_act(signum, info);
     if (!fault) sigcffi_receive(signum, info, context);
     if (due) record(signum, info, context);
-    if (sigcffi_is_function(handler) && !python) {
-        call_foreign(handler, signum, info, context);
-    } else if (fault) {
+    if (fault && !foreign) {
         die_of(signum);
-        return;
+        return 0;
     }
     if (due || python) sigcffi_pend(signum, context);
+    return foreign ? handler : 0;
 }
 
-/* handler context: the kernel calls it, on any thread */
+/* handler context: the kernel calls it, on any thread. A foreign base comes last: it may leave by
+ * siglongjmp, or end its thread, and nothing of ours is left behind. */
 void sigcffi_trampoline(int signum, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
     arrivals++;
-    deliver(signum, info, context);
+    uintptr_t foreign = deliver(signum, info, context);
     sigcffi_look_around(context);
     sigcffi_relax(signum, context);
     sigcffi_something_happened();
+    if (foreign != 0) call_foreign(foreign, signum, info, context);
     errno = saved_errno;
 }
 

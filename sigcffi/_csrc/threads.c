@@ -1,0 +1,36 @@
+/* Threads: what is kept for each thread, and no handler reads.
+ *
+ * Law: ordinary calls, made outside handlers. The memory comes with a thread's first block and goes
+ * with the thread.
+ *
+ * Rejected: variables of the thread. One that handlers read has to be in the static part of
+ * thread-local storage, and draws the whole module in there; all libraries of a process share some
+ * 1,600 bytes of it.
+ */
+#include "threads.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+static pthread_key_t key;
+static pthread_once_t made = PTHREAD_ONCE_INIT;
+static bool is_made;
+
+static void make_key(void)
+{
+    is_made = pthread_key_create(&key, free) == 0;
+}
+
+struct thread *sigcffi_this_thread(void)
+{
+    pthread_once(&made, make_key);
+    if (!is_made) return NULL;
+    struct thread *thread = pthread_getspecific(key);
+    if (thread != NULL) return thread;
+    thread = calloc(1, sizeof *thread);
+    if (thread != NULL && pthread_setspecific(key, thread) != 0) {
+        free(thread);
+        thread = NULL;
+    }
+    return thread;
+}

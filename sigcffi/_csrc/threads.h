@@ -1,0 +1,30 @@
+/* Threads: what is kept for each thread, and no handler reads. */
+#ifndef SIGCFFI_THREADS_H
+#define SIGCFFI_THREADS_H
+
+#include "sigcffi.h"
+
+/* How many critical sections every signal is in, and how many are for all signals. */
+struct sections {
+    int of[NSIG];
+    int of_all;
+};
+
+/* The blocks of one signal: how many, and which of them have blocked it, for the others found it
+ * blocked; the innermost in the lowest bit. Of those behind as many as there are bits only the
+ * number is kept: they count as the others. */
+struct blocks {
+    uint64_t changed;
+    unsigned depth;
+};
+
+struct thread {
+    struct sections sections; /* that it is in */
+    struct blocks blocks[NSIG];
+    unsigned depth; /* how many blocks it is in */
+};
+
+/* Outside handlers. That of the calling thread; null where there is no memory for it. */
+struct thread *sigcffi_this_thread(void);
+
+#endif
