@@ -342,7 +342,8 @@ static void somebody_elses_handler_for_pokes_leaves_no_thread_held_back(void)
         while (sigcffi_holds_back(reader.handle) == 0) {
             uint64_t before = sigcffi_deliveries(QUEUED);
             queue_to(takers[0], QUEUED, i);
-            UNTIL(sigcffi_deliveries(QUEUED) > before);
+            /* Or the one before has filled it, meanwhile. */
+            UNTIL(sigcffi_deliveries(QUEUED) > before || sigcffi_holds_back(reader.handle) != 0);
         }
         UNTIL(mask_of_taker(0) == sigcffi_bit(QUEUED));
         if (i % 2 == 0) install(SIGURG, theirs[i / 2], 0);
