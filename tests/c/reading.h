@@ -1,5 +1,6 @@
-/* A reader of the main channel, as the one in Python: for records.c, relief.c, pokes.c and
- * waking.c. */
+/* A reader of the main channel, as the one in Python: for records.c, relief.c and those of
+ * poking.h.
+ */
 #ifndef SIGCFFI_TEST_READING_H
 #define SIGCFFI_TEST_READING_H
 

@@ -3,8 +3,7 @@
  *
  * Law: like stress.c.
  */
-#include "reading.h"
-#include "wake.h"
+#include "poking.h"
 
 #include <sched.h>
 #include <setjmp.h>
@@ -23,15 +22,6 @@ static void foreign_counter(int signum)
 static uint64_t pending(void)
 {
     return atomic_load(word(SIGCFFI_WORD_PENDING));
-}
-
-/* Through the trampoline of the taker, or another thread, to the end. */
-static void taken_by_another_thread(int signum)
-{
-    uint64_t before = sigcffi_deliveries(QUEUED_TOO);
-    queue_to(takers[0], signum, 0);
-    queue_to(takers[0], QUEUED_TOO, 0);
-    UNTIL(sigcffi_deliveries(QUEUED_TOO) > before);
 }
 
 /* ---- Lifting ---- */
