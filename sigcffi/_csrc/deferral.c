@@ -1,7 +1,8 @@
 /* Deferral: critical sections, and the main thread's return to what waited for it.
  *
  * Law: ordinary calls, made outside handlers. What handlers read of this is one word,
- * channel.deferred; how often a signal is deferred is counted here.
+ * channel.deferred; how often a signal is deferred is counted here. What waits is known by
+ * channel.pending and state.held, which wake.c sets.
  */
 #include "threads.h"
 #include "wake.h"
@@ -26,6 +27,80 @@ static void count(struct sections *these, uint64_t set, int step)
     else
         for (; set != 0; set &= set - 1) these->of[__builtin_ctzll(set) + 1] += step;
 }
+
+/* ---- What had to wait ---- */
+
+static unsigned
+    repeats[NSIG]; /* under the lock: beyond the first, what a pending call stands for */
+
+/* Nothing forbids the calls in `set` any longer. One that had to wait, and whose trampoline has
+ * gone meanwhile, goes back to the kernel, which does with the signal what it would do with one
+ * that had been blocked. Not one that another thread's handler is just putting there: that was
+ * delivered before the trampoline went.
+ *
+ * Given back at the end, when all is done and the lock is free: a handler need not return. */
+static void let_through(uint64_t set)
+{
+    unsigned times[NSIG];
+    uint64_t theirs = 0;
+    struct sigaction now;
+    sigcffi_take_lock();
+    for (uint64_t rest = set & atomic_load(&state.held); rest != 0; rest &= rest - 1) {
+        int signum = __builtin_ctzll(rest) + 1;
+        uint64_t bit = sigcffi_bit(signum);
+        times[signum] = 1 + repeats[signum];
+        repeats[signum] = 0;
+        atomic_fetch_and(&state.held, ~bit);
+        if (sigaction(signum, NULL, &now) != 0 ||
+            sigcffi_handler_of(&now) == (uintptr_t)sigcffi_trampoline)
+            continue;
+        theirs |= atomic_fetch_and(&channel.pending, ~bit) & bit;
+    }
+    sigcffi_release_lock();
+    sigcffi_wake_main(set);
+    for (; theirs != 0; theirs &= theirs - 1) {
+        int signum = __builtin_ctzll(theirs) + 1;
+        while (times[signum]-- > 0) kill(getpid(), signum);
+    }
+}
+
+/* Let all through that is pending and that nothing forbids: how many signals. */
+int sigcffi_settle(void)
+{
+    uint64_t due = atomic_load(&channel.pending) & ~sigcffi_forbidden();
+    if (due != 0) let_through(due);
+    return __builtin_popcountll(due);
+}
+
+/* Of what has arrived so much was not handed over: a call is due anew. */
+void sigcffi_pend_again(int signum, unsigned times)
+{
+    if (!sigcffi_is_signal(signum) || times == 0) return;
+    uint64_t bit = sigcffi_bit(signum);
+    sigcffi_take_lock();
+    repeats[signum] += times - 1;
+    sigcffi_release_lock();
+    atomic_fetch_or(&state.held, bit);
+    atomic_fetch_or(&channel.pending, bit);
+    sigcffi_settle();
+}
+
+/* The dispatcher takes a signal on, and with it a call that is pending for deliveries that were not
+ * recorded: how many it stands for. */
+unsigned sigcffi_take_pending(int signum)
+{
+    if (!sigcffi_is_signal(signum)) return 0;
+    uint64_t bit = sigcffi_bit(signum);
+    sigcffi_take_lock();
+    unsigned times = 1 + repeats[signum];
+    repeats[signum] = 0;
+    if (!(atomic_fetch_and(&channel.pending, ~bit) & bit)) times = 0;
+    atomic_fetch_and(&state.held, ~bit);
+    sigcffi_release_lock();
+    return times;
+}
+
+/* ---- Critical sections ---- */
 
 /* No call is made to a handler of the signals in `set` (all ones: of any signal) until it has been
  * lifted as often as it was deferred. Whether calls have been made since it was last asked: they
@@ -90,10 +165,12 @@ void *sigcffi_memory(void)
     return &channel;
 }
 
-/* Lock held, in a forked child: it has one thread, and is in that thread's sections. */
+/* Lock held, in a forked child: it has one thread, and is in that thread's sections; what its
+ * parent has not handed over is the parent's. */
 void sigcffi_sections_after_fork(void)
 {
     struct thread *thread = sigcffi_this_thread();
     sections = thread != NULL ? thread->sections : (struct sections){0};
     publish();
+    memset(repeats, 0, sizeof repeats);
 }

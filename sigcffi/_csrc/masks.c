@@ -179,7 +179,7 @@ int sigcffi_accept(uint64_t word, int64_t nanoseconds, struct sigcffi_record *re
  * many.
  *
  * Not by a signalfd, which hands out many at a time: it shows a few members of a siginfo only, and
- * by those another thread's note could not be told from a signal. */
+ * by those another thread's poke could not be told from a signal. */
 int sigcffi_drain(uint64_t word, struct sigcffi_record *records, int count)
 {
     int taken = 0;

@@ -242,13 +242,6 @@ static inline bool sigcffi_write(int fd, const void *data, size_t size)
 #define SIGCFFI_STORES_IN_ORDER 0
 #endif
 
-/* Another thread's signal mask can be read from /proc. */
-#if defined(__linux__)
-#define SIGCFFI_HAS_PROC_STATUS 1
-#else
-#define SIGCFFI_HAS_PROC_STATUS 0
-#endif
-
 /* A process can be held on to while its number is given to another. */
 #if defined(__linux__) && defined(SYS_pidfd_send_signal) && defined(SYS_pidfd_open)
 #define SIGCFFI_HAS_PIDFD 1

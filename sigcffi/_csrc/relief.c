@@ -10,6 +10,7 @@ void sigcffi_release(int number)
 {
     uint64_t ring = UINT64_C(1) << number;
     if (atomic_exchange(sigcffi_pressure_of(number), 0) == 0) return;
+    sigcffi_stay_on_top(SIGURG); /* somebody may have taken it, and with it what tells them */
     for (int index = 0; index < SIGCFFI_PRESSED; index++) {
         struct pressed *thread = &state.pressed[index];
         if (!(atomic_load(&thread->by) & ring) || index + 1 == sigcffi_place()) continue;
@@ -21,12 +22,12 @@ void sigcffi_release(int number)
 
 /* The dispatcher has read the main channel. 1 if it has not read enough, and can go on: behind a
  * record that a thread had reserved and not filled in. That is waited for: the thread is in a
- * handler, and the note by which it tells of the record may be blocked here. */
+ * handler, and the poke by which it tells of the record may be blocked here. */
 int sigcffi_relieve(void)
 {
     if (!sigcffi_is_high(SIGCFFI_MAIN_CHANNEL)) sigcffi_release(SIGCFFI_MAIN_CHANNEL);
     /* Asked again: another thread may have filled it meanwhile, so that this one has stayed as it
-     * is, with notes blocked. Nobody else reads, so what was high then is high now. */
+     * is. Nobody else reads, so what was high then is high now. */
     if (!sigcffi_is_high(SIGCFFI_MAIN_CHANNEL)) return 0;
     uint64_t tail = atomic_load(&channel.ring.tail);
     struct sigcffi_record *next = &channel.records[tail % SIGCFFI_CAPACITY];

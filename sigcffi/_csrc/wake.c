@@ -77,16 +77,24 @@ bool sigcffi_is_poke(int signum, const siginfo_t *info)
 #endif
 }
 
-/* handler context, or outside handlers. Have the main thread look around; false if it may not: it
- * has blocked SIGURG, as far as we know, or somebody has put something else in the place of the
- * trampoline that takes it. What we know may be old, so it is poked all the same. */
-static bool poke_main(void)
+/* handler context, or outside handlers. Whether a poke leads to a look around, and not to what
+ * somebody has put in the place of the trampoline. */
+static bool trampoline_takes_pokes(void)
 {
     struct sigaction now;
-    if (sigaction(SIGURG, NULL, &now) != 0 ||
-        sigcffi_handler_of(&now) != (uintptr_t)sigcffi_trampoline)
-        return false;
-    return sigcffi_poke(atomic_load(&state.main_tid)) && !atomic_load(&state.main_blocks_pokes);
+    return sigaction(SIGURG, NULL, &now) == 0 &&
+           sigcffi_handler_of(&now) == (uintptr_t)sigcffi_trampoline;
+}
+
+/* handler context, or outside handlers. Have the main thread look around; false if it may not: it
+ * has blocked SIGURG, as far as we know, or another handler than the trampoline stands there. Asked
+ * before, so that handler is not bothered, and after, since one that has just been put there may
+ * have had the poke, or the kernel have discarded it. What we know of the mask may be old, so the
+ * thread is poked all the same. */
+static bool poke_main(void)
+{
+    return trampoline_takes_pokes() && sigcffi_poke(atomic_load(&state.main_tid)) &&
+           !atomic_load(&state.main_blocks_pokes) && trampoline_takes_pokes();
 }
 
 /* handler context. A signal has interrupted this thread. If it is the main thread, and had SIGURG
@@ -102,9 +110,10 @@ void sigcffi_note_mask(const void *context)
 
 /* ---- Calls ---- */
 
-/* handler context. The signals whose calls have to wait. `running` is what the handlers that run on
- * the main thread keep out; the dispatcher sees to it for those that are recorded. */
-static uint64_t forbidden(void)
+/* handler context, or outside handlers. The signals whose calls have to wait. `running` is what the
+ * handlers that run on the main thread keep out; the dispatcher sees to it for those that are
+ * recorded. */
+uint64_t sigcffi_forbidden(void)
 {
     uint64_t set = atomic_load(&channel.deferred);
     if (sigcffi_on_main_thread())
@@ -137,17 +146,26 @@ static void trip(int signum, void *context)
 static void make_calls(uint64_t set, void *context)
 {
     uint64_t due;
-    while ((due = atomic_load(&channel.pending) & set & ~forbidden()) != 0) {
+    while ((due = atomic_load(&channel.pending) & set & ~sigcffi_forbidden()) != 0) {
         int signum = __builtin_ctzll(due) + 1;
         uint64_t bit = sigcffi_bit(signum);
         if (atomic_fetch_and(&channel.pending, ~bit) & bit) trip(signum, context);
     }
 }
 
-/* handler context, or outside handlers; the main thread. Make the calls that are pending. */
+/* handler context, or outside handlers; the main thread. Make the calls that are pending. Of one
+ * that a handler keeps out the dispatcher is told, once, by a signal of its own: it is to see
+ * whether that handler is still there. */
 void sigcffi_look_around(void *context)
 {
-    if (sigcffi_on_main_thread()) make_calls(UINT64_MAX, context);
+    if (!sigcffi_on_main_thread()) return;
+    make_calls(UINT64_MAX, context);
+    uint64_t waiting = atomic_load(&channel.pending) & sigcffi_forbidden();
+    if (waiting == 0) return;
+    uint64_t news = waiting & ~atomic_fetch_or(&state.held, waiting);
+    uint64_t recorded = atomic_load(&channel.attached);
+    if ((news & ~atomic_load(&channel.deferred)) && recorded != 0)
+        trip(__builtin_ctzll(recorded) + 1, context);
 }
 
 /* handler context, or outside handlers. The calls in `set` are pending, and nothing may forbid them
@@ -169,21 +187,16 @@ void sigcffi_pend(int signum, void *context)
     uint64_t bit = sigcffi_bit(signum);
     bool main = sigcffi_on_main_thread();
     if (main &&
-        !((forbidden() | atomic_load_explicit(&channel.pending, memory_order_relaxed)) & bit)) {
+        !((sigcffi_forbidden() | atomic_load_explicit(&channel.pending, memory_order_relaxed)) &
+          bit)) {
         trip(signum, context); /* what the following comes to in the common case */
         return;
     }
-    uint64_t former = atomic_fetch_or(&channel.pending, bit);
-    if (!(forbidden() & bit)) {
+    atomic_fetch_or(&channel.pending, bit);
+    if (!(sigcffi_forbidden() & bit))
         sigcffi_wake_main(bit);
-        return;
-    }
-    atomic_fetch_or(&state.held, bit);
-    if (main && !(former & bit) && !(atomic_load(&channel.deferred) & bit)) {
-        /* A handler keeps it out. The dispatcher is to see whether that is still there. */
-        uint64_t recorded = atomic_load(&channel.attached);
-        if (recorded != 0) trip(__builtin_ctzll(recorded) + 1, context);
-    }
+    else if (!main) /* which looks around when it has taken a signal */
+        atomic_fetch_or(&state.held, bit);
 }
 
 /* ---- Outside handlers ---- */
@@ -202,69 +215,6 @@ void sigcffi_main_mask(int how, uint64_t word)
         atomic_store(&state.main_blocks_pokes, urgent);
     else if (how == SIG_UNBLOCK && urgent)
         atomic_store(&state.main_blocks_pokes, false);
-}
-
-static unsigned
-    repeats[NSIG]; /* under the lock: beyond the first, what a pending call stands for */
-
-/* Nothing forbids the calls in `set` any longer. One that had to wait, and whose trampoline has
- * gone meanwhile, goes back to the kernel, which does with the signal what it would do with one
- * that had been blocked. Not one that another thread's handler is just putting there: that was
- * delivered before the trampoline went. */
-static void let_through(uint64_t set)
-{
-    struct sigaction now;
-    sigcffi_take_lock();
-    for (uint64_t rest = set & atomic_load(&state.held); rest != 0; rest &= rest - 1) {
-        int signum = __builtin_ctzll(rest) + 1;
-        uint64_t bit = sigcffi_bit(signum);
-        unsigned times = 1 + repeats[signum];
-        repeats[signum] = 0;
-        atomic_fetch_and(&state.held, ~bit);
-        if (sigaction(signum, NULL, &now) != 0 ||
-            sigcffi_handler_of(&now) == (uintptr_t)sigcffi_trampoline)
-            continue;
-        if (!(atomic_fetch_and(&channel.pending, ~bit) & bit)) continue;
-        while (times-- > 0) kill(getpid(), signum);
-    }
-    sigcffi_release_lock();
-    sigcffi_wake_main(set);
-}
-
-/* Let all through that is pending and that nothing forbids: how many signals. */
-int sigcffi_settle(void)
-{
-    uint64_t due = atomic_load(&channel.pending) & ~forbidden();
-    if (due != 0) let_through(due);
-    return __builtin_popcountll(due);
-}
-
-/* Of what has arrived so much was not handed over: a call is due anew. */
-void sigcffi_pend_again(int signum, unsigned times)
-{
-    if (!sigcffi_is_signal(signum) || times == 0) return;
-    uint64_t bit = sigcffi_bit(signum);
-    sigcffi_take_lock();
-    repeats[signum] += times - 1;
-    sigcffi_release_lock();
-    atomic_fetch_or(&state.held, bit);
-    atomic_fetch_or(&channel.pending, bit);
-    sigcffi_settle();
-}
-
-/* The dispatcher takes a signal on, and with it a call that is pending for deliveries that were not
- * recorded: how many it stands for. */
-unsigned sigcffi_take_pending(int signum)
-{
-    if (!sigcffi_is_signal(signum)) return 0;
-    uint64_t bit = sigcffi_bit(signum);
-    sigcffi_take_lock();
-    unsigned times = 1 + repeats[signum];
-    repeats[signum] = 0;
-    if (!(atomic_fetch_and(&channel.pending, ~bit) & bit)) times = 0;
-    atomic_fetch_and(&state.held, ~bit);
-    sigcffi_release_lock();
-    return times;
 }
 
 /* A wait has accepted a signal without a handler. If that was a poke, it is none of the caller's:

@@ -7,6 +7,7 @@
 SIGCFFI_HIDDEN bool sigcffi_on_main_thread(void);
 SIGCFFI_HIDDEN bool sigcffi_poke(int tid);
 SIGCFFI_HIDDEN bool sigcffi_is_poke(int signum, const siginfo_t *info);
+SIGCFFI_HIDDEN uint64_t sigcffi_forbidden(void);
 SIGCFFI_HIDDEN void sigcffi_pend(int signum, void *context);
 SIGCFFI_HIDDEN void sigcffi_wake_main(uint64_t set);
 SIGCFFI_HIDDEN void sigcffi_note_mask(const void *context);

@@ -204,6 +204,18 @@ void breathe(void)
     errno = saved_errno;
 }
 
+void spin(int turns)
+{
+    for (volatile int left = turns; left > 0; left--) {
+    }
+}
+
+int random_below(unsigned *state, int limit)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (int)((*state >> 16) % (unsigned)limit);
+}
+
 /* ---- Threads ---- */
 
 /* Those that were started here and not joined: a signal is queued to a thread by the kernel's
@@ -433,6 +445,7 @@ void open_pipe(int ends[2])
 
 _Atomic long long calls[NSIG];
 _Atomic long long calls_elsewhere[NSIG];
+_Atomic long long heard[NSIG];
 _Atomic bool main_thread_promised;
 _Atomic bool errno_is_clobbered;
 
@@ -442,7 +455,9 @@ void interpreter_handler(int signum)
         CHECK(!atomic_load(&main_thread_promised));
         atomic_fetch_add(&calls_elsewhere[signum], 1);
     }
-    /* Last: who waits for `calls` may look at the other. */
+    long long now = (long long)sigcffi_deliveries(signum), before = atomic_load(&heard[signum]);
+    while (before < now && !atomic_compare_exchange_weak(&heard[signum], &before, now)) continue;
+    /* Last: who waits for `calls` may look at the others. */
     atomic_fetch_add(&calls[signum], 1);
     if (atomic_load(&errno_is_clobbered)) errno = EBADMSG;
 }

@@ -98,7 +98,8 @@ struct test_case {
 
 /* Of the other files; the last has no name. */
 extern const struct test_case section_cases[], record_cases[], action_cases[], ending_cases[],
-    receiver_cases[], pressure_cases[], relief_cases[], note_cases[];
+    receiver_cases[], pressure_cases[], relief_cases[], poke_cases[], urgent_cases[],
+    waking_cases[];
 
 /* All cases, or those named on the command line; the exit status. */
 int run_cases(const struct test_case *cases, int argc, char **argv);
@@ -106,6 +107,9 @@ int run_cases(const struct test_case *cases, int argc, char **argv);
 /* Called at fork, inside of what sigcffi does there: after it before, and before it in the child.
  */
 extern void (*_Atomic inside_fork)(void);
+
+/* Called when somebody has asked what the kernel does with a signal; stress.c. */
+extern void (*_Atomic after_look)(int signum);
 
 /* ---- Signals ---- */
 
@@ -128,6 +132,10 @@ void breathe(void);
 
 #define UNTIL(condition) \
     while (!(condition)) breathe()
+
+/* Let some time go by, in no system call. */
+void spin(int turns);
+int random_below(unsigned *state, int limit);
 
 /* ---- Threads ---- */
 
@@ -154,9 +162,7 @@ struct flood {
 void start_senders(int count, const struct flood *flood);
 void join_senders(void);
 
-/* Queue one signal to a thread, as often as it takes when the queue is full. Unlike glibc's
- * pthread_kill() this never blocks the caller's own signals: were they blocked, even for an
- * instant, it would be right to call the interpreter's handler elsewhere. */
+/* Queue one signal to a thread, as often as it takes when the queue is full. */
 void queue_to(pthread_t thread, int signum, int value);
 int try_to_queue(pthread_t thread, int signum, int value); /* once: 0, or an errno */
 
@@ -178,8 +184,11 @@ void open_pipe(int ends[2]);
 /* What the interpreter's handler saw, for each signal. */
 extern _Atomic long long calls[NSIG];
 extern _Atomic long long calls_elsewhere[NSIG]; /* those not on the main thread */
-extern _Atomic bool main_thread_promised;       /* a call elsewhere is a failure */
-extern _Atomic bool errno_is_clobbered;         /* by the handler, for the trampoline to mend */
+/* How many deliveries had been counted when it was last called: calls are level-triggered, and one
+ * may stand for several. */
+extern _Atomic long long heard[NSIG];
+extern _Atomic bool main_thread_promised; /* a call elsewhere is a failure */
+extern _Atomic bool errno_is_clobbered;   /* by the handler, for the trampoline to mend */
 
 /* Takes one argument, like the interpreter's own. */
 void interpreter_handler(int signum);

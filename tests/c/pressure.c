@@ -199,7 +199,7 @@ static void what_two_receivers_hold_back_comes_when_both_have_been_read(void)
 /* ---- Who is not held back ---- */
 
 /* Nobody could tell it when to go on. */
-static void a_thread_that_has_blocked_the_notes_is_not_held_back(void)
+static void a_thread_that_has_blocked_pokes_is_not_held_back(void)
 {
     NOTHING_IS_BLOCKED_UNDER_TSAN();
     struct reader reader = open_reader(16, sigcffi_bit(QUEUED), false);
@@ -251,6 +251,144 @@ static void more_threads_than_places_are_not_held_back_and_the_ended_leave_their
     stop_takers();
     close_reader(&reader);
     figures("%d places", places);
+}
+
+/* ---- Pokes ---- */
+
+static struct reader reader;
+
+static void *read_all(void *nothing)
+{
+    while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
+    return nothing;
+}
+
+static void read_elsewhere(void)
+{
+    sigset_t all, former;
+    sigfillset(&all);
+    MUST(pthread_sigmask(SIG_SETMASK, &all, &former)); /* it takes no signals */
+    pthread_t thread = start_thread(read_all, NULL);
+    restore(&former);
+    join(thread);
+}
+
+static void fill_the_receiver(void)
+{
+    for (int i = 0; sigcffi_holds_back(reader.handle) == 0; i++)
+        queue_to(pthread_self(), QUEUED, i);
+    CHECK(kernel_mask() & sigcffi_bit(QUEUED));
+}
+
+/* Even where a signal that was there before has swallowed it. */
+static void a_wait_that_accepts_a_poke_lets_its_thread_go_on(void)
+{
+    NOTHING_IS_BLOCKED_UNDER_TSAN();
+    const uint64_t urgent = sigcffi_bit(SIGURG);
+    reader = open_reader(16, sigcffi_bit(QUEUED), false);
+    EQUAL(sigcffi_interpose(SIGURG), 0); /* or the kernel would discard it */
+    for (int swallowed = 0; swallowed < 2; swallowed++) {
+        fill_the_receiver();
+        EQUAL(sigcffi_sigmask(SIG_BLOCK, urgent), 0);
+        if (swallowed) queue_to(pthread_self(), SIGURG, 0);
+        read_elsewhere();
+        EQUAL(kernel_mask(), urgent | sigcffi_bit(QUEUED));
+        EQUAL(sigcffi_sigpending(), urgent);
+        EQUAL(sigcffi_accept(urgent, -1, NULL), swallowed ? SIGURG : -EINTR);
+        EQUAL(kernel_mask(), urgent);
+        EQUAL(threads_listed(), 0);
+        EQUAL(sigcffi_sigmask(SIG_UNBLOCK, urgent), urgent);
+    }
+    EQUAL(sigcffi_deliveries(SIGURG), 0);
+    close_reader(&reader);
+    figures("as it is, swallowed");
+}
+
+/* Whatever becomes of what else is attached to it. */
+static void the_signal_of_pokes_keeps_its_trampoline(void)
+{
+    NOTHING_IS_BLOCKED_UNDER_TSAN();
+    struct sigaction by_default, now;
+    memset(&by_default, 0, sizeof by_default);
+    reader = open_reader(16, sigcffi_bit(QUEUED), false);
+    for (int i = 0; i < 3; i++) {
+        EQUAL(sigcffi_query_slotted(SIGURG), SIGCFFI_DEFAULT | SIGCFFI_SLOTTED);
+        fill_the_receiver();
+        read_elsewhere();
+        UNTIL(kernel_mask() == 0);
+        if (i == 0) EQUAL(sigcffi_put_back(SIGURG, &by_default, 0), 0);
+        if (i == 1) EQUAL(sigcffi_detach(SIGURG, attach_counter(SIGURG)).count, 0);
+        MUST(sigaction(SIGURG, NULL, &now));
+        CHECK(now.sa_handler != SIG_DFL);
+    }
+    close_reader(&reader);
+    figures("put back, detached");
+}
+
+static void do_nothing(int signum)
+{
+    (void)signum;
+}
+
+/* A C library may take SIGURG for itself, before threads are held back and after. */
+static void somebody_elses_handler_for_pokes_leaves_no_thread_held_back(void)
+{
+    NOTHING_IS_BLOCKED_UNDER_TSAN();
+    void (*const theirs[])(int) = {do_nothing, SIG_IGN, SIG_DFL};
+    reader = open_reader(16, sigcffi_bit(QUEUED), false);
+    start_takers(1);
+    for (int i = 0; i < 6; i++) {
+        if (i % 2) install(SIGURG, theirs[i / 2], 0);
+        while (sigcffi_holds_back(reader.handle) == 0) {
+            uint64_t before = sigcffi_deliveries(QUEUED);
+            queue_to(takers[0], QUEUED, i);
+            /* Or the one before has filled it, meanwhile. */
+            UNTIL(sigcffi_deliveries(QUEUED) > before || sigcffi_holds_back(reader.handle) != 0);
+        }
+        UNTIL(mask_of_taker(0) == sigcffi_bit(QUEUED));
+        if (i % 2 == 0) install(SIGURG, theirs[i / 2], 0);
+        read_all(NULL);
+        UNTIL(mask_of_taker(0) == 0);
+    }
+    stop_takers();
+    EQUAL(threads_listed(), 0);
+    close_reader(&reader);
+    figures("a handler, ignored, default; before and after");
+}
+
+/* ---- Masks ---- */
+
+/* The linker sends the change of a mask here: the last moment before it. */
+int __real_pthread_sigmask(int how, const sigset_t *set, sigset_t *former);
+int __wrap_pthread_sigmask(int how, const sigset_t *set, sigset_t *former);
+void (*_Atomic before_change)(void);
+
+int __wrap_pthread_sigmask(int how, const sigset_t *set, sigset_t *former)
+{
+    void (*hook)(void) = atomic_exchange(&before_change, NULL);
+    if (hook != NULL) hook();
+    return __real_pthread_sigmask(how, set, former);
+}
+
+/* What was blocked for a while becomes its owner's, and was not before. */
+static void what_is_being_blocked_while_a_ring_fills_up_stays_blocked(void)
+{
+    NOTHING_IS_BLOCKED_UNDER_TSAN();
+    const uint64_t one = sigcffi_bit(QUEUED), other = sigcffi_bit(QUEUED_TOO);
+    const int ways[] = {SIG_BLOCK, SIG_SETMASK};
+    for (int i = 0; i < 2; i++) {
+        reader = open_reader(16, one | other, false);
+        atomic_store(&before_change, fill_the_receiver);
+        EQUAL(sigcffi_sigmask(ways[i], one), 0);
+        EQUAL(atomic_load(&before_change) == NULL, 1);
+        CHECK(sigcffi_holds_back(reader.handle) != 0);
+        read_all(NULL);
+        EQUAL(kernel_mask() & one, one);
+        close_reader(&reader);
+        EQUAL(sigcffi_sigmask(SIG_SETMASK, 0), one);
+        EQUAL(kernel_mask(), 0);
+    }
+    figures("block, set");
 }
 
 /* ---- fork ---- */
@@ -326,8 +464,12 @@ const struct test_case pressure_cases[] = {
     CASE(a_full_receiver_loses_nothing_and_blocks_nobody_for_good),
     CASE(what_a_thread_has_blocked_itself_stays_blocked),
     CASE(what_two_receivers_hold_back_comes_when_both_have_been_read),
-    CASE(a_thread_that_has_blocked_the_notes_is_not_held_back),
+    CASE(a_thread_that_has_blocked_pokes_is_not_held_back),
     CASE(more_threads_than_places_are_not_held_back_and_the_ended_leave_theirs),
+    CASE(a_wait_that_accepts_a_poke_lets_its_thread_go_on),
+    CASE(the_signal_of_pokes_keeps_its_trampoline),
+    CASE(somebody_elses_handler_for_pokes_leaves_no_thread_held_back),
+    CASE(what_is_being_blocked_while_a_ring_fills_up_stays_blocked),
     CASE(a_forked_child_has_no_receivers_and_nothing_blocked),
     {NULL, NULL},
 };

@@ -1,4 +1,6 @@
-/* A reader of the main channel, as the one in Python: for records.c, relief.c and notes.c. */
+/* A reader of the main channel, as the one in Python: for records.c, relief.c and those of
+ * poking.h.
+ */
 #ifndef SIGCFFI_TEST_READING_H
 #define SIGCFFI_TEST_READING_H
 
@@ -31,7 +33,7 @@ uint64_t pressure(void);
  * third is set, until the fourth is. */
 extern pthread_t slow_writer;
 
-/* Called once, before the next change of a mask; notes.c. */
+/* Called once, before the next change of a mask; pressure.c. */
 extern void (*_Atomic before_change)(void);
 extern atomic_bool writer_is_slow, writing, go_on;
 

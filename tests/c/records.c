@@ -139,7 +139,7 @@ static void every_value_of_a_flood_is_read_once_and_in_its_senders_order(void)
     EQUAL(sigcffi_dropped(QUEUED), 0);
     EQUAL(sigcffi_offered(), all);
     EQUAL(sigcffi_deliveries(QUEUED), all);
-    EQUAL(atomic_load(&calls[QUEUED]), all);
+    EQUAL(atomic_load(&heard[QUEUED]), all);
     EQUAL(kernel_mask(), 0);
     figures("%d signals, %d senders, relieved %d times", all, SENDERS, relieved);
 }
@@ -217,7 +217,8 @@ static void records_that_threads_write_at_once_are_whole_and_none_overtakes(void
     EQUAL(waiting_records(), 0);
     EQUAL(sigcffi_dropped(QUEUED), 0);
     EQUAL(sigcffi_offered(), all);
-    EQUAL(sigcffi_deliveries(QUEUED), all); /* a note is no delivery */
+    EQUAL(sigcffi_deliveries(QUEUED), all);
+    UNTIL(atomic_load(&heard[QUEUED]) == all);
     CHECK(TSAN || relieved > 0);
     figures("%d signals, %d threads, relieved %d times", all, THREADS, relieved);
 }
@@ -252,7 +253,7 @@ static void what_neither_ring_nor_kernel_can_hold_is_counted(void)
     EQUAL(sigcffi_deliveries(QUEUED), all);
     EQUAL(sigcffi_offered(), all);
     EQUAL(sigcffi_dropped(QUEUED), all - SIGCFFI_CAPACITY);
-    EQUAL(atomic_load(&calls[QUEUED]), all);
+    UNTIL(atomic_load(&heard[QUEUED]) == all);
     restore(&former);
     figures("%d delivered, %d recorded", all, SIGCFFI_CAPACITY);
 }

@@ -50,11 +50,11 @@ static void a_thread_that_meets_a_full_ring_loses_nothing_and_goes_on_when_it_is
     EQUAL(threads_listed(), 0);
     EQUAL(sigcffi_dropped(QUEUED), 0);
     EQUAL(sigcffi_deliveries(QUEUED), rounds * each);
-    UNTIL(atomic_load(&calls[QUEUED]) == rounds * each);
+    UNTIL(atomic_load(&heard[QUEUED]) == rounds * each);
     figures("%d signals", rounds * each);
 }
 
-/* Also by notes that the kernel has no memory for, and delivers bare. */
+/* Also by pokes that the kernel has no memory for, and delivers bare. */
 static void every_thread_that_is_held_back_is_told_to_go_on(void)
 {
     NOTHING_IS_BLOCKED_UNDER_TSAN();
@@ -80,7 +80,8 @@ static void every_thread_that_is_held_back_is_told_to_go_on(void)
         limit_queue(RLIM_INFINITY);
         EQUAL(threads_listed(), 0);
         EQUAL(sigcffi_deliveries(QUEUED), (round + 1) * each);
-        EQUAL(sigcffi_deliveries(SIGURG), 0); /* a note is no delivery */
+        /* A poke is no delivery, unless it comes without its mark. */
+        if (round == 0) EQUAL(sigcffi_deliveries(SIGURG), 0);
     }
     stop_takers();
     EQUAL(sigcffi_dropped(QUEUED), 0);
@@ -129,11 +130,13 @@ static void a_record_that_is_just_being_written_is_waited_for(void)
 
 static void refill(void)
 {
+    sigset_t former = block(SIGURG); /* or it would hear of the first, and go on */
     fill_the_ring(takers[0]);
+    restore(&former);
 }
 
 /* It has found room, and is about to let its own signals in: then there is none any more. Nobody
- * could tell it later, since with its signals it has blocked the notes that would. */
+ * would tell it later: it is the one that reads. */
 static void a_reader_that_another_thread_has_overtaken_reads_on(void)
 {
     NOTHING_IS_BLOCKED_UNDER_TSAN();

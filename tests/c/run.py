@@ -105,7 +105,6 @@ HANDLER_MAY_CALL = {
     "_exit": "async-signal-safe (POSIX)",
     "pthread_sigmask": "async-signal-safe (POSIX); a system call and no more",
     "pthread_self": "reads a register (not in POSIX's list, nowhere more than that)",
-    "sched_yield": "a system call and no more",
 }
 # A compiler writes these calls itself, and leaves them out, as it likes.
 COMPILERS_OWN = {
@@ -115,11 +114,8 @@ COMPILERS_OWN = {
     "__stack_chk_fail": "ends the process",
 }
 WHY_NOT = {
-    "open": "is a cancellation point: a thread that is cancelled there owes a call for ever",
-    "read": "is a cancellation point: a thread that is cancelled there owes a call for ever",
-    "close": "is a cancellation point: a thread that is cancelled there owes a call for ever",
-    "write": "is a cancellation point: a thread that is cancelled there owes a call for ever",
-    "send": "is a cancellation point: a thread that is cancelled there owes a call for ever",
+    "write": "is a cancellation point: a thread that is cancelled there makes its call never",
+    "send": "is a cancellation point: a thread that is cancelled there makes its call never",
     "pthread_kill": "blocks all signals for a moment in glibc, and takes a lock",
 }
 

@@ -1,0 +1,386 @@
+/* What is pending: it waits as long as something forbids it, leads to a call then, and is the
+ * process's own.
+ *
+ * Law: like stress.c.
+ */
+#include "poking.h"
+
+#include <sched.h>
+#include <setjmp.h>
+#include <sys/wait.h>
+
+static const struct sigaction by_default; /* all zeros */
+
+static _Atomic long long foreign_calls;
+
+static void foreign_counter(int signum)
+{
+    (void)signum;
+    atomic_fetch_add(&foreign_calls, 1);
+}
+
+static uint64_t pending(void)
+{
+    return atomic_load(word(SIGCFFI_WORD_PENDING));
+}
+
+/* ---- Lifting ---- */
+
+/* The other way round than in a_signal_that_meets_the_lifting_is_not_left_behind: another thread
+ * takes the signal, and this one lifts. */
+static void another_threads_signal_that_meets_the_lifting_is_not_left_behind(void)
+{
+    const int rounds = 4000 * SCALE;
+    unsigned random = 815;
+    register_signal(QUEUED);
+    start_takers(1);
+    atomic_store(&main_thread_promised, true);
+    for (int i = 1; i <= rounds; i++) {
+        sigcffi_defer(sigcffi_bit(QUEUED));
+        queue_to(takers[0], QUEUED, i);
+        for (unsigned spins = 1; sigcffi_deliveries(QUEUED) < (uint64_t)i; spins++)
+            if (spins % 1024 == 0) sched_yield(); /* the other may need this very processor */
+        spin(random_below(&random, 128));
+        sigcffi_lift(sigcffi_bit(QUEUED));
+        UNTIL(atomic_load(&calls[QUEUED]) >= i);
+        EQUAL(atomic_load(&calls[QUEUED]), i);
+    }
+    stop_takers();
+    EQUAL((long long)pending(), 0);
+    figures("%d rounds", rounds);
+}
+
+/* One poke, or one lifting, may be all there is. */
+static void all_that_is_pending_is_called_at_one_look(void)
+{
+    const int rounds = 100 * SCALE;
+    const uint64_t both = sigcffi_bit(STANDARD) | sigcffi_bit(QUEUED);
+    register_signal(STANDARD);
+    register_signal(QUEUED);
+    EQUAL(sigcffi_interpose(QUEUED_TOO), 0);
+    start_takers(1);
+    atomic_store(&main_thread_promised, true);
+    for (int i = 0; i < rounds; i++) {
+        sigset_t former = block(SIGURG);
+        if (i % 2) sigcffi_defer(both);
+        taken_by_another_thread(STANDARD);
+        taken_by_another_thread(QUEUED);
+        EQUAL((long long)pending(), (long long)both);
+        if (i % 2)
+            EQUAL(sigcffi_lift(both), 2);
+        else
+            restore(&former);
+        UNTIL(atomic_load(&calls[STANDARD]) > i && atomic_load(&calls[QUEUED]) > i);
+        EQUAL(atomic_load(&calls[STANDARD]), i + 1);
+        EQUAL(atomic_load(&calls[QUEUED]), i + 1);
+        restore(&former);
+    }
+    stop_takers();
+    figures("%d rounds", rounds);
+}
+
+/* ---- What a handler keeps out ---- */
+
+/* The dispatcher says which signals the handlers that run keep out, and looks when they have ended;
+ * but it may never come back, by an exception or a greenlet. So it is asked, by a signal of its
+ * own: for each that comes, wherever, and once. */
+static void of_what_a_handler_keeps_out_the_dispatcher_is_told(void)
+{
+    const uint64_t kept_out = sigcffi_bit(STANDARD);
+    register_signal(STANDARD);
+    EQUAL(sigcffi_interpose(QUEUED_TOO), 0);
+    dispatch(QUEUED);
+    start_takers(1);
+    for (int i = 0; i < 20; i++) {
+        atomic_store(word(SIGCFFI_WORD_RUNNING), kept_out);
+        for (int more = 0; more < 2; more++) {
+            if (i % 2)
+                taken_by_another_thread(STANDARD);
+            else
+                send_to_self(STANDARD);
+            UNTIL(atomic_load(&calls[QUEUED]) > i);
+            EQUAL(atomic_load(&calls[QUEUED]), i + 1);
+            EQUAL(atomic_load(&calls[STANDARD]), i);
+            EQUAL((long long)pending(), (long long)kept_out);
+        }
+        atomic_store(word(SIGCFFI_WORD_RUNNING), 0);
+        EQUAL(sigcffi_settle(), 1);
+        EQUAL(atomic_load(&calls[STANDARD]), i + 1);
+        EQUAL((long long)pending(), 0);
+        EQUAL(sigcffi_settle(), 0);
+    }
+    stop_takers();
+    EQUAL(waiting_records(), 0);
+    figures("20 handlers");
+}
+
+/* It could do nothing about it. */
+static void of_what_is_deferred_the_dispatcher_is_not_told(void)
+{
+    dispatch(QUEUED);
+    register_signal(STANDARD);
+    EQUAL(sigcffi_interpose(QUEUED_TOO), 0);
+    start_takers(1);
+    sigcffi_defer(sigcffi_bit(STANDARD));
+    for (int i = 0; i < 20; i++) {
+        if (i % 2)
+            taken_by_another_thread(STANDARD);
+        else
+            send_to_self(STANDARD);
+        sigcffi_sigmask(SIG_BLOCK, 0); /* looks around */
+    }
+    EQUAL(atomic_load(&calls[QUEUED]), 0);
+    sigcffi_lift(sigcffi_bit(STANDARD));
+    EQUAL(atomic_load(&calls[STANDARD]), 1);
+    EQUAL(atomic_load(&calls[QUEUED]), 0);
+    stop_takers();
+    figures("20 signals");
+}
+
+/* What is recorded is the dispatcher's to keep: it is called. */
+static void what_is_recorded_is_never_kept_from_the_dispatcher(void)
+{
+    dispatch(QUEUED);
+    atomic_store(word(SIGCFFI_WORD_RUNNING), UINT64_MAX);
+    start_takers(1);
+    for (int i = 0; i < 20; i++) {
+        queue_to(i % 2 ? takers[0] : pthread_self(), QUEUED, i);
+        UNTIL(atomic_load(&calls[QUEUED]) == i + 1);
+        EQUAL(next_record().value, i);
+    }
+    stop_takers();
+    figures("20 signals");
+}
+
+static void *nudge(void *nothing)
+{
+    sigcffi_nudge(QUEUED);
+    return nothing;
+}
+
+static void a_nudge_comes_when_the_dispatcher_has_left(void)
+{
+    dispatch(QUEUED);
+    atomic_store(&main_thread_promised, true);
+    for (int i = 0; i < 10; i++) {
+        atomic_store(word(SIGCFFI_WORD_RUNNING), UINT64_MAX);
+        pthread_t thread = start_thread(nudge, NULL);
+        for (int more = 0; more < 20; more++) breathe();
+        EQUAL(atomic_load(&calls[QUEUED]), i);
+        atomic_store(word(SIGCFFI_WORD_RUNNING), 0);
+        UNTIL(atomic_load(&calls[QUEUED]) == i + 1);
+        join(thread);
+    }
+    figures("10 times");
+}
+
+/* ---- Whose it is when it is let through ---- */
+
+static void wait_in_a_section(int signum)
+{
+    register_signal(signum);
+    sigcffi_defer(sigcffi_bit(signum));
+    send_to_self(signum);
+}
+
+static void wait_elsewhere_in_a_section(int signum)
+{
+    register_signal(signum);
+    sigcffi_defer(sigcffi_bit(signum));
+    taken_by_another_thread(signum);
+}
+
+static void lift_onto_the_default_action(void)
+{
+    wait_in_a_section(STANDARD);
+    EQUAL(sigcffi_put_back(STANDARD, &by_default, 0), 0);
+    sigcffi_lift(sigcffi_bit(STANDARD));
+}
+
+/* Which does what it would have done had they been blocked: several of a signal that queues come
+ * as several. */
+static void what_has_waited_is_whoever_handles_it_by_then(void)
+{
+    struct sigaction theirs;
+    memset(&theirs, 0, sizeof theirs);
+    theirs.sa_handler = foreign_counter;
+    EQUAL(sigcffi_interpose(QUEUED_TOO), 0);
+    start_takers(1);
+    for (int i = 1; i <= 6; i++) {
+        long long before = atomic_load(&foreign_calls), called = atomic_load(&calls[QUEUED]);
+        (i % 2 ? wait_elsewhere_in_a_section : wait_in_a_section)(QUEUED);
+        if (i > 2) sigcffi_pend_again(QUEUED, (unsigned)i); /* the dispatcher has had these */
+        int all = i > 2 ? i : 1;
+        EQUAL(sigcffi_put_back(QUEUED, &theirs, 0), 0);
+        EQUAL(atomic_load(&foreign_calls), before);
+        EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 1);
+        UNTIL(atomic_load(&foreign_calls) >= before + all);
+        EQUAL(atomic_load(&foreign_calls), before + all);
+        EQUAL(atomic_load(&calls[QUEUED]), called);
+        EQUAL((long long)pending(), 0);
+        /* And with the trampoline in place it is one call. */
+        wait_in_a_section(QUEUED);
+        sigcffi_pend_again(QUEUED, (unsigned)i);
+        EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 1);
+        EQUAL(atomic_load(&calls[QUEUED]), called + 1);
+        EQUAL(sigcffi_settle(), 0);
+    }
+    stop_takers();
+    int status = status_of_child(lift_onto_the_default_action);
+    CHECK(WIFSIGNALED(status));
+    EQUAL(WTERMSIG(status), STANDARD);
+    figures("a handler, the default action");
+}
+
+/* By the dispatcher, which then knows of so many deliveries that were not recorded. */
+static void what_is_taken_on_is_taken_once(void)
+{
+    EQUAL(sigcffi_take_pending(QUEUED), 0);
+    EQUAL(sigcffi_take_pending(0), 0);
+    EQUAL(sigcffi_take_pending(NSIG), 0);
+    for (unsigned times = 1; times < 4; times++) {
+        wait_in_a_section(QUEUED);
+        sigcffi_pend_again(QUEUED, times);
+        EQUAL(sigcffi_take_pending(QUEUED), times);
+        EQUAL(sigcffi_take_pending(QUEUED), 0);
+        EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 0);
+    }
+    sigcffi_pend_again(QUEUED, 0);
+    sigcffi_pend_again(NSIG, 1);
+    EQUAL((long long)pending(), 0);
+    EQUAL(atomic_load(&calls[QUEUED]), 0);
+    figures("3 times");
+}
+
+static sigjmp_buf way_out;
+
+static void jump_out(int signum)
+{
+    siglongjmp(way_out, signum);
+}
+
+static void *change_something(void *nothing)
+{
+    EQUAL(sigcffi_interpose(STANDARD_TOO), 0);
+    EQUAL(sigcffi_withdraw(STANDARD_TOO), 0);
+    return nothing;
+}
+
+/* Such handlers need not return, and nothing of ours stays as it was in the midst. */
+static void a_handler_that_jumps_out_of_a_lifting_holds_nothing_up(void)
+{
+    if (TSAN) skip("ThreadSanitizer runs handlers later than they jump");
+    struct sigaction theirs;
+    memset(&theirs, 0, sizeof theirs);
+    theirs.sa_handler = jump_out;
+    for (volatile int i = 0; i < 20; i++) {
+        wait_in_a_section(STANDARD);
+        EQUAL(sigcffi_put_back(STANDARD, &theirs, 0), 0);
+        if (sigsetjmp(way_out, 1) == 0) {
+            sigcffi_lift(sigcffi_bit(STANDARD));
+            fail(__FILE__, __LINE__, "it has returned", 0, 0);
+        }
+        join(start_thread(change_something, NULL));
+        EQUAL((long long)pending(), 0);
+        EQUAL((long long)atomic_load(word(SIGCFFI_WORD_DEFERRED)), 0);
+    }
+    figures("20 times");
+}
+
+/* ---- fork ---- */
+
+static void check_child(void)
+{
+    EQUAL((long long)pending(), 0);
+    EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 0);
+    EQUAL(atomic_load(&calls[QUEUED]), 0);
+    wait_in_a_section(QUEUED);
+    EQUAL(sigcffi_take_pending(QUEUED), 1);
+    _exit(0);
+}
+
+/* And no more than one of what comes to it. */
+static void nothing_is_pending_in_a_forked_child(void)
+{
+    const int rounds = 10 * SCALE;
+    for (int i = 1; i <= rounds; i++) {
+        wait_in_a_section(QUEUED);
+        sigcffi_pend_again(QUEUED, 5);
+        EQUAL(status_of_child(check_child), 0);
+        EQUAL(sigcffi_take_pending(QUEUED), 5);
+        sigcffi_lift(sigcffi_bit(QUEUED));
+    }
+    figures("%d forks", rounds);
+}
+
+/* ---- What the dispatcher is told of calls ---- */
+
+/* It is to know one that the trampoline has made from one that the interpreter makes by itself. */
+static void check_words(void)
+{
+    uint64_t called = (uint64_t)atomic_load(&calls_elsewhere[QUEUED]);
+    uint64_t elsewhere = atomic_load(word(SIGCFFI_WORD_ELSEWHERE));
+    uint64_t made = atomic_load(word(SIGCFFI_WORD_CALLS + QUEUED));
+    CHECK(elsewhere > 0 || made >= called);
+    CHECK(made <= (uint64_t)atomic_load(&calls_elsewhere[QUEUED]));
+}
+
+static uint64_t counted_at_call, elsewhere_at_call;
+
+static void look_at_count(int signum)
+{
+    counted_at_call = atomic_load(word(SIGCFFI_WORD_CALLS + signum));
+    elsewhere_at_call = atomic_load(word(SIGCFFI_WORD_ELSEWHERE));
+}
+
+static void a_call_is_counted_on_another_thread_after_it_and_on_the_main_thread_before(void)
+{
+    enum { THREADS = 2 };
+    const int each = 3000 * SCALE, all = THREADS * each;
+    register_signal(QUEUED);
+    sigcffi_sigmask(SIG_BLOCK, sigcffi_bit(SIGURG)); /* so calls are made where signals are taken */
+    start_takers(THREADS);
+    struct flood flood = {takers, THREADS, {QUEUED}, 1, all};
+    start_senders(1, &flood);
+    while (atomic_load(&heard[QUEUED]) < all) {
+        check_words();
+        sched_yield();
+    }
+    join_senders();
+    UNTIL(atomic_load(word(SIGCFFI_WORD_ELSEWHERE)) == 0);
+    EQUAL(atomic_load(word(SIGCFFI_WORD_CALLS + QUEUED)), calls_elsewhere[QUEUED]);
+    EQUAL(atomic_load(&calls[QUEUED]), calls_elsewhere[QUEUED]);
+    _Atomic uint64_t *counted = word(SIGCFFI_WORD_CALLS + QUEUED);
+    uint64_t before = atomic_load(counted);
+    atomic_store(&state.interpreter, (uintptr_t)look_at_count);
+    atomic_store(&state.base[QUEUED], (uintptr_t)look_at_count);
+    queue_to(takers[0], QUEUED, 0);
+    UNTIL(atomic_load(counted) > before);
+    EQUAL(counted_at_call, before);
+    EQUAL(elsewhere_at_call, 1);
+    stop_takers();
+    sigcffi_sigmask(SIG_UNBLOCK, sigcffi_bit(SIGURG));
+    before = atomic_load(counted);
+    send_to_self(QUEUED);
+    EQUAL(counted_at_call, before + 1);
+    EQUAL(elsewhere_at_call, 0);
+    EQUAL(atomic_load(counted), before + 1);
+    figures("%d signals, %lld calls", all, (long long)calls_elsewhere[QUEUED]);
+}
+
+#define CASE(name) {#name, name}
+
+const struct test_case waking_cases[] = {
+    CASE(another_threads_signal_that_meets_the_lifting_is_not_left_behind),
+    CASE(all_that_is_pending_is_called_at_one_look),
+    CASE(of_what_a_handler_keeps_out_the_dispatcher_is_told),
+    CASE(of_what_is_deferred_the_dispatcher_is_not_told),
+    CASE(what_is_recorded_is_never_kept_from_the_dispatcher),
+    CASE(a_nudge_comes_when_the_dispatcher_has_left),
+    CASE(what_has_waited_is_whoever_handles_it_by_then),
+    CASE(what_is_taken_on_is_taken_once),
+    CASE(a_handler_that_jumps_out_of_a_lifting_holds_nothing_up),
+    CASE(nothing_is_pending_in_a_forked_child),
+    CASE(a_call_is_counted_on_another_thread_after_it_and_on_the_main_thread_before),
+    {NULL, NULL},
+};
