@@ -1,7 +1,7 @@
 /* Waking: sigcffi/_csrc/wake.c, deferral.c, masks.c, and what of sigcffi/_dispatch.py they rely on.
  *
  * The main thread runs Python: it enters a critical section and leaves it, blocks SIGURG and unblocks it,
- * may fork, and runs the handlers that are due. A second thread takes signals; a third has a critical
+ * may fork, and runs the handlers that are due (one scene at a time: together it is too much). A second thread takes signals; a third has a critical
  * section of its own. On the main thread a handler may be interrupted by a nested one. PLAIN has a
  * handler of signal(), RECORDED one of sigaction(), by the dispatcher; in which order, and on which
  * thread, signals come, is open. The numbers are those of the steps in the C files.
@@ -12,6 +12,11 @@
  *   for_nothing   a handler is called more often than its signal was delivered
  *   let_in        a call is made within a critical section of the main thread's own
  *   stuck         somebody waits for ever
+ *
+ * Scenes:
+ *   SECTIONS      critical sections, of the main thread and of another, and a fork
+ *   MASKS         the main thread blocks SIGURG and unblocks it, pokes are lost, handlers nest
+ *   DISPATCHER    handlers that keep out, wait, and leave for ever, beside another thread's section
  *
  * Mutants:
  *   POKED_BEFORE_PENDING       the bit is set after the poke
@@ -31,8 +36,8 @@
 #define PLAIN 1
 #define RECORDED 2
 #define BOTH 3
+#define SIGNALS 2
 #define ALL 255 /* in `running`: the dispatcher thinks */
-#define SENT 2 /* to the main thread, and to the other */
 
 byte pending, deferred, running;
 bool says_blocked; /* main_blocks_pokes */
@@ -46,7 +51,7 @@ byte flagged;      /* the interpreter's: a handler is due */
 /* What is known of the world, and not to the program. */
 byte owed;         /* delivered, and no handler has begun since */
 byte plain_calls;  /* that deliveries of PLAIN would account for */
-byte sent_main, sent_nested, sent_other;
+byte unsent = SIGNALS;
 bool forked, poke_lost, gone, knock;
 bool deaf, lost, for_nothing, let_in, stuck;
 
@@ -73,22 +78,17 @@ inline trip(signal, main)
     }
 }
 
-inline forbidden(main)
-{
-    set = deferred;
-    if
-    :: main -> set = set | (running & PLAIN) /* what is recorded is the dispatcher's to keep out */
-    :: else
-    fi
-}
+/* What is recorded is the dispatcher's to keep out. */
+#define FORBIDDEN(main) (deferred | (main -> running & PLAIN : 0))
 
 /* 7 8 9 of wake.c */
 inline make_calls(which, main)
 {
     do
-    :: due = pending & which; /* 7 */
-        forbidden(main);
-        due = due & ~set;
+    :: /* 7 */ (pending & which) == 0 -> break
+    :: else ->
+        due = pending & which;
+        due = due & ~FORBIDDEN(main);
         if
         :: due == 0 -> break
         :: else -> due = (due & PLAIN -> PLAIN : RECORDED)
@@ -130,7 +130,9 @@ inline poke_main()
 {
     if
     :: poke = true
+#ifdef MASKS
     :: !poke_lost -> poke_lost = true /* a stranger's handler has taken it */
+#endif
     fi
 }
 
@@ -144,7 +146,7 @@ inline wake_main(which)
 
 inline pend(signal, main)
 {
-    forbidden(main); /* 1 */
+    set = FORBIDDEN(main); /* 1 */
 #ifdef DEFERRAL_ASKED_BEFORE
     former = set;
 #endif
@@ -161,7 +163,7 @@ inline pend(signal, main)
 #ifdef DEFERRAL_ASKED_BEFORE
         set = former;
 #else
-        forbidden(main); /* 3 */
+        set = FORBIDDEN(main); /* 3 */
 #endif
         if
         :: set & signal /* 4: it stays until nothing forbids it */
@@ -185,23 +187,25 @@ inline pend(signal, main)
 
 /* ---- C handlers ---- */
 
+#ifdef MASKS
 active proctype nested_handler()
 {
     byte set, due, former;
     do
-    :: atomic { depth == 1 && sent_nested < 1 -> depth = 2; sent_nested++; arrive(RECORDED) };
+    :: atomic { depth == 1 && unsent > 0 -> depth = 2; unsent--; arrive(RECORDED) };
         pend(RECORDED, true);
         look_around();
         depth = 1
     od
 }
+#endif
 
 active proctype handler() provided (depth < 2)
 {
     byte set, due, former, signal;
     do
-    :: atomic { depth == 0 && sent_main < SENT ->
-            depth = 1; sent_main++;
+    :: atomic { depth == 0 && unsent > 0 ->
+            depth = 1; unsent--;
             if
             :: signal = PLAIN
             :: signal = RECORDED
@@ -227,8 +231,8 @@ active proctype other_thread() provided (!forked)
 {
     byte set, due, former, signal;
     do
-    :: atomic { sent_other < SENT ->
-            sent_other++;
+    :: atomic { unsent > 0 ->
+            unsent--;
             if
             :: signal = PLAIN
             :: signal = RECORDED
@@ -250,8 +254,7 @@ inline defer()
 inline settle(main)
 {
     due = pending;
-    forbidden(main);
-    due = due & ~set;
+    due = due & ~FORBIDDEN(main);
     if
     :: due != 0 -> former = due;
         if
@@ -278,12 +281,14 @@ inline lift(main)
     fi
 }
 
+#ifndef MASKS
 active proctype section_elsewhere() provided (!forked)
 {
     byte set, due, former;
     defer();
     lift(false)
 }
+#endif
 
 /* ---- The main thread: Python ---- */
 
@@ -361,13 +366,14 @@ inline dispatch()
             atomic { waiting = false; owed = owed & ~RECORDED };
             /* The handler: it waits for the other, or leaves with its greenlet, or returns. */
             if
+#ifdef DISPATCHER
             :: (owed & PLAIN) && !(keeps_out & PLAIN) && !mine ->
                 do
                 :: !(owed & PLAIN) -> break
                 :: flagged != 0 -> bytecode()
                 od
             :: !gone -> gone = true; goto left
-            :: fork()
+#endif
             :: bytecode()
             fi;
             running = ALL
@@ -406,15 +412,21 @@ active proctype main_thread() provided (depth == 0)
     byte section, mask;
     if
     :: keeps_out = RECORDED
+#ifdef DISPATCHER
     :: keeps_out = BOTH
+#endif
     fi;
 rest:
     do
     :: flagged & PLAIN -> begin_plain()
     :: flagged & RECORDED -> dispatch()
+#ifdef SECTIONS
     :: section == 0 -> section = 1; atomic { defer(); mine = true }
     :: section == 0 -> section = 2
     :: section == 1 -> section = 2; mine = false; lift(true)
+    :: fork()
+#endif
+#ifdef MASKS
     :: mask == 0 ->
         mask = 1;
 #ifndef SAID_AFTER_LOOKING
@@ -433,7 +445,7 @@ rest:
         blocks_pokes = false;
         look_around()
     :: mask < 2 -> mask = 2 /* it stays as it is */
-    :: fork()
+#endif
     od
 }
 
