@@ -130,7 +130,13 @@ static void make_calls(uint64_t set, void *context)
 /* handler context, or outside handlers; the main thread. Make the calls that are pending. */
 void sigcffi_look_around(void *context)
 {
-    if (sigcffi_on_main_thread()) make_calls(UINT64_MAX, context);
+    if (!sigcffi_on_main_thread()) return;
+    make_calls(UINT64_MAX, context);
+    /* What is left and not deferred only a handler keeps out: the dispatcher sees whether that is
+     * still there, wherever the signal came from. */
+    uint64_t recorded = atomic_load(&channel.attached);
+    if (recorded != 0 && (atomic_load(&channel.pending) & ~atomic_load(&channel.deferred)) != 0)
+        trip(__builtin_ctzll(recorded) + 1, context);
 }
 
 /* handler context, or outside handlers. The calls in `set` are pending, and nothing may forbid them
@@ -155,17 +161,12 @@ void sigcffi_pend(int signum, void *context)
         trip(signum, context); /* what the following comes to in the common case */
         return;
     }
-    uint64_t former = atomic_fetch_or(&channel.pending, bit);
+    atomic_fetch_or(&channel.pending, bit);
     if (!(forbidden() & bit)) {
         sigcffi_wake_main(bit);
         return;
     }
-    atomic_fetch_or(&state.held, bit);
-    if (main && !(former & bit) && !(atomic_load(&channel.deferred) & bit)) {
-        /* A handler keeps it out. The dispatcher is to see whether that is still there. */
-        uint64_t recorded = atomic_load(&channel.attached);
-        if (recorded != 0) trip(__builtin_ctzll(recorded) + 1, context);
-    }
+    atomic_fetch_or(&state.held, bit); /* on the main thread, what follows asks the dispatcher */
 }
 
 /* ---- Outside handlers ---- */

@@ -63,7 +63,7 @@ def verify(model: pathlib.Path, defined: tuple[str, ...]) -> Outcome:
     states = re.search(r"(\d+) states, stored", said)
     broken = re.search(r"assertion violated +!\((\w+)\)", said)
     # A search that was given up has proven nothing.
-    given_up = re.search(r"memory|depth too small|Search not completed", said) and not broken
+    given_up = re.search(r"MEMLIM|out of memory|depth too small|Search not completed", said) and not broken
     if states is None or given_up or (not broken and "errors: 0" not in said):
         sys.exit(f"{model.name} {' '.join(defined)}: not all states were seen\n{said}")
     return Outcome(broken[1] if broken else "", int(states[1]), seconds)
