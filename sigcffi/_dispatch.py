@@ -151,10 +151,16 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
                     words[TAIL] = number
                     run = entry.run or _prepare(entry, only)
                     words[RUNNING] = entry.keeps_out
-                    run()
-                    words[RUNNING] = 0
-                    if words[HEAD] == number and not words[PENDING] and not words[PRESSURE]:
-                        return
+                    if not words[PENDING]:
+                        run()
+                        words[RUNNING] = 0
+                        if (
+                            words[HEAD] == number
+                            and not _waiting
+                            and not words[PENDING]
+                            and not words[PRESSURE]
+                        ):
+                            return
         except BaseException as error:
             first = error
         _drain(signum, frame, 0, first)
@@ -186,9 +192,11 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
             words[RUNNING] = ALL
             if signum in _late:
                 _call_late(signum)
-            if _ready:
-                _put_back()
             while left:
+                if (
+                    _ready
+                ):  # each time: it may be a handler's call of the dispatcher that was struck
+                    _put_back()
                 tail = words[TAIL]
                 if words[HEAD] != tail:
                     number, signo, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
@@ -211,7 +219,13 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                     # In one step it leaves _waiting and its handler begins.
                     what = only
                     step = map(only, map(_remove, (number,)), (frame,))
-                    words[RUNNING] = former | entry.keeps_out  # type: ignore[union-attr]
+                    keeps_out = former | entry.keeps_out  # type: ignore[union-attr]
+                    words[RUNNING] = keeps_out
+                    if words[PENDING] & ~(words[DEFERRED] | keeps_out):
+                        # It came while the dispatcher thought, and the handler may wait for it.
+                        lib.sigcffi_settle()
+                        words[RUNNING] = ALL
+                        continue
                     next(step)
                 else:
                     _hand_over(entry, number, former, frame)
@@ -224,7 +238,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                 continue
             words[RUNNING] = former
             if _waiting:
-                _leave_to_lifting()
+                _leave_to_lifting(former)
             if words[PENDING] & ~(words[DEFERRED] | former):
                 lib.sigcffi_settle()
             if not left or words[HEAD] == words[TAIL] or not _is_filled():
@@ -316,12 +330,14 @@ def _first_but(kept_out: int) -> int:
     return 0
 
 
-def _leave_to_lifting() -> None:
-    """What critical sections keep out is pending, for who lifts them."""
+def _leave_to_lifting(former: int) -> None:
+    """What critical sections keep out is pending, for who lifts them. Whether one still does is
+    looked at behind that: another thread may have lifted it since the dispatcher looked.
+    """
     for info in list(_waiting.values()):
-        signum = info._signo
-        if words[DEFERRED] >> (signum - 1) & 1 and not words[PENDING] >> (signum - 1) & 1:
-            lib.sigcffi_pend_again(signum, 1)
+        bit = 1 << info._signo - 1
+        if not (former | words[PENDING]) & bit:
+            lib.sigcffi_pend_again(info._signo, 1)
 
 
 def _nudge(signum: int) -> bool:
@@ -365,6 +381,8 @@ def take_back(signum: int) -> None:
     """A signal leaves the dispatcher: what was not handed over goes to whatever handles the signal
     from now on.
     """
+    if words[RUNNING] and not _is_inside(sys._getframe()):
+        words[RUNNING] = 0  # what a handler has kept out that has gone: there may be no next call
     if not _waiting and words[HEAD] == words[TAIL]:
         return
     former, words[RUNNING] = words[RUNNING], ALL

@@ -153,18 +153,15 @@ static void make_calls(uint64_t set, void *context)
     }
 }
 
-/* handler context, or outside handlers; the main thread. Make the calls that are pending. Of one
- * that a handler keeps out the dispatcher is told, once, by a signal of its own: it is to see
- * whether that handler is still there. */
+/* handler context, or outside handlers; the main thread. Make the calls that are pending. */
 void sigcffi_look_around(void *context)
 {
     if (!sigcffi_on_main_thread()) return;
     make_calls(UINT64_MAX, context);
-    uint64_t waiting = atomic_load(&channel.pending) & sigcffi_forbidden();
-    if (waiting == 0) return;
-    uint64_t news = waiting & ~atomic_fetch_or(&state.held, waiting);
+    /* What is left and not deferred only a handler keeps out: the dispatcher sees whether that is
+     * still there, wherever the signal came from. */
     uint64_t recorded = atomic_load(&channel.attached);
-    if ((news & ~atomic_load(&channel.deferred)) && recorded != 0)
+    if (recorded != 0 && (atomic_load(&channel.pending) & ~atomic_load(&channel.deferred)) != 0)
         trip(__builtin_ctzll(recorded) + 1, context);
 }
 
@@ -193,10 +190,11 @@ void sigcffi_pend(int signum, void *context)
         return;
     }
     atomic_fetch_or(&channel.pending, bit);
-    if (!(sigcffi_forbidden() & bit))
+    if (!(sigcffi_forbidden() & bit)) {
         sigcffi_wake_main(bit);
-    else if (!main) /* which looks around when it has taken a signal */
-        atomic_fetch_or(&state.held, bit);
+        return;
+    }
+    atomic_fetch_or(&state.held, bit); /* on the main thread, what follows asks the dispatcher */
 }
 
 /* ---- Outside handlers ---- */

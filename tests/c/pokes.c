@@ -271,7 +271,7 @@ static void a_call_that_has_ended_no_wait_is_told_again(void)
         send_to_self(STANDARD);
         /* Where it spins for long the first ones come in vain, too. */
         unsigned before = sigcffi_arrivals(), in_vain = i == 0 ? 11 : (unsigned)i % 4;
-        if (TSAN) in_vain = 0; /* it lets no handler run there */
+        if (TSAN) in_vain = 0;                                  /* it lets no handler run there */
         while (sigcffi_arrivals() - before < in_vain) continue; /* in no system call */
         EQUAL(sleep_on(), EINTR);
     }

@@ -1,0 +1,164 @@
+/* Back-pressure and relief: sigcffi/_csrc/pressure.c and relief.c.
+ *
+ * Two threads take signals that the kernel holds for the process. Where the ring is above high water
+ * a thread blocks them in its own context, is listed, and is poked when the ring has been read. A
+ * third thread is the reader. The numbers are those of the steps in the C files.
+ *
+ * Promises:
+ *   deaf      a thread has blocked the signals, the ring has room, and nobody pokes it
+ *   lost      a signal finds no place: above high water there is one for each thread
+ *   kept      the kernel holds a signal for ever
+ *   unread    a record is never read
+ *
+ * Mutants:
+ *   LOOKS_BEFORE_TAIL        the reader looks who blocks, and then gives back what it has read
+ *   POKED_BEFORE_TAIL        the pokes are sent before the tail is stored
+ *   STAYS_UNSAID             a thread that stays blocked does not say so again
+ *   LOOKS_BEFORE_IT_SAYS     a thread looks at the ring, says that it stays blocked, and looks no more
+ *   GOES_ON_UNSEEN           a thread that was poked goes on without looking at the ring
+ *   NOT_HELD_BACK            a thread above high water blocks nothing
+ */
+#define THREADS 2
+#define HIGH 1
+#define CAPACITY 3 /* HIGH and one for each thread */
+#define SENT 5
+
+byte held = SENT;      /* by the kernel, for the process */
+byte head, tail;       /* which are published is the other model's */
+bool pressure;         /* some may have blocked */
+bool by[THREADS];      /* listed */
+bool blocked[THREADS]; /* in the thread's context */
+bool poke[THREADS];    /* the kernel has one for the thread */
+bool deaf, lost, kept, unread;
+
+#define IS_HIGH (head - tail >= HIGH)
+
+inline press()
+{
+    by[me] = true;   /* 2 */
+    pressure = true; /* 3 */
+    high = IS_HIGH;  /* 4 */
+    if
+    :: high -> blocked[me] = true /* 5 */
+    :: else -> by[me] = false
+    fi
+}
+
+/* On the way back from any handler, that one and a poke's too. It asks again what 3 and 4 have asked. */
+inline relax()
+{
+    if
+    :: by[me] ->
+#ifdef GOES_ON_UNSEEN
+        high = false;
+#else
+        high = IS_HIGH; /* 6 */
+        if
+        :: high ->
+#ifndef STAYS_UNSAID
+            pressure = true; /* 7 */
+#endif
+#ifndef LOOKS_BEFORE_IT_SAYS
+            high = IS_HIGH /* 8 */
+#endif
+        :: else
+        fi;
+#endif
+        if
+        :: high
+        :: else -> by[me] = false; blocked[me] = false /* 9 */
+        fi
+    :: else
+    fi
+}
+
+active [THREADS] proctype thread()
+{
+    byte me = _pid;
+    bool high;
+    do
+    :: atomic { held > 0 && !blocked[me] ->
+            held--;
+            lost = head - tail >= CAPACITY;
+            assert(!lost);
+            head++; /* 1 */
+            high = IS_HIGH
+        };
+#ifndef NOT_HELD_BACK
+        if
+        :: high -> press()
+        :: else
+        fi;
+#endif
+        relax();
+        high = false
+    :: atomic { poke[me] -> poke[me] = false };
+        relax();
+        high = false
+    od
+}
+
+inline release()
+{
+    atomic { told = pressure; pressure = false }; /* 11 */
+    if
+    :: told ->
+        each = 0;
+        do
+        :: each == THREADS -> break
+        :: else ->
+            if
+            :: by[each] -> poke[each] = true /* 12 */
+            :: else
+            fi;
+            each++
+        od;
+        each = 0; told = false
+    :: else
+    fi
+}
+
+active proctype reader()
+{
+    byte each;
+    bool told;
+    do
+    :: head != tail ->
+#ifdef POKED_BEFORE_TAIL
+        if
+        :: pressure && head - tail <= HIGH -> release()
+        :: else
+        fi;
+        tail++
+#else
+#ifdef LOOKS_BEFORE_TAIL
+        told = pressure;
+#endif
+        tail++; /* 10 */
+#ifdef LOOKS_BEFORE_TAIL
+        if
+        :: told && !IS_HIGH -> release()
+#else
+        if
+        :: pressure && !IS_HIGH -> release()
+#endif
+        :: else
+        fi
+#endif
+        ; told = false
+    od
+}
+
+/* When nothing moves any more. */
+active proctype audit()
+{
+    timeout ->
+    d_step {
+        deaf = blocked[0] || blocked[1];
+        assert(!deaf);
+        unread = head != tail;
+        assert(!unread);
+        kept = held > 0;
+        assert(!kept)
+    }
+}
