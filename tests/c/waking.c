@@ -279,6 +279,7 @@ static void what_is_taken_on_is_taken_once(void)
         wait_in_a_section(QUEUED);
         sigcffi_pend_again(QUEUED, times);
         EQUAL(sigcffi_take_pending(QUEUED), times);
+        EQUAL((long long)atomic_load(&state.held), 0);
         EQUAL(sigcffi_take_pending(QUEUED), 0);
         EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 0);
     }
@@ -332,6 +333,8 @@ static void a_handler_that_jumps_out_of_a_lifting_holds_nothing_up(void)
 static void check_child(void)
 {
     EQUAL((long long)pending(), 0);
+    EQUAL((long long)atomic_load(&state.held), 0);
+    EQUAL((long long)atomic_load(word(SIGCFFI_WORD_ELSEWHERE)), 0);
     EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 0);
     EQUAL(atomic_load(&calls[QUEUED]), 0);
     wait_in_a_section(QUEUED);
@@ -346,7 +349,9 @@ static void nothing_is_pending_in_a_forked_child(void)
     for (int i = 1; i <= rounds; i++) {
         wait_in_a_section(QUEUED);
         sigcffi_pend_again(QUEUED, 5);
+        atomic_store(word(SIGCFFI_WORD_ELSEWHERE), 1); /* a thread is just calling */
         EQUAL(status_of_child(check_child), 0);
+        atomic_store(word(SIGCFFI_WORD_ELSEWHERE), 0);
         EQUAL(sigcffi_take_pending(QUEUED), 5);
         sigcffi_lift(sigcffi_bit(QUEUED));
     }
