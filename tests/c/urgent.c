@@ -91,7 +91,7 @@ static void section(void)
 
 static void suspension(void)
 {
-    sigcffi_pause(sigcffi_arrivals() - 1);
+    sigcffi_sigsuspend(0, sigcffi_arrivals() - 1);
 }
 
 static void unmarked(void)
