@@ -36,7 +36,11 @@
 #define PLAIN 1
 #define RECORDED 2
 #define BOTH 3
+#ifdef SECTIONS
+#define SIGNALS 1
+#else
 #define SIGNALS 2
+#endif
 #define ALL 255 /* in `running`: the dispatcher thinks */
 
 byte pending, deferred, running;
