@@ -36,7 +36,11 @@
 #define PLAIN 1
 #define RECORDED 2
 #define BOTH 3
+#ifdef SECTIONS
+#define SIGNALS 1
+#else
 #define SIGNALS 2
+#endif
 #define ALL 255 /* in `running`: the dispatcher thinks */
 
 byte pending, deferred, running;
@@ -52,7 +56,7 @@ byte flagged;      /* the interpreter's: a handler is due */
 byte owed;         /* delivered, and no handler has begun since */
 byte plain_calls;  /* that deliveries of PLAIN would account for */
 byte unsent = SIGNALS;
-bool forked, poke_lost, gone, knock;
+bool forked, stays, poke_lost, gone, knock;
 bool deaf, lost, for_nothing, let_in, stuck;
 
 inline arrive(signal)
@@ -324,7 +328,7 @@ inline bytecode()
 inline fork()
 {
     d_step {
-        !forked ->
+        !forked && !stays ->
         forked = true;
         poke = false; /* the kernel's */
         flagged = 0;  /* the interpreter's */
@@ -425,6 +429,7 @@ rest:
     :: section == 0 -> section = 2
     :: section == 1 -> section = 2; mine = false; lift(true)
     :: fork()
+    :: !stays -> stays = true /* it does not fork */
 #endif
 #ifdef MASKS
     :: mask == 0 ->
