@@ -13,7 +13,6 @@ import os
 import time
 
 from sigcffi._arguments import nanoseconds
-from sigcffi._changing import changing
 from sigcffi._ffi import check, lib
 
 TYPE_CHECKING = False
@@ -24,30 +23,30 @@ if TYPE_CHECKING:
 
 __all__ = ["DeadMansSwitch", "kill_after", "unwatch", "watch"]
 
-# By what they are for, nanoseconds of the monotonic clock. Read and changed under ``changing``.
+# By what they are for, nanoseconds of the monotonic clock. Each change is one step; what is told to
+# C is found out after it, in turn, so that no older answer is in force.
 _deadlines: dict[object, int] = {}
 
 
 def _publish() -> None:
-    check(lib.sigcffi_end_at(min(_deadlines.values(), default=0)))
+    turn = lib.sigcffi_turn()
+    check(lib.sigcffi_end_at(turn, min(_deadlines.copy().values(), default=0)))
 
 
 def watch(what: object, when: int) -> None:
     """The process ends at *when*, in nanoseconds of the monotonic clock, unless *what* is given
     another time, or no more watched, before.
     """
-    with changing:
-        if not _deadlines:
-            _show_tracebacks()
-        _deadlines[what] = when
-        _publish()
+    if not _deadlines:
+        _show_tracebacks()
+    _deadlines[what] = when
+    _publish()
 
 
 def unwatch(what: object) -> None:
     """*what* has shown a sign of life; also if it was not watched."""
-    with changing:
-        _deadlines.pop(what, None)
-        _publish()
+    _deadlines.pop(what, None)
+    _publish()  # in any case: an exception may have struck here after the former line, last time
 
 
 class DeadMansSwitch:
@@ -79,23 +78,21 @@ class DeadMansSwitch:
 
         ValueError if it was cancelled, or belongs to the parent process. Any thread may call it.
         """
-        with changing:
-            if self._cancelled:
-                raise ValueError("it was cancelled")
-            _deadlines[self] = time.monotonic_ns() + self._wait
-            _publish()
+        _deadlines[self] = time.monotonic_ns() + self._wait
+        if self._cancelled:  # looked at last: another thread may be just cancelling it
+            self.cancel()
+            raise ValueError("it was cancelled")
+        _publish()
 
     def cancel(self) -> None:
         """Do nothing any more; a second time changes nothing. Any thread may call it."""
-        with changing:
-            self._cancelled = True
-            _deadlines.pop(self, None)
-            _publish()
+        self._cancelled = True
+        _deadlines.pop(self, None)
+        _publish()
 
     def remaining(self) -> float | None:
         """Seconds that are left; None if it was cancelled."""
-        with changing:
-            when = _deadlines.get(self)
+        when = _deadlines.get(self)
         return None if when is None else (when - time.monotonic_ns()) / 1e9
 
     def __enter__(self) -> DeadMansSwitch:

@@ -135,12 +135,16 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
     does, without asking what cannot be otherwise.
     """
     former = words[RUNNING]
+    # A call that has not begun to look, and that this one interrupts, explains what there is.
+    begins = frame is not None and frame.f_code is _SHORT and "calls" not in frame.f_locals
+    explained = _explained[signum]  # first: a call that comes in between explains more, not less
     calls = words[CALLS + signum]
     first = only = None
-    if not former and not _waiting and not _ready and calls - _explained[signum] == 1:
+    if not former and not _waiting and not _ready and calls - explained == 1 and not begins:
         try:
             words[RUNNING] = ALL
-            _explained[signum] = calls
+            if _explained[signum] == explained:
+                _explained[signum] = calls
             tail = words[TAIL]
             number, signo, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
             if number == tail + 1 and signo == signum and not words[DEFERRED]:
@@ -149,10 +153,12 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
                 if only is not None:
                     _append((SigInfo(signum, payload, number), frame))
                     words[TAIL] = number
-                    run = entry.run or _prepare(entry, only)
+                    run = entry.run
+                    if run is None or run[0] is not only:
+                        run = _prepare(entry, only)
                     words[RUNNING] = entry.keeps_out
                     if not words[PENDING]:
-                        run()
+                        run[1]()
                         words[RUNNING] = 0
                         if (
                             words[HEAD] == number
@@ -167,17 +173,20 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
         return
     if former and not _is_inside(frame):
         former = 0
-    news = calls - _explained[signum]
-    _explained[signum] = calls
-    if news != 1:
-        _explain(signum, news)
+    if not begins:
+        if calls - explained > 1:
+            _late.add(signum)  # before they are explained: another call may come in between
+        if _explained[signum] == explained:
+            _explained[signum] = calls
+        if calls == explained:
+            _look_at_unexplained(signum)
     if former != ALL:  # else the call outside of this one looks again before it leaves
         _drain(signum, frame, former, None)
 
 
-def _prepare(entry: Entry, only: Callable[..., object]) -> Callable[[], object]:
-    """What takes a delivery out of hand and calls its handler, in one step."""
-    entry.run = run = starmap(only, iter(_take, None)).__next__
+def _prepare(entry: Entry, only: Any) -> tuple[Any, Callable[[], object]]:
+    """What takes a delivery out of hand and calls its handler, in one step; and for whom."""
+    entry.run = run = only, starmap(only, iter(_take, None)).__next__
     return run
 
 
@@ -284,11 +293,9 @@ def _put_back() -> None:
     _ready.clear()
 
 
-def _explain(signum: int, news: int) -> None:
-    """C has called the interpreter *news* times for a call of the interpreter, and not once."""
-    if news > 1:
-        _late.add(signum)
-    elif signum in _late:
+def _look_at_unexplained(signum: int) -> None:
+    """The interpreter has called, and C has not called it since the last time."""
+    if signum in _late:
         _late.discard(signum)
     elif not words[ELSEWHERE]:
         # The interpreter calls by itself: for ``_thread.interrupt_main``, and for a signal that

@@ -57,7 +57,7 @@ _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
 # Modules that run a block's beginning or end, which an exception must not meet.
 _MACHINERY = (
     *(__name__, "sigcffi._timeouts", "sigcffi._places", "sigcffi._unwinding"),
-    *("sigcffi._dead_man", "sigcffi._changing", "sigcffi._timers", "contextlib", "heapq"),
+    *("sigcffi._dead_man", "sigcffi._timers", "contextlib", "heapq"),
 )
 
 

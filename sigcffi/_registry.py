@@ -52,11 +52,11 @@ class Entry:
 
     ``calls`` is that as the dispatcher needs it, ``keeps_out`` the set of signals, as a word, whose
     handlers wait meanwhile; ``only`` the one handler where there is one, it takes a SigInfo, and
-    no signal but its own waits; else None, and ``run`` is what the dispatcher makes of it, None
-    until then. ``installed`` is whatever was given, None at first.
+    no signal but its own waits; else None, and ``run`` is what the dispatcher has made of one.
+    ``installed`` is whatever was given, None at first.
 
-    Changed by one thread at a time, and by no handler that interrupts it: its owner sees to that.
-    Read at any time: each attribute is one reference, to what nobody changes any more.
+    Changed by one thread at a time: its owner sees to that. Read at any time: what handlers and
+    other threads read is one reference each, to what nobody changes any more.
     """
 
     __slots__ = (
@@ -65,7 +65,10 @@ class Entry:
 
     def __init__(self, signum: int) -> None:
         self.signum = signum
-        self.subscribers: tuple[Callable[..., Any], ...] = ()
+        self.run: tuple[Any, Callable[[], object]] | None = None
+        # By id: equal callbacks are different ones. A dict: a handler that comes in between finds
+        # each change made or not begun.
+        self.subscribers: dict[int, Callable[..., Any]] = {}
         self.install(None, None)
 
     def install(self, installed: Any, handler: Call | None, keeps_out: int | None = None) -> None:
@@ -79,32 +82,25 @@ class Entry:
 
     def subscribe(self, callback: Callable[..., Any]) -> None:
         """Add a callback behind those that are there; it is not yet one of them."""
-        if self._place_of(callback) is None:
-            self.subscribers += (callback,)
-            self._publish()
+        self.subscribers[id(callback)] = callback
+        self._publish()
 
     def unsubscribe(self, callback: Callable[..., Any]) -> bool:
         """Take out one callback; whether it was there."""
-        place = self._place_of(callback)
-        if place is None:
-            return False
-        self.subscribers = self.subscribers[:place] + self.subscribers[place + 1 :]
+        found = self.subscribers.pop(id(callback), None) is not None
         self._publish()
-        return True
-
-    def _place_of(self, callback: Callable[..., Any]) -> int | None:
-        # Not index(): equal callbacks are different ones.
-        for place, each in enumerate(self.subscribers):
-            if each is callback:
-                return place
-        return None
+        return found
 
     def _publish(self) -> None:
         own = 1 << (self.signum - 1)
-        calls: tuple[Call, ...] = () if self.handler is None else (self.handler,)
-        if self.subscribers:
-            calls = (*((callback, False) for callback in self.subscribers), *calls)
-        simple = len(calls) == 1 and not calls[0][1] and self.keeps_out | own == own
-        self.calls = calls
-        self.only = calls[0][0] if simple else None
-        self.run: Callable[[], object] | None = None
+        while True:
+            handler, subscribers = self.handler, self.subscribers.copy()
+            calls: tuple[Call, ...] = () if handler is None else (handler,)
+            if subscribers:
+                calls = (*((callback, False) for callback in subscribers.values()), *calls)
+            simple = len(calls) == 1 and not calls[0][1] and self.keeps_out | own == own
+            self.calls = calls
+            self.only = calls[0][0] if simple else None
+            # A handler that has changed something meanwhile has published it before this.
+            if self.handler is handler and list(self.subscribers) == list(subscribers):
+                return

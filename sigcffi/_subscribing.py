@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from sigcffi import _installing
 from sigcffi._arguments import signal_number
-from sigcffi._changing import changing
 from sigcffi._installing import require_main_thread, unsubscribe
 
 TYPE_CHECKING = False
@@ -28,12 +27,13 @@ class Subscription:
     ``signums`` is a frozenset, ``callback`` the callable, ``closed`` tells whether it was closed.
     """
 
-    __slots__ = ("_call", "_closed", "callback", "signums")
+    __slots__ = ("_call", "_closed", "_first", "callback", "signums")
 
     def __init__(self, signums: frozenset[int], callback: InfoHandler, once: bool) -> None:
         self.signums = signums
         self.callback = callback
         self._closed = False
+        self._first = iter((True,))  # taken by one step
         # Its own object: the same callback can be subscribed twice, and one of them closed.
         self._call = self._close_and_call if once else self._pass_on
 
@@ -57,9 +57,7 @@ class Subscription:
         return self.callback(info, frame)
 
     def _close_and_call(self, info: SigInfo, frame: FrameType | None) -> Any:
-        with changing:  # another of its signals may interrupt this one, and be the first
-            first, self._closed = not self._closed, True
-        if not first:
+        if next(self._first, None) is None:  # another of its signals has interrupted this one
             return None
         self.close()
         return self.callback(info, frame)

@@ -24,6 +24,8 @@ import pytest
 
 import sigcffi
 from sigcffi import _limits
+from sigcffi._changing import changing
+from sigcffi._ffi import words
 from sigcffi._sigcffi import ffi, lib
 
 T = TypeVar("T")
@@ -133,6 +135,9 @@ class Snapshot:
         signal.set_wakeup_fd(self.kernel.wakeup_fd)
 
     def check(self) -> None:
+        # Nothing of ours stays in force either.
+        assert (words[lib.SIGCFFI_WORD_DEFERRED], words[lib.SIGCFFI_WORD_RUNNING]) == (0, 0)
+        assert not changing._is_owned()  # type: ignore[attr-defined]
         now = kernel()
         assert now.dispositions == self.kernel.dispositions
         assert now == self.kernel

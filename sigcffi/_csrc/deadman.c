@@ -87,22 +87,35 @@ static int start(void)
     return -error;
 }
 
+static _Atomic int64_t turns;
+static int64_t told; /* under the lock: the latest turn by which a deadline was told */
+
+/* A turn, for who is going to find out the earliest deadline and tell it. */
+int64_t sigcffi_turn(void)
+{
+    return atomic_fetch_add(&turns, 1) + 1;
+}
+
 /* The process ends at `when`, in nanoseconds of CLOCK_MONOTONIC, unless that is changed before; 0:
- * it does not. */
-int sigcffi_end_at(int64_t when)
+ * it does not. Told by who had a turn before finding it out: what an earlier turn finds out is old
+ * news when a later one has told, and that one knows what the earlier had changed. */
+int sigcffi_end_at(int64_t turn, int64_t when)
 {
     int result = 0;
+    int64_t former = -1;
     sigcffi_take_lock();
     if (!running && when != 0) result = start();
+    if (result == 0 && turn > told) {
+        told = turn;
+        former = atomic_exchange(&deadline, when);
+    }
     sigcffi_release_lock();
-    if (result < 0) return result;
-    int64_t former = atomic_exchange(&deadline, when);
     /* One that is put off is noticed when the former is over. */
     if (when != 0 && (former == 0 || when < former)) {
         atomic_fetch_add(&changes, 1);
         sigcffi_wake(&changes, 1);
     }
-    return 0;
+    return result;
 }
 
 /* Lock held, in a forked child: the thread has not come along. */

@@ -141,7 +141,8 @@ int sigcffi_sleep_until_set(int signum, int64_t flag, unsigned arrivals, int64_t
 int sigcffi_sleep_until_received(int64_t handle, unsigned arrivals, int64_t nanoseconds);
 
 /* --- deadman.c --- */
-int sigcffi_end_at(int64_t when);
+int64_t sigcffi_turn(void);
+int sigcffi_end_at(int64_t turn, int64_t when);
 
 /* --- dispositions.c: counts --- */
 uint64_t sigcffi_deliveries(int signum);

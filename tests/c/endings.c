@@ -144,7 +144,7 @@ static const int64_t second = 1000000000;
 
 static void hang(void)
 {
-    EQUAL(sigcffi_end_at(now_ns() + second / 100), 0);
+    EQUAL(sigcffi_end_at(sigcffi_turn(), now_ns() + second / 100), 0);
     for (;;) pause();
 }
 
@@ -171,11 +171,11 @@ static bool others_sleep(void)
 /* Later than it was, then sooner, and it is the last word that counts. */
 static void hang_in_the_end(void)
 {
-    EQUAL(sigcffi_end_at(now_ns() + 3600 * second), 0);
-    EQUAL(sigcffi_end_at(0), 0);
-    EQUAL(sigcffi_end_at(now_ns() + 3600 * second), 0);
+    EQUAL(sigcffi_end_at(sigcffi_turn(), now_ns() + 3600 * second), 0);
+    EQUAL(sigcffi_end_at(sigcffi_turn(), 0), 0);
+    EQUAL(sigcffi_end_at(sigcffi_turn(), now_ns() + 3600 * second), 0);
     UNTIL(others_sleep());
-    EQUAL(sigcffi_end_at(now_ns() + second / 100), 0);
+    EQUAL(sigcffi_end_at(sigcffi_turn(), now_ns() + second / 100), 0);
     for (;;) pause();
 }
 
@@ -215,10 +215,11 @@ static void hang_with_a_full_pipe(void)
 static void be_put_off(void)
 {
     /* Each time in time: the last is an hour away. */
-    for (int i = 0; i < 1000; i++) EQUAL(sigcffi_end_at(now_ns() + (3600 + i) * second), 0);
+    for (int i = 0; i < 1000; i++)
+        EQUAL(sigcffi_end_at(sigcffi_turn(), now_ns() + (3600 + i) * second), 0);
     for (int i = 0; i < 1000; i++) {
-        EQUAL(sigcffi_end_at(now_ns() + 3600 * second), 0);
-        EQUAL(sigcffi_end_at(0), 0);
+        EQUAL(sigcffi_end_at(sigcffi_turn(), now_ns() + 3600 * second), 0);
+        EQUAL(sigcffi_end_at(sigcffi_turn(), 0), 0);
     }
     if (!TSAN) { /* it starts no threads after a fork */
         int status = status_of_child(hang);

@@ -126,22 +126,24 @@ def test_of_subscribers_that_threads_close_none_is_left_and_none_of_the_others_i
             mine = next(work)
         for subscription in mine:
             subscription.close()
+            closed.release()
 
     def come_and_go(info: signal.SigInfo, frame: FrameType | None) -> None:
         signal.subscribe(SIGNUM, lambda info, frame: None).close()
 
-    lock = threading.Lock()
+    lock, closed = threading.Lock(), threading.Semaphore(0)
     handler = signal.subscribe(signal.SIGUSR1, come_and_go)
     threads = [threading.Thread(target=close) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
-    while any(thread.is_alive() for thread in threads):
+    for _ in range(THREADS * ROUNDS * 8):
+        assert closed.acquire(timeout=DEADLINE)  # or the main thread would have the lock for itself
         os.kill(os.getpid(), signal.SIGUSR1)
     for thread in threads:
         join(thread)
     handler.close()
     entry = _dispatch.entries[SIGNUM]
-    assert list(entry.subscribers) == [each._call for each in kept]
+    assert list(entry.subscribers.values()) == [each._call for each in kept]
     seen.clear()
     until_queued(0)
     until(lambda: len(seen) >= 3, "the subscribers")
