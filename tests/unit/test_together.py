@@ -19,7 +19,7 @@ import pytest
 from support import DEADLINE, FREE_THREADED, join, nested_handlers, run_python, until
 
 import sigcffi as signal
-from sigcffi import _attaching, _changing, _dead_man, _dispatch
+from sigcffi import _attaching, _dead_man, _dispatch
 
 THREADS = 4
 ROUNDS = 50
@@ -279,41 +279,6 @@ def test_everything_together() -> None:
 
 
 # ---- The lock ----
-
-
-def test_a_handler_that_comes_while_the_main_thread_changes_something_waits_for_it() -> None:
-    """Or it would wait for ever for a lock that it interrupts."""
-    seen: list[bool] = []
-    signal.signal(signal.SIGUSR1, lambda signum, frame: seen.append(_changing._lock._is_owned()))
-    with _changing.changing:
-        os.kill(os.getpid(), signal.SIGUSR1)
-        signal.pthread_sigmask(signal.SIG_BLOCK, ())
-        assert seen == []
-    until(lambda: seen, "the handler")
-    assert seen == [False]
-
-
-def test_an_exception_of_a_handler_that_was_due_leaves_nothing_locked() -> None:
-    class HandledError(Exception):
-        pass
-
-    def handler(signum: int, frame: FrameType | None) -> None:
-        raise HandledError
-
-    signal.signal(signal.SIGUSR1, handler)
-    for _ in range(ROUNDS):
-        with pytest.raises(HandledError):
-            with signal.deferred():
-                os.kill(os.getpid(), signal.SIGUSR1)
-            while True:
-                with _changing.changing:
-                    pass
-    assert not _changing._lock._is_owned()
-    with signal.deferred():  # nor deferred: the count is what it was
-        pass
-    with pytest.raises(HandledError):
-        os.kill(os.getpid(), signal.SIGUSR1)
-        until(lambda: False, "the handler")
 
 
 def test_a_forked_child_has_the_lock_free_whoever_held_it() -> None:
