@@ -16,8 +16,6 @@
  */
 #include "wake.h"
 
-#include <ucontext.h>
-
 #if SIGCFFI_HAS_POSIX_TIMERS
 
 /* The bound: the last poke comes 16 seconds after the call. Spinning can take a second and more on

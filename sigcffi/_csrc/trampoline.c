@@ -10,8 +10,6 @@
  */
 #include "wake.h"
 
-#include <ucontext.h>
-
 struct channel channel;
 struct state state;
 

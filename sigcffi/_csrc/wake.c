@@ -20,8 +20,6 @@
  */
 #include "wake.h"
 
-#include <ucontext.h>
-
 /* handler context */
 bool sigcffi_on_main_thread(void)
 {
