@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from functools import partial
 from signal import SIG_DFL, SIG_IGN
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import join
 
 from sigcffi._registry import DEFAULT, FOREIGN, IGNORED, PYTHON, Entry, in_force
 
@@ -50,7 +53,7 @@ steps = st.one_of(
 def test_an_entry_begins_with_nothing_to_call_and_keeps_its_own_signal_out() -> None:
     entry = Entry(OWN)
     assert (entry.signum, entry.installed, entry.handler) == (OWN, None, None)
-    assert (entry.subscribers, entry.calls, entry.only) == ((), (), None)
+    assert (entry.subscribers, entry.calls, entry.only) == ({}, (), None)
     assert entry.keeps_out == 1 << (OWN - 1)
 
 
@@ -72,7 +75,7 @@ def test_an_entry_calls_as_a_list_of_subscribers_and_a_handler_would(steps: list
             (handler, word), installed = argument, object()
             entry.install(installed, handler, word)
             keeps_out = 1 << (OWN - 1) if word is None else word
-        assert list(entry.subscribers) == subscribers
+        assert list(entry.subscribers.values()) == subscribers
         assert entry.installed is installed
         assert entry.handler == handler
         assert entry.keeps_out == keeps_out
@@ -116,7 +119,7 @@ def test_of_equal_subscribers_the_first_that_is_the_same_object_goes(
     assert entry.unsubscribe(several[gone])
     assert not entry.unsubscribe(several[gone])
     left = several[:gone] + several[gone + 1 :]
-    assert list(map(id, entry.subscribers)) == list(map(id, left))
+    assert list(entry.subscribers) == list(map(id, left))
     assert [id(call) for call, _ in entry.calls] == list(map(id, left))
 
 
@@ -128,3 +131,26 @@ def test_what_the_dispatcher_is_going_through_does_not_change_under_it() -> None
     entry.unsubscribe(CALLBACKS[1])
     entry.install(None, (print, True))
     assert [call for call, _ in gone_through] == CALLBACKS
+
+
+def test_threads_that_subscribe_and_unsubscribe_lose_nothing() -> None:
+    entry = Entry(OWN)
+    kept: list[Any] = []
+
+    def come_and_go() -> None:
+        for number in range(200):
+            callback = partial(print)
+            entry.subscribe(callback)
+            if number % 2:
+                assert entry.unsubscribe(callback)
+            else:
+                kept.append(callback)
+
+    threads = [threading.Thread(target=come_and_go) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        join(thread)
+    assert len(kept) == 400
+    assert set(entry.subscribers) == set(map(id, kept))
+    assert [call for call, _ in entry.calls] == list(entry.subscribers.values())
