@@ -149,6 +149,8 @@ def test_any_value_does_what_it_does_in_the_standard_module(interval: Any) -> No
     if (ours, read) == (theirs, expected):
         return
     assert PYPY, (ours, theirs, read, expected)
+    if not isinstance(interval, (int, float)):
+        return  # PyPy's module takes Index(0) for a second: it is no oracle for other numbers
     # PyPy's module computes in floating point, and truncates; elsewhere it is simply wrong.
     if ours.error is None and theirs.error is None and abs(expected) < 1e6:
         assert abs(read - expected) <= 1.5e-6 + 1e-9 * abs(expected)
