@@ -41,7 +41,7 @@ _PROFILE = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("quick", _PROFILE, derandomize=True, max_examples=100)
-settings.register_profile("thorough", _PROFILE, max_examples=1000)
+settings.register_profile("thorough", _PROFILE, max_examples=300)
 
 
 def of_hypothesis(item: pytest.Item) -> bool:

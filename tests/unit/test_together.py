@@ -350,6 +350,7 @@ def test_importing_it_leaves_the_gil_off_and_warns_of_nothing() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "False\n", "")
 
 
+@pytest.mark.skipif(not FREE_THREADED, reason="with a GIL the interpreter does not spin")
 def test_a_lock_wait_of_the_main_thread_ends_when_another_thread_takes_a_signal() -> None:
     """At whatever point of the wait: builds without a GIL spin before they sleep, and what comes
     while they spin ends nothing.
