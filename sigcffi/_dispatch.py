@@ -297,7 +297,8 @@ def _look_at_unexplained(signum: int) -> None:
     """The interpreter has called, and C has not called it since the last time."""
     if signum in _late:
         _late.discard(signum)
-    elif not words[ELSEWHERE]:
+    elif not words[ELSEWHERE] and words[CALLS + signum] == _explained[signum]:
+        # In this order: another thread counts its call before it says that it is through with it.
         # The interpreter calls by itself: for ``_thread.interrupt_main``, and for a signal that
         # came while its handler was installed.
         _add(signum)
