@@ -239,6 +239,7 @@ def _register_beside_slots(signum: int, handler: Callable[..., Any]) -> None:
     blocked = check(_hold(signum))
     try:
         _register(signum, handler)
+        _record(signum, 0)  # first: where the trampoline stands, it leads to the dispatcher
         check(lib.sigcffi_registered(signum))
     finally:
         if not blocked:
