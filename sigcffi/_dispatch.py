@@ -243,7 +243,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
             number, what = 0, dispatch
             if words[PRESSURE] and len(_waiting) < CAPACITY and lib.sigcffi_relieve() and left:
                 continue
-            if not left and not _nudge(signum):
+            if not left and not _nudge():
                 left = LIMIT
                 continue
             words[RUNNING] = former
@@ -358,11 +358,11 @@ def _leave_to_lifting(former: int) -> None:
             lib.sigcffi_pend_again(info._signo, 1)
 
 
-def _nudge(signum: int) -> bool:
+def _nudge() -> bool:
     """See to it that the dispatcher is called again soon; whether that was possible."""
     former = lib.sigcffi_sigmask(SIG_SETMASK, ALL)  # the thread is to take no signals
     try:
-        start_new_thread(lib.sigcffi_nudge, (signum,))
+        start_new_thread(lib.sigcffi_nudge, ())
     except RuntimeError:
         return False
     finally:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import _thread
 import collections
 import os
+import signal as standard
 import sys
 import threading
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
 import support
 from support import PYPY, join, nested_handlers, python_says, readable, run_python
+from tracing import Tracing
 
 import sigcffi as signal
-from sigcffi import SigInfo, sigaction, subscribe
+from sigcffi import SigInfo, _installing, actions, sigaction, subscribe
 from sigcffi._dispatch import RUNNING, account, dispatch
 from sigcffi._ffi import words
 
@@ -276,6 +278,55 @@ def test_calls_that_interrupt_others_before_these_have_looked_leave_nothing_to_e
     _thread.interrupt_main(R)
     look()
     assert values == [*range(deep, -1, -1), None]
+
+
+# ---- What a handler keeps out ----
+
+
+def test_what_waits_for_a_handlers_end_calls_nobody_who_has_replaced_another_unseen() -> None:
+    called: list[int] = []
+
+    def handler(info: SigInfo, frame: FrameType | None) -> None:
+        os.kill(HERE, S)
+        look()
+        assert called == []
+
+    sigaction(T, lambda info, frame: called.append(-T))
+    standard.signal(T, lambda signum, frame: called.append(T))
+    signal.signal(S, lambda signum, frame: called.append(S))
+    sigaction(R, handler, mask=[S])
+    queue((R, 1))
+    look()
+    assert called == [S]
+
+
+@nested_handlers
+def test_what_waits_calls_nobody_who_is_just_replacing_another() -> None:
+    called: list[int] = []
+
+    def watched(code: CodeType) -> bool:
+        return code.co_filename == _installing.__file__
+
+    def send(frame: FrameType, event: str) -> None:
+        if event == "opcode":
+            os.kill(HERE, S)
+
+    def replace() -> None:
+        sigaction(T, lambda info, frame: called.append(-T))
+        signal.signal(T, lambda signum, frame: called.append(T))
+
+    def handler(info: SigInfo, frame: FrameType | None) -> None:
+        with Tracing(watched) as tracing:
+            tracing.call(replace, send)
+        assert called == []
+
+    signal.signal(S, lambda signum, frame: called.append(S))
+    sigaction(R, handler, mask=[S])
+    with actions.counter(T), actions.counter(S) as sent:
+        queue((R, 1))
+        look()
+        assert int(sent) > 50
+    assert called == [S]
 
 
 # ---- Nesting ----
