@@ -127,19 +127,15 @@ uint64_t sigcffi_forbidden(void)
 /* handler context, or outside handlers. Call the interpreter's handler. */
 static void trip(int signum, void *context)
 {
+    /* Elsewhere the main thread may look at the count before the call is made: it finds that one is
+     * on its way. Counted before the call: what runs because of it finds it counted. */
+    bool main = sigcffi_on_main_thread();
+    uint64_t on_its_way = main ? 0 : SIGCFFI_ON_ITS_WAY;
     atomic_store_explicit(&state.called, true, memory_order_relaxed);
-    if (sigcffi_on_main_thread()) {
-        /* Before the call: what runs because of it finds it counted. */
-        atomic_fetch_add_explicit(&channel.calls[signum], 1, memory_order_relaxed);
-        sigcffi_call_interpreter(signum);
-        sigcffi_poke_later(context);
-    } else {
-        /* The main thread may run because of it at any point: it finds the caller, or the call. */
-        atomic_fetch_add(&channel.elsewhere, 1);
-        sigcffi_call_interpreter(signum);
-        atomic_fetch_add(&channel.calls[signum], 1);
-        atomic_fetch_sub(&channel.elsewhere, 1);
-    }
+    atomic_fetch_add(&channel.calls[signum], 1 + on_its_way);
+    sigcffi_call_interpreter(signum);
+    atomic_fetch_sub(&channel.calls[signum], on_its_way);
+    if (main) sigcffi_poke_later(context);
     if (atomic_load(&state.watched) & sigcffi_bit(signum)) sigcffi_ask_for_notice(signum);
 }
 
