@@ -201,6 +201,7 @@ typedef struct {
     int64_t interval; /* nanoseconds, or the errno */
 } sigcffi_timer;
 
+int sigcffi_tid_of(unsigned long ident);
 int64_t sigcffi_timer_create(int clock, int signum, int value, int tid);
 sigcffi_timer sigcffi_timer_settime(int64_t handle, int64_t value, int64_t interval, bool absolute);
 sigcffi_timer sigcffi_timer_gettime(int64_t handle);
