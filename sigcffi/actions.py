@@ -265,7 +265,8 @@ def exit(signum: SupportsIndex, status: SupportsIndex, *, when: When = None) -> 
 
 def default(signum: SupportsIndex, *, when: When = None) -> Default:
     """Take a signal's default action when it comes, as if nothing handled it: the parent sees the
-    process end by that signal, with a core dump where that is usual.
+    process end by that signal, with a core dump where that is usual. (The first process of a PID
+    namespace is spared that by the kernel: it exits with status 128 plus the signal's number.)
 
     A signal that stops the process (SIGTSTP, SIGTTIN, SIGTTOU) does so, and when it is continued
     everything is in place; one that is ignored by default does nothing. *when* as for ``exit``.

@@ -19,12 +19,13 @@ static int64_t now(void)
 /* Seconds that the last words may take: nobody may be reading them. */
 enum { LAST_WORDS = 2 };
 
-/* Whatever becomes of this thread, the process ends: by SIGALRM if by nothing else. */
+/* Whatever becomes of this thread, the process ends: by SIGALRM if by nothing else. Not by its
+ * default action alone, which the first process of a namespace is spared. */
 static void set_alarm(void)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = SIG_DFL;
+    action.sa_handler = sigcffi_take_default;
     sigaction(SIGALRM, &action, NULL);
     sigset_t alarm_alone = sigcffi_set_of(sigcffi_bit(SIGALRM));
     pthread_sigmask(SIG_UNBLOCK, &alarm_alone, NULL);

@@ -45,8 +45,9 @@ static void die_of(int signum)
     action.sa_handler = SIG_DFL;
     sigaction(signum, &action, NULL);
     /* Returning executes the faulting instruction again, now with the true siginfo in the
-     * core. After a trap the thread stands behind the instruction: send it once more. */
-    if (signum == SIGTRAP) raise(signum);
+     * core. After a trap the thread stands behind the instruction: send it once more. The first
+     * process of a namespace is spared what it sends to itself. */
+    if (signum == SIGTRAP) sigcffi_take_default(signum);
 }
 
 /* handler context. Put a signal into the main channel. */
