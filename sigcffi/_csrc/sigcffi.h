@@ -155,7 +155,9 @@ bool sigcffi_was_poke(int signum, const siginfo_t *info);
 void sigcffi_main_mask(int how, uint64_t word);
 
 /* --- pressure.c --- */
-uint64_t sigcffi_pressure(uint64_t wanted);
+uint64_t sigcffi_pressed(void);
+uint64_t sigcffi_owners(uint64_t mask);
+uint64_t sigcffi_change_mask(int how, uint64_t word);
 
 /* --- relief.c --- */
 int sigcffi_relieve(void);

@@ -96,6 +96,7 @@ static uintptr_t deliver(int signum, siginfo_t *info, void *context)
      * handlers should: the delivery that it is lent has been dealt with. */
     if (context != NULL && context == lent && atomic_load(&state.above[signum])) return 0;
     atomic_fetch_add_explicit(&state.deliveries[signum], 1, memory_order_relaxed);
+    if (!sigcffi_is_function(handler)) sigcffi_refuse_terminal(signum, info);
     sigcffi_act(signum, info);
     if (!fault) sigcffi_receive(signum, info, context);
     if (due) record(signum, info, context);
