@@ -75,10 +75,13 @@ _unpack = Struct("=Qi68s").unpack_from
 if lib.SIGCFFI_STORES_IN_ORDER and sys.implementation.name == "cpython":
     unpack: Any = _unpack
 else:
-    # PyPy's compiler, and other processors, may read the record before its sequence.
+    # PyPy's compiler, and other processors, may read the record before its sequence, and behind the
+    # store by which its place is given back.
     def unpack_published(memory: Any, offset: int) -> tuple[Any, ...]:
         sequence = lib.sigcffi_sequence(offset)
-        return (sequence, *_unpack(memory, offset)[1:])
+        record = _unpack(memory, offset)
+        lib.sigcffi_has_read()
+        return (sequence, *record[1:])
 
     unpack = unpack_published
 

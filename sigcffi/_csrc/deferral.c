@@ -155,6 +155,14 @@ uint64_t sigcffi_sequence(size_t offset)
     return atomic_load_explicit(&words[offset / sizeof *words], memory_order_acquire);
 }
 
+/* A record has been read, and its place is going to be given back, by a plain store of the tail.
+ * Without this a processor that lets a store pass the loads before it may show the tail first, and
+ * then read what a producer, whose load of the tail acquires, has put into that place. */
+void sigcffi_has_read(void)
+{
+    SIGCFFI_LOADS_COME_FIRST();
+}
+
 /* The set of signals in a mask. */
 uint64_t sigcffi_mask_of(const struct sigaction *action)
 {

@@ -171,6 +171,7 @@ unsigned sigcffi_take_pending(int signum);
 void sigcffi_nudge(void);
 void *sigcffi_memory(void);
 uint64_t sigcffi_sequence(size_t offset);
+void sigcffi_has_read(void);
 uint64_t sigcffi_mask_of(const struct sigaction *action);
 
 /* --- masks.c: masks, waits, sending --- */

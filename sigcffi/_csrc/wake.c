@@ -212,7 +212,8 @@ void sigcffi_pend(int signum, void *context)
 
 /* ---- Outside handlers ---- */
 
-/* This thread is about to change its mask by pthread_sigmask(how, word). Of the main thread is kept
+/* handler context, or outside handlers. This thread is about to change its mask, now or when its
+ * handler returns, as pthread_sigmask(how, word) does. Of the main thread is kept
  * whether it has SIGURG blocked from then on. Called before that, and behind it once more: a
  * handler in between has seen the former mask.
  *
