@@ -212,7 +212,7 @@ int sigcffi_query_slotted(int signum)
     return kind;
 }
 
-/* Whether the code at `handler` is part of the interpreter. */
+/* Whether the code at `handler` is part of the interpreter, or of a program that it is part of. */
 static bool is_interpreters(uintptr_t handler)
 {
     void *api = dlsym(RTLD_DEFAULT, "Py_IsInitialized");
@@ -224,7 +224,8 @@ static bool is_interpreters(uintptr_t handler)
 }
 
 /* The interpreter believes that `signum` has a Python handler. Unless its C handler is known
- * already, learn it from there: nothing tells its address but a signal it has installed. */
+ * already, learn it from there: where the main thread could not be asked (sigcffi_learn) nothing
+ * tells its address but a signal it has installed. */
 int sigcffi_recognise(int signum)
 {
     struct sigaction now;
@@ -261,6 +262,18 @@ static const struct sigaction *interpreters_action(int signum, int *result)
     sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
     sigcffi_aim_pokes(false);
     return &known;
+}
+
+/* The interpreter has this moment installed its handler for `signum`, in this thread, and it is
+ * going to take it away again: all that is learned from it. */
+int sigcffi_learn(int signum)
+{
+    if (!sigcffi_is_signal(signum)) return -EINVAL;
+    int result = 0;
+    sigcffi_take_lock();
+    interpreters_action(signum, &result);
+    sigcffi_release_lock();
+    return result;
 }
 
 /* The interpreter has this moment installed its handler for `signum`, in this thread: so that

@@ -95,6 +95,7 @@ void sigcffi_interpreter_spins(void);
 /* --- dispositions.c: dispositions --- */
 int sigcffi_query(int signum);
 int sigcffi_query_slotted(int signum);
+int sigcffi_learn(int signum);
 int sigcffi_recognise(int signum);
 int sigcffi_registered(int signum);
 int sigcffi_cover(int signum);

@@ -310,6 +310,27 @@ def test_a_thread_of_the_main_interpreter_may_import_it_first() -> None:
     assert python_says(code) == "handled\n"
 
 
+@pytest.mark.skipif(PYPY, reason="PyPy has no function of this kind that it names")
+def test_a_handler_beside_the_interpreters_in_one_program_is_not_taken_for_it() -> None:
+    """As of an extension that is linked into one program with the interpreter."""
+    code = """
+        import ctypes, signal as standard
+
+        beside = ctypes.cast(ctypes.pythonapi.PyErr_SetInterruptEx, ctypes.c_void_p)
+        standard.signal(standard.SIGINT, standard.SIG_DFL)
+        standard.signal(standard.SIGUSR1, print)
+        ctypes.CDLL(None).signal(standard.SIGUSR1, beside)
+
+        import sigcffi as signal
+
+        print(signal.getsignal(signal.SIGUSR1))
+        standard.signal(standard.SIGUSR2, print)
+        print(signal.getsignal(signal.SIGUSR2) is print)
+        print(standard.getsignal(standard.SIGURG) is standard.SIG_DFL)
+    """
+    assert python_says(code) == "None\nTrue\nTrue\n"
+
+
 def test_the_table_of_signals_shows_what_each_would_do() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sigcffi"], capture_output=True, text=True, check=True
