@@ -140,7 +140,7 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
     former = words[RUNNING]
     explained = _explained[signum]  # first: a call that comes in between explains more, not less
     calls = words[CALLS + signum]
-    first = only = None
+    first = None
     if not former and not _waiting and not _ready and calls - explained == 1:
         try:
             words[RUNNING] = ALL
@@ -161,12 +161,9 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
                     if not words[PENDING]:
                         run[1]()
                         words[RUNNING] = 0
-                        if (
-                            words[HEAD] == number
-                            and not _waiting
-                            and not words[PENDING]
-                            and not words[PRESSURE]
-                        ):
+                        # The ring was never full, and since this looked at what is pending the
+                        # handler has kept out nothing else that would be.
+                        if words[HEAD] == number and not _waiting:
                             return
         except BaseException as error:
             first = error
@@ -218,6 +215,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                             _waiting[number] = SigInfo(signo, payload, number)
                         words[TAIL] = number
                 if not _waiting:
+                    _begun.clear()  # an exception may have struck before one was taken out
                     break
                 number = _first_but(former | words[DEFERRED])
                 if not number:
