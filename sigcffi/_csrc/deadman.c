@@ -3,6 +3,7 @@
  * Law: ordinary calls, made outside handlers; the thread takes no signals and never runs Python, so
  * that it does its work whatever holds the GIL.
  */
+#include "threads.h"
 #include "wake.h"
 
 static _Atomic int64_t deadline; /* nanoseconds of CLOCK_MONOTONIC; 0: none */
@@ -72,20 +73,12 @@ static void *watch(void *nothing)
     return nothing;
 }
 
-/* Lock held. Every signal is blocked in a thread from its beginning. */
+/* Lock held. */
 static int start(void)
 {
-    sigset_t all, former;
-    pthread_t thread;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &former);
-    int error = pthread_create(&thread, NULL, watch, NULL);
-    pthread_sigmask(SIG_SETMASK, &former, NULL);
-    if (error == 0) {
-        pthread_detach(thread);
-        running = true;
-    }
-    return -error;
+    int result = sigcffi_start_thread(watch, NULL);
+    running = result == 0;
+    return result;
 }
 
 static _Atomic int64_t turns;

@@ -132,18 +132,24 @@ int sigcffi_lift(uint64_t set)
     return atomic_load(&channel.pending) == 0 ? 0 : sigcffi_settle();
 }
 
-/* Called on a Python thread of its own by a dispatcher that leaves although records are left: soon
- * after it has left, it is called again. It cannot see to that itself, since what it wakes would
- * run inside of it. */
-void sigcffi_nudge(void)
+static void *nudge(void *nothing)
 {
     const struct timespec instant = {.tv_nsec = 50000};
     do nanosleep(&instant, NULL);
     while (atomic_load(&channel.running) != 0);
     int signum = sigcffi_dispatchers_signal();
-    if (signum == 0) return;
+    if (signum == 0) return nothing;
     atomic_fetch_or(&channel.pending, sigcffi_bit(signum));
     sigcffi_wake_main(sigcffi_bit(signum));
+    return nothing;
+}
+
+/* Called by a dispatcher that leaves although records are left: soon after it has left, it is
+ * called again. It cannot see to that itself, since what it wakes would run inside of it. A
+ * negative errno if there can be no more threads. */
+int sigcffi_nudge(void)
+{
+    return sigcffi_start_thread(nudge, NULL);
 }
 
 /* The sequence of the record at this place, counted in bytes; who finds it published finds the

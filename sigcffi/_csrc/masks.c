@@ -12,8 +12,8 @@
 #include <pthread.h>
 
 /* Change the mask of which the caller knows: its owner's, which is not the thread's where rings are
- * full. The former; all ones, which no mask can be since SIGKILL is never blocked, if `how` is not a
- * way to change it. */
+ * full. The former; all ones, which no mask can be since SIGKILL is never blocked, if `how` is not
+ * a way to change it. */
 uint64_t sigcffi_sigmask(int how, uint64_t word)
 {
     if (how != SIG_BLOCK && how != SIG_UNBLOCK && how != SIG_SETMASK) return UINT64_MAX;

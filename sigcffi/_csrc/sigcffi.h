@@ -169,7 +169,7 @@ int sigcffi_lift(uint64_t set);
 int sigcffi_settle(void);
 void sigcffi_pend_again(int signum, unsigned times);
 unsigned sigcffi_take_pending(int signum);
-void sigcffi_nudge(void);
+int sigcffi_nudge(void);
 void *sigcffi_memory(void);
 uint64_t sigcffi_sequence(size_t offset);
 void sigcffi_has_read(void);

@@ -1,5 +1,5 @@
-/* What a process may find around it: a filter that refuses system calls, another thread that has the
- * lock and a lower priority.
+/* What a process may find around it: a filter that refuses system calls, another thread that has
+ * the lock and a lower priority.
  *
  * Law: a filter is for ever, and so a child's; it says EPERM, as those of containers do.
  */

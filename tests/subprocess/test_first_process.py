@@ -1,5 +1,5 @@
-"""The first process of a PID namespace, as in a container: the kernel spares it every default action
-that it brings about itself, and what is to end it has to end it all the same.
+"""The first process of a PID namespace, as in a container: the kernel spares it every default
+action that it brings about itself, and what is to end it has to end it all the same.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""A job in the background of a terminal: what nobody handles is to it as if it were ignored, whatever
-is attached.
+"""A job in the background of a terminal: what nobody handles is to it as if it were ignored,
+whatever is attached.
 """
 
 from __future__ import annotations
