@@ -26,11 +26,10 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import start_new_thread
 from collections import deque
 from itertools import count, starmap
 from operator import call, length_hint
-from signal import NSIG, SIG_SETMASK
+from signal import NSIG
 from struct import Struct
 from types import SimpleNamespace
 
@@ -75,10 +74,13 @@ _unpack = Struct("=Qi68s").unpack_from
 if lib.SIGCFFI_STORES_IN_ORDER and sys.implementation.name == "cpython":
     unpack: Any = _unpack
 else:
-    # PyPy's compiler, and other processors, may read the record before its sequence.
+    # PyPy's compiler, and other processors, may read the record before its sequence, and behind the
+    # store by which its place is given back.
     def unpack_published(memory: Any, offset: int) -> tuple[Any, ...]:
         sequence = lib.sigcffi_sequence(offset)
-        return (sequence, *_unpack(memory, offset)[1:])
+        record = _unpack(memory, offset)
+        lib.sigcffi_has_read()
+        return (sequence, *record[1:])
 
     unpack = unpack_published
 
@@ -243,7 +245,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
             number, what = 0, dispatch
             if words[PRESSURE] and len(_waiting) < CAPACITY and lib.sigcffi_relieve() and left:
                 continue
-            if not left and not _nudge():
+            if not left and lib.sigcffi_nudge() < 0:
                 left = LIMIT
                 continue
             words[RUNNING] = former
@@ -352,18 +354,6 @@ def _leave_to_lifting(former: int) -> None:
         bit = 1 << info._signo - 1
         if not (former | words[PENDING]) & bit:
             lib.sigcffi_pend_again(info._signo, 1)
-
-
-def _nudge() -> bool:
-    """See to it that the dispatcher is called again soon; whether that was possible."""
-    former = lib.sigcffi_sigmask(SIG_SETMASK, ALL)  # the thread is to take no signals
-    try:
-        start_new_thread(lib.sigcffi_nudge, ())
-    except RuntimeError:
-        return False
-    finally:
-        lib.sigcffi_sigmask(SIG_SETMASK, former)
-    return True
 
 
 def _keep(first: BaseException | None, error: BaseException, call: object) -> BaseException:

@@ -13,7 +13,6 @@ another thread takes just then is handled without its siginfo.
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
-from _thread import get_ident
 from errno import EINVAL
 from signal import SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP
 
@@ -47,7 +46,6 @@ _dispatched = lib.sigcffi_dispatched
 _hold, _let_go = lib.sigcffi_hold, lib.sigcffi_let_go
 _record = lib.sigcffi_record
 _NODEFER, _RESETHAND = lib.SA_NODEFER, lib.SA_RESETHAND
-_MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
 _SLOTTED = lib.SIGCFFI_WORD_SLOTTED
 _PENDING = lib.SIGCFFI_WORD_PENDING
 _PRESSURE = lib.SIGCFFI_WORD_PRESSURE
@@ -64,7 +62,7 @@ aside: dict[int, Callable[[int, Any], object]] = {}
 
 def require_main_thread() -> None:
     """Raise what the standard module raises where no handler may be installed."""
-    if words[_MAIN_THREAD] != get_ident():
+    if not lib.sigcffi_is_main_thread():
         raise ValueError("signal only works in main thread of the main interpreter")
 
 

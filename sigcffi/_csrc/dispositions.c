@@ -6,7 +6,6 @@
 #include "wake.h"
 
 #include <dlfcn.h>
-#include <sched.h>
 
 static struct sigaction base_whole[NSIG]; /* the base with flags and mask, to be put back */
 
@@ -28,10 +27,11 @@ void sigcffi_take_lock(void)
         lock_depth++;
         return;
     }
-    while (!atomic_compare_exchange_weak_explicit(&lock_owner, &nobody, self, memory_order_acquire,
-                                                  memory_order_relaxed)) {
+    for (int tries = 0; !atomic_compare_exchange_weak_explicit(
+             &lock_owner, &nobody, self, memory_order_acquire, memory_order_relaxed);
+         tries++) {
         nobody = 0;
-        sched_yield();
+        sigcffi_wait_a_little(tries);
     }
 }
 
@@ -145,10 +145,8 @@ static int put_on_top(int signum, const struct sigaction *under, int flags, stru
     if (classify(sigcffi_handler_of(under)) != SIGCFFI_FOREIGN || (under->sa_flags & SA_ONSTACK))
         ours.sa_flags |= SA_ONSTACK;
     /* What interrupts no system call by itself shall not do so because of what stands on it; but a
-     * poke shall, and so does a job's use of the terminal: begun anew it would be refused anew, for
-     * ever. */
-    bool shall = signum == SIGURG || signum == SIGTTOU || signum == SIGTTIN;
-    if (!shall && !sigcffi_is_function(sigcffi_handler_of(under)) &&
+     * poke shall. */
+    if (signum != SIGURG && !sigcffi_is_function(sigcffi_handler_of(under)) &&
         !(atomic_load(&channel.attached) & sigcffi_bit(signum)))
         ours.sa_flags |= SA_RESTART;
     /* Children of a process that ignores SIGCHLD leave no zombies; they must not start to. */
@@ -186,13 +184,14 @@ static int put_on_top_of(int signum, const struct sigaction *under, int flags)
  */
 static int look(int signum, struct sigaction *now)
 {
-    uint32_t stops;
-    do {
-        stops = atomic_load(&state.stops);
+    for (int tries = 0;; tries++) {
+        uint32_t stops = atomic_load(&state.stops);
         int result = read_briefly(signum, now);
         if (result != 0) return result;
-    } while ((stops & SIGCFFI_STOPPING) == (uint32_t)signum || atomic_load(&state.stops) != stops);
-    return 0;
+        if ((stops & SIGCFFI_STOPPING) != (uint32_t)signum && atomic_load(&state.stops) == stops)
+            return 0;
+        sigcffi_wait_a_little(tries);
+    }
 }
 
 /* What the kernel does with `signum`, seen through the trampoline. */
@@ -213,7 +212,7 @@ int sigcffi_query_slotted(int signum)
     return kind;
 }
 
-/* Whether the code at `handler` is part of the interpreter. */
+/* Whether the code at `handler` is part of the interpreter, or of a program that it is part of. */
 static bool is_interpreters(uintptr_t handler)
 {
     void *api = dlsym(RTLD_DEFAULT, "Py_IsInitialized");
@@ -225,7 +224,8 @@ static bool is_interpreters(uintptr_t handler)
 }
 
 /* The interpreter believes that `signum` has a Python handler. Unless its C handler is known
- * already, learn it from there: nothing tells its address but a signal it has installed. */
+ * already, learn it from there: where the main thread could not be asked (sigcffi_learn) nothing
+ * tells its address but a signal it has installed. */
 int sigcffi_recognise(int signum)
 {
     struct sigaction now;
@@ -262,6 +262,18 @@ static const struct sigaction *interpreters_action(int signum, int *result)
     sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
     sigcffi_aim_pokes(false);
     return &known;
+}
+
+/* The interpreter has this moment installed its handler for `signum`, in this thread, and it is
+ * going to take it away again: all that is learned from it. */
+int sigcffi_learn(int signum)
+{
+    if (!sigcffi_is_signal(signum)) return -EINVAL;
+    int result = 0;
+    sigcffi_take_lock();
+    interpreters_action(signum, &result);
+    sigcffi_release_lock();
+    return result;
 }
 
 /* The interpreter has this moment installed its handler for `signum`, in this thread: so that
@@ -520,7 +532,7 @@ static void after_fork_in_child(void)
     sigcffi_deadman_after_fork();
     sigcffi_timers_after_fork();
     mask_before_fork =
-        sigcffi_set_of(sigcffi_word_of(&mask_before_fork) & ~sigcffi_pressure_after_fork());
+        sigcffi_set_of(sigcffi_pressure_after_fork(sigcffi_word_of(&mask_before_fork)));
     if (!sigcffi_on_main_thread()) {
         /* The handlers that ran, and the mask that has been added to, were another thread's. */
         atomic_store(&channel.running, 0);

@@ -238,8 +238,10 @@ static inline bool sigcffi_write(int fd, const void *data, size_t size)
  * Python may read a ring without a call. */
 #if defined(__x86_64__) || defined(__i386__)
 #define SIGCFFI_STORES_IN_ORDER 1
+#define SIGCFFI_LOADS_COME_FIRST() ((void)0) /* nor does a store pass the loads before it */
 #else
 #define SIGCFFI_STORES_IN_ORDER 0
+#define SIGCFFI_LOADS_COME_FIRST() atomic_thread_fence(memory_order_acquire)
 #endif
 
 /* A process can be held on to while its number is given to another. */

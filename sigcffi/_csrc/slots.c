@@ -106,6 +106,7 @@ void sigcffi_take_default(int signum)
         pthread_sigmask(SIG_SETMASK, &former, NULL);
         sigaction(signum, &handler, NULL);
         end_stop();
+        sigcffi_refuse_no_more();
         return;
     }
     if (!here) sigcffi_rest(100000000);

@@ -167,11 +167,13 @@ SIGCFFI_HIDDEN bool sigcffi_is_high(int number);
 SIGCFFI_HIDDEN _Atomic uint64_t *sigcffi_pressure_of(int number);
 SIGCFFI_HIDDEN int sigcffi_place(void);
 SIGCFFI_HIDDEN void sigcffi_press(int number, int signum, void *context);
+SIGCFFI_HIDDEN void sigcffi_refuse_terminal(int signum, const siginfo_t *info);
+SIGCFFI_HIDDEN void sigcffi_refuse_no_more(void);
 SIGCFFI_HIDDEN void sigcffi_relax(int signum, void *context);
 
 /* pressure.c, outside handlers */
 SIGCFFI_HIDDEN void sigcffi_ease(void);
-SIGCFFI_HIDDEN uint64_t sigcffi_pressure_after_fork(void);
+SIGCFFI_HIDDEN uint64_t sigcffi_pressure_after_fork(uint64_t mask);
 
 /* relief.c, outside handlers */
 SIGCFFI_HIDDEN void sigcffi_release(int number);

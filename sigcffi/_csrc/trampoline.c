@@ -45,8 +45,9 @@ static void die_of(int signum)
     action.sa_handler = SIG_DFL;
     sigaction(signum, &action, NULL);
     /* Returning executes the faulting instruction again, now with the true siginfo in the
-     * core. After a trap the thread stands behind the instruction: send it once more. */
-    if (signum == SIGTRAP) raise(signum);
+     * core. After a trap the thread stands behind the instruction: send it once more. The first
+     * process of a namespace is spared what it sends to itself. */
+    if (signum == SIGTRAP) sigcffi_take_default(signum);
 }
 
 /* handler context. Put a signal into the main channel. */
@@ -95,6 +96,7 @@ static uintptr_t deliver(int signum, siginfo_t *info, void *context)
      * handlers should: the delivery that it is lent has been dealt with. */
     if (context != NULL && context == lent && atomic_load(&state.above[signum])) return 0;
     atomic_fetch_add_explicit(&state.deliveries[signum], 1, memory_order_relaxed);
+    if (!sigcffi_is_function(handler)) sigcffi_refuse_terminal(signum, info);
     sigcffi_act(signum, info);
     if (!fault) sigcffi_receive(signum, info, context);
     if (due) record(signum, info, context);
