@@ -52,7 +52,7 @@ static void let_through(uint64_t set)
         repeats[signum] = 0;
         atomic_fetch_and(&state.held, ~bit);
         if (sigaction(signum, NULL, &now) != 0 ||
-            sigcffi_handler_of(&now) == (uintptr_t)sigcffi_trampoline)
+            sigcffi_level_of(sigcffi_handler_of(&now)) >= 0)
             continue;
         theirs |= atomic_fetch_and(&channel.pending, ~bit) & bit;
     }
