@@ -99,7 +99,7 @@ class _Calls:
         handlers = () if entry is None else entry.calls
         if entry is not None and number in _apart:
             is_handlers = _apart[number] == FOR_HANDLER
-            handlers = tuple(each for each in handlers if (each is entry.handler) == is_handlers)
+            handlers = tuple(each for each in handlers if (each is entry.interpreters) == is_handlers)
         self.calls = (
             *((each, info._signo if plain else info, frame) for each, plain in handlers),
             (_remove, number),
@@ -156,7 +156,7 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
             number, signo, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
             if number == tail + 1 and signo & _SIGNUM == signum and not words[DEFERRED]:
                 entry = entries[signum]
-                if signo == signum or (signo < FOR_HANDLER and entry.handler is None):
+                if signo == signum or (signo < FOR_HANDLER and entry.interpreters is None):
                     only = entry.only
                 if only is not None:
                     _append((SigInfo(signum, payload, number), frame))
@@ -292,7 +292,7 @@ def _set_apart(number: int, signo: int) -> int:
     """A record is not for all that the signal has. Its signal."""
     signum = signo & _SIGNUM
     entry = entries.get(signum)
-    if signo >= FOR_HANDLER or (entry is not None and entry.handler is not None):
+    if signo >= FOR_HANDLER or (entry is not None and entry.interpreters is not None):
         _apart[number] = signo - signum
     return signum
 

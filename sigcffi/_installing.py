@@ -340,7 +340,7 @@ def unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
         if not entry.unsubscribe(callback) or entry.subscribers or entry.installed._takes_info:
             return
         if elsewhere and entry.handler is None:
-            entry.install(entry.installed, (_put_in_order, False))
+            entry.install(entry.installed, (_put_in_order, False), always=True)
     if not elsewhere:
         # What a C library has put on top meanwhile stays, and may call the handler beneath.
         found, beneath = installed(signum), entry.installed._handler

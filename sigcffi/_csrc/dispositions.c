@@ -112,7 +112,7 @@ static struct sigaction base_under(int signum, const struct sigaction *above)
  * again when somebody has put back a lower one, and so taken off what stood above; a base that
  * comes back has its level as before. Where nobody was seen nobody is believed to hold it.
  *
- * There are few. With more handlers of others on top of each other one of them is passed by.
+ * There are few. Of more handlers of others on top of each other one is passed by.
  */
 
 /* Lock held. What the kernel has is known to be this. */
@@ -132,17 +132,17 @@ static void note(int signum, const struct sigaction *now)
 /* Lock held. The level that is to stand on top of `under`. */
 static int level_for(int signum, const struct sigaction *under)
 {
-    int top = on_top[signum] - 1, last = -1;
-    const uintptr_t base = sigcffi_handler_of(under);
-    if (top >= 0 && !held[top][signum]) return top;
+    int top = on_top[signum] - 1, other = top == 0;
     for (int level = 0; level < SIGCFFI_LEVELS; level++)
-        if (atomic_load(&state.bases[level][signum].handler) == base) return level;
-    for (int level = 0; level < SIGCFFI_LEVELS; level++) {
+        if (atomic_load(&state.bases[level][signum].handler) == sigcffi_handler_of(under))
+            return level;
+    if (top >= 0 && !held[top][signum]) return top;
+    for (int level = SIGCFFI_LEVELS - 1; level >= 0; level--) {
+        uintptr_t base = atomic_load(&state.bases[level][signum].handler);
         if (!held[level][signum]) return level;
-        if (level != top && classify(sigcffi_handler_of(&whole[level][signum])) != SIGCFFI_PYTHON)
-            last = level;
+        if (level != top && classify(base) != SIGCFFI_PYTHON) other = level;
     }
-    return last;
+    return other;
 }
 
 /* What the kernel has for `signum`, as the C library tells it: some leave out how the handler

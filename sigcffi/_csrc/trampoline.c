@@ -108,7 +108,7 @@ static bool lie_as_kernels(const struct call *call)
 enum place {
     FIRST,
     BELOW, /* the first has called a base that has led here */
-    AGAIN, /* and here it is the first: a handler has taken itself for what it has replaced */
+    AGAIN, /* and here is the first: what has led here has lost what stood beneath it */
 };
 
 /* handler context. Who calls, which of the arguments can be believed, and which place the call has.
@@ -238,6 +238,15 @@ static uintptr_t pass_on(const struct call *call)
     return 0;
 }
 
+/* handler context. The level on top of the interpreter's handler, or -1. */
+static int interpreters_level(int signum)
+{
+    int level = SIGCFFI_LEVELS - 1;
+    while (level >= 0 && !is_interpreters(atomic_load(&state.bases[level][signum].handler)))
+        level--;
+    return level;
+}
+
 /* handler context. Call a base that is not the interpreter's, with all that this level was called
  * with. In the kernel's place in the world that it asked for: with its own mask, and once if it is
  * to be called once. It may never return. */
@@ -281,7 +290,10 @@ static void arrive(int level, int signum, siginfo_t *info, void *context, const 
         foreign = pass_on(&call);
         if (foreign != 0) sigcffi_call(foreign, signum, info, context);
         break;
-    case AGAIN: break;
+    case AGAIN:
+        call.level = interpreters_level(signum);
+        if (call.level >= 0) pass_on(&call);
+        break;
     }
     errno = saved_errno;
 }
