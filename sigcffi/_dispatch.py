@@ -144,7 +144,7 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
     former = words[RUNNING]
     explained = _explained[signum]  # first: a call that comes in between explains more, not less
     calls = words[CALLS + signum]
-    first = only = None
+    first = None
     if not former and not _waiting and not _ready and calls - explained == 1:
         try:
             words[RUNNING] = ALL
