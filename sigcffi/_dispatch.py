@@ -167,12 +167,9 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
                     if not words[PENDING]:
                         run[1]()
                         words[RUNNING] = 0
-                        if (
-                            words[HEAD] == number
-                            and not _waiting
-                            and not words[PENDING]
-                            and not words[PRESSURE]
-                        ):
+                        # The ring was never full, and since this looked at what is pending the
+                        # handler has kept out nothing else that would be.
+                        if words[HEAD] == number and not _waiting:
                             return
         except BaseException as error:
             first = error
@@ -226,6 +223,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                             _waiting[number] = SigInfo(signo, payload, number)
                         words[TAIL] = number
                 if not _waiting:
+                    _begun.clear()  # an exception may have struck before one was taken out
                     break
                 number = _first_but(former | words[DEFERRED])
                 if not number:
