@@ -99,7 +99,9 @@ class _Calls:
         handlers = () if entry is None else entry.calls
         if entry is not None and number in _apart:
             is_handlers = _apart[number] == FOR_HANDLER
-            handlers = tuple(each for each in handlers if (each is entry.interpreters) == is_handlers)
+            handlers = tuple(
+                each for each in handlers if (each is entry.interpreters) == is_handlers
+            )
         self.calls = (
             *((each, info._signo if plain else info, frame) for each, plain in handlers),
             (_remove, number),
@@ -224,6 +226,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                         words[TAIL] = number
                 if not _waiting:
                     _begun.clear()  # an exception may have struck before one was taken out
+                    _apart.clear()
                     break
                 number = _first_but(former | words[DEFERRED])
                 if not number:
@@ -285,7 +288,6 @@ def _hand_over(entry: Entry | None, number: int, former: int, frame: FrameType |
     while number in _waiting:
         next(calls.steps)
     _begun.pop(number, None)
-    _apart.pop(number, None)
 
 
 def _set_apart(number: int, signo: int) -> int:

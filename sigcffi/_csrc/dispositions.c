@@ -11,7 +11,7 @@
 /* The bases with flags and mask, to be put back. */
 static struct sigaction whole[SIGCFFI_LEVELS][NSIG];
 
-static signed char on_top[NSIG];         /* the level that we have given the kernel, plus one */
+static signed char on_top[NSIG];        /* the level that we have given the kernel, plus one */
 static bool held[SIGCFFI_LEVELS][NSIG]; /* another handler stood on it, and may call it */
 
 /* The thread that changes the tables, 0 if there is none, and how often over it holds the lock. */
@@ -434,8 +434,7 @@ int sigcffi_put_back(int signum, const struct sigaction *base, int covered)
     int result = look(signum, &found);
     if (result == 0) {
         note(signum, &found);
-        if (is_needed(signum) ||
-            (covered && classify(sigcffi_handler_of(base)) == SIGCFFI_PYTHON))
+        if (is_needed(signum) || (covered && classify(sigcffi_handler_of(base)) == SIGCFFI_PYTHON))
             result = put_on_top(signum, base, 0, &found);
         else
             result = install_exactly(signum, base);

@@ -114,14 +114,14 @@ struct pressed {
 struct base {
     /* As an integer: SIG_DFL and SIG_IGN are not functions to be called. */
     _Atomic uintptr_t handler;
-    _Atomic uint64_t mask;  /* what it blocks while it runs, its own signal too */
-    _Atomic bool one_shot;  /* it was installed with SA_RESETHAND */
+    _Atomic uint64_t mask; /* what it blocks while it runs, its own signal too */
+    _Atomic bool one_shot; /* it was installed with SA_RESETHAND */
 };
 
 struct state {
     struct base bases[SIGCFFI_LEVELS][NSIG];
-    /* The signals that are to have the trampoline. Others may have one that could not be taken away,
-     * because a handler stood on it: it is as if it were not there. */
+    /* The signals that are to have the trampoline. Others may have one that could not be taken
+     * away, because a handler stood on it: it is as if it were not there. */
     _Atomic uint64_t wanted;
     _Atomic uintptr_t interpreter; /* the interpreter's own C handler, once known */
 

@@ -29,9 +29,10 @@ static SIGCFFI_THREAD_LOCAL volatile unsigned arrivals;
 /* How our handlers return, and no other: where the kernel has called one, there it returns to. The
  * instruction before belongs to it: unwinders ask about the address before a return address. */
 void sigcffi_return(void);
-__asm__(".text\n\t.balign 16\n\tnop\n"
-        ".globl sigcffi_return\n.hidden sigcffi_return\n.type sigcffi_return, %function\n"
-        "sigcffi_return:\n\t" SIGCFFI_RETURN ".size sigcffi_return, . - sigcffi_return\n");
+__asm__(
+    ".text\n\t.balign 16\n\tnop\n"
+    ".globl sigcffi_return\n.hidden sigcffi_return\n.type sigcffi_return, %function\n"
+    "sigcffi_return:\n\t" SIGCFFI_RETURN ".size sigcffi_return, . - sigcffi_return\n");
 
 uintptr_t sigcffi_own_return(void)
 {
@@ -46,9 +47,9 @@ uintptr_t sigcffi_own_return(void)
 
 static void arrive(int level, int signum, siginfo_t *info, void *context, const void *returns_to);
 
-#define LEVEL(level) \
-    static void level_##level(int signum, siginfo_t *info, void *context) \
-    { \
+#define LEVEL(level)                                                       \
+    static void level_##level(int signum, siginfo_t *info, void *context)  \
+    {                                                                      \
         arrive(level, signum, info, context, __builtin_return_address(0)); \
     }
 LEVEL(0)
@@ -130,8 +131,8 @@ static enum place who_calls(struct call *call, uintptr_t returns_to)
         return FIRST;
     }
     const struct sigcffi_called now = sigcffi_kernel_calls(call->signum);
-    call->by_kernel = now.handler == call->kernels &&
-                      (now.returns_to == 0 || now.returns_to == returns_to);
+    call->by_kernel =
+        now.handler == call->kernels && (now.returns_to == 0 || now.returns_to == returns_to);
     call->kernels = now.handler;
     if (call->by_kernel && now.has_info) return FIRST;
     bool led = !call->by_kernel && above.signum == call->signum && above.kernels == now.handler;
@@ -185,8 +186,7 @@ static void record(const struct call *call, int whom)
 {
     uint64_t fill = sigcffi_push(&channel.ring, channel.records, SIGCFFI_CAPACITY, call->signum,
                                  whom, call->info);
-    if (fill == 0)
-        atomic_fetch_add_explicit(&state.dropped[call->signum], 1, memory_order_relaxed);
+    if (fill == 0) atomic_fetch_add_explicit(&state.dropped[call->signum], 1, memory_order_relaxed);
     if (fill == 0 || fill >= SIGCFFI_HIGH_WATER)
         sigcffi_press(SIGCFFI_MAIN_CHANNEL, call->signum, call->context);
 }
@@ -209,8 +209,8 @@ static uintptr_t deliver(const struct call *call)
     bool fault = is_fault(signum, call->info);
     bool due = !fault && (atomic_load_explicit(&channel.attached, memory_order_acquire) & bit);
     /* acquire: pairs with the release in set_base */
-    uintptr_t base = atomic_load_explicit(&state.bases[call->level][signum].handler,
-                                          memory_order_acquire);
+    uintptr_t base =
+        atomic_load_explicit(&state.bases[call->level][signum].handler, memory_order_acquire);
     bool python = is_interpreters(base), foreign = sigcffi_is_function(base) && !python;
     atomic_fetch_add_explicit(&state.deliveries[signum], 1, memory_order_relaxed);
     sigcffi_act(signum, call->info);
@@ -230,8 +230,8 @@ static uintptr_t deliver(const struct call *call)
 static uintptr_t pass_on(const struct call *call)
 {
     int signum = call->signum;
-    uintptr_t base = atomic_load_explicit(&state.bases[call->level][signum].handler,
-                                          memory_order_acquire);
+    uintptr_t base =
+        atomic_load_explicit(&state.bases[call->level][signum].handler, memory_order_acquire);
     if (!is_interpreters(base)) return sigcffi_is_function(base) ? base : 0;
     if (atomic_load(&channel.attached) & sigcffi_bit(signum)) record(call, SIGCFFI_FOR_HANDLER);
     sigcffi_pend(signum, call->context);

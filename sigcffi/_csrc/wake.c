@@ -66,8 +66,8 @@ bool sigcffi_poke(int tid)
 bool sigcffi_is_poke(int signum, const siginfo_t *info)
 {
 #if SIGCFFI_HAS_TGSIGQUEUE
-    return signum == SIGURG && info != NULL && info->si_code == SI_QUEUE && info->si_errno == POKE_ERRNO &&
-           info->si_value.sival_ptr == &poke_mark;
+    return signum == SIGURG && info != NULL && info->si_code == SI_QUEUE &&
+           info->si_errno == POKE_ERRNO && info->si_value.sival_ptr == &poke_mark;
 #else
     (void)signum;
     (void)info;

@@ -449,11 +449,11 @@ enum { MANY = 2 * SIGCFFI_LEVELS };
 static struct sigaction founds[MANY];
 static _Atomic int called[MANY];
 
-#define ONE_OF_MANY(number)                                                                       \
-    static void one_of_many_##number(int signum, siginfo_t *info, void *context)                  \
-    {                                                                                             \
-        atomic_fetch_add(&called[number], 1);                                                     \
-        founds[number].sa_sigaction(signum, info, context);                                       \
+#define ONE_OF_MANY(number)                                                      \
+    static void one_of_many_##number(int signum, siginfo_t *info, void *context) \
+    {                                                                            \
+        atomic_fetch_add(&called[number], 1);                                    \
+        founds[number].sa_sigaction(signum, info, context);                      \
     }
 ONE_OF_MANY(0)
 ONE_OF_MANY(1)
