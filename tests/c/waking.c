@@ -428,7 +428,7 @@ static void a_call_is_counted_on_another_thread_after_it_and_on_the_main_thread_
     _Atomic uint64_t *counted = word(SIGCFFI_WORD_CALLS + QUEUED);
     uint64_t before = atomic_load(counted);
     atomic_store(&state.interpreter, (uintptr_t)look_at_count);
-    atomic_store(&state.base[QUEUED], (uintptr_t)look_at_count);
+    atomic_store(&state.bases[0][QUEUED].handler, (uintptr_t)look_at_count);
     queue_to(takers[0], QUEUED, 0);
     UNTIL(atomic_load(counted) > before);
     EQUAL(counted_at_call, before);
