@@ -171,10 +171,8 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
                     if not words[PENDING]:
                         run[1]()
                         words[RUNNING] = 0
-                        # The ring was never full, and since this looked at what is pending the
-                        # handler has kept out nothing else that would be.
-                        if words[HEAD] == number and not _waiting:
-                            return
+                        if words[HEAD] == number and not _waiting and not words[PENDING]:
+                            return  # no pressure either: the ring has held one record
         except BaseException as error:
             first = error
         _drain(signum, frame, 0, first)
