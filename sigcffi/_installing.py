@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 from errno import EINVAL
-from signal import SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP
+from signal import SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP, SIGURG
 
 from sigcffi._action import KERNELS, Action
 from sigcffi._changing import changing
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
-    *("aside", "entry_of", "install", "installed", "notice", "register_aside", "registered"),
+    *("aside", "entry_of", "install", "installed", "notice", "recognise", "register_aside"),
+    "registered",
     *("require_main_thread", "subscribe", "unsubscribe"),
 ]
 
@@ -80,7 +81,7 @@ def installed(signum: int) -> Action:
     check(found)
     registered = _lookup(signum)
     if found & _KIND == _FOREIGN and callable(registered):
-        check(lib.sigcffi_recognise(signum))
+        check(recognise(signum))
         found = check(_save(signum, NULL))
     kind = found & _KIND
     if kind == _PYTHON and registered is dispatch and (entry := entries.get(signum)):
@@ -91,6 +92,34 @@ def installed(signum: int) -> Action:
         check(_save(signum, saved))
     handler = registered if kind == _PYTHON else _HANDLERS.get(kind)
     return Action.found(handler, saved, found & _COVERED)
+
+
+_teaching = iter((SIGURG,))  # taken by one step, once
+
+
+def recognise(signum: int) -> int:
+    """What C takes a signal's handler for (lib.SIGCFFI_*) where it does not know the interpreter's
+    yet, or this is another's; or a negative errno.
+
+    By its address alone it cannot be told from that of an extension which is linked into one
+    program with the interpreter. So C is shown one, which the interpreter installs for a moment.
+    SIGURG is ignored by default: nobody misses one that comes in between. Where it is not at its
+    default, for the kernel and for the interpreter, and in other threads than the main thread, C
+    goes by what it finds.
+    """
+    at_default = lib.sigcffi_query(SIGURG) == lib.SIGCFFI_DEFAULT and _lookup(SIGURG) == SIG_DFL
+    if at_default and lib.sigcffi_is_main_thread():
+        for taught in _teaching:
+            _register(taught, _nothing)
+            try:
+                check(lib.sigcffi_learn(taught))
+            finally:
+                _register(taught, int(SIG_DFL))
+    return lib.sigcffi_recognise(signum)
+
+
+def _nothing(signum: int, frame: Any) -> None:
+    pass
 
 
 def entry_of(signum: int) -> Entry | None:

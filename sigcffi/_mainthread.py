@@ -1,9 +1,8 @@
 """The main thread: the one in which the interpreter runs Python handlers.
 
-Law: tells C which thread that is, and which C handler is the interpreter's, once, before a handler
-can be installed. From then on C keeps it up to date by itself: a fork makes the forking thread the
-child's main thread, and a thread in which the interpreter has let a handler be installed is the
-main thread, whatever was thought before.
+Law: tells C which thread that is, once, before a handler can be installed. From then on C keeps it
+up to date by itself: a fork makes the forking thread the child's main thread, and a thread in which
+the interpreter has let a handler be installed is the main thread, whatever was thought before.
 
 The rule itself, that only the main thread of the main interpreter may install a handler, is
 enforced by the interpreter: no other knows all its threads and interpreters.
@@ -15,7 +14,6 @@ import _signal  # type: ignore[import-not-found]
 import atexit
 import errno
 import sys
-from signal import SIG_DFL, SIGURG
 
 from sigcffi._ffi import check, lib
 
@@ -38,29 +36,12 @@ def _announce() -> None:
     atexit.register(_let_go)
     if "t" in sys.abiflags:
         lib.sigcffi_interpreter_spins()
-    if check(known):
-        _show_handler()
-    else:
+    if not check(known):
         import threading  # rarely needed, and slow to import
 
         main = threading.main_thread()
         assert main.ident is not None
         lib.sigcffi_set_main_thread(main.ident, main.native_id or 0)
-
-
-def _show_handler() -> None:
-    """Have C see the interpreter's own handler, by having it installed for a moment.
-
-    By its address alone it cannot be told from that of an extension which is linked into one
-    program with the interpreter. SIGURG is ignored by default: nobody misses one that comes in
-    between. Where it is not at its default C has to go by what it finds.
-    """
-    if lib.sigcffi_query(SIGURG) == lib.SIGCFFI_DEFAULT and _signal.getsignal(SIGURG) == SIG_DFL:
-        _signal.signal(SIGURG, lambda signum, frame: None)
-        try:
-            check(lib.sigcffi_learn(SIGURG))
-        finally:
-            _signal.signal(SIGURG, int(SIG_DFL))
 
 
 def _let_go() -> None:

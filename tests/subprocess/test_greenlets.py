@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 import pytest
-from support import python_says
+from support import nested_handlers, python_says
 
 needs_greenlet = pytest.mark.skipif(
     importlib.util.find_spec("greenlet") is None, reason="greenlet is not installed"
@@ -85,6 +85,7 @@ def test_another_greenlet_is_in_the_main_thread() -> None:
 
 
 @needs_greenlet
+@nested_handlers  # elsewhere it is inside all other handlers, with the standard module too
 @pytest.mark.parametrize("finished", [True, False])
 @pytest.mark.parametrize("plain", [True, False])
 def test_a_handler_that_has_switched_away_keeps_nothing_out(finished: bool, plain: bool) -> None:
