@@ -71,8 +71,8 @@ class SigInfo:
 
     A field that means nothing for this signal is None, and all but ``si_signo`` are where nothing
     was recorded; all but that and ``time_ns`` where a C library's handler has passed the signal on
-    without what it carried. It is also a sequence of the seven fields of ``struct_siginfo``, in its order:
-    si_signo, si_code, si_errno, si_pid, si_uid, si_status, si_band.
+    without what it carried. It is also a sequence of the seven fields of ``struct_siginfo``, in its
+    order: si_signo, si_code, si_errno, si_pid, si_uid, si_status, si_band.
 
     Equal to another one if all fields are, to a tuple or ``struct_siginfo`` if the seven are.
     Immutable; can be pickled and copied. The library makes them; a program that wants one for its

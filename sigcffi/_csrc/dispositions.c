@@ -132,17 +132,18 @@ static void note(int signum, const struct sigaction *now)
 /* Lock held. The level that is to stand on top of `under`. */
 static int level_for(int signum, const struct sigaction *under)
 {
-    int top = on_top[signum] - 1, other = top == 0;
+    int top = on_top[signum] - 1;
     for (int level = 0; level < SIGCFFI_LEVELS; level++)
         if (atomic_load(&state.bases[level][signum].handler) == sigcffi_handler_of(under))
             return level;
     if (top >= 0 && !held[top][signum]) return top;
-    for (int level = SIGCFFI_LEVELS - 1; level >= 0; level--) {
-        uintptr_t base = atomic_load(&state.bases[level][signum].handler);
+    for (int level = 0; level < SIGCFFI_LEVELS; level++)
         if (!held[level][signum]) return level;
-        if (level != top && classify(base) != SIGCFFI_PYTHON) other = level;
+    for (int level = 0; level < SIGCFFI_LEVELS; level++) {
+        uintptr_t base = atomic_load(&state.bases[level][signum].handler);
+        if (level != top && classify(base) != SIGCFFI_PYTHON) return level;
     }
-    return other;
+    return top == 0;
 }
 
 /* What the kernel has for `signum`, as the C library tells it: some leave out how the handler
