@@ -61,6 +61,9 @@ CALLS = lib.SIGCFFI_WORD_CALLS
 COUNTED = lib.SIGCFFI_ON_ITS_WAY - 1
 CAPACITY = lib.SIGCFFI_CAPACITY
 LAST = CAPACITY - 1
+FOR_SUBSCRIBERS = lib.SIGCFFI_FOR_SUBSCRIBERS
+FOR_HANDLER = lib.SIGCFFI_FOR_HANDLER
+_SIGNUM = FOR_SUBSCRIBERS - 1  # the bits of a record's signo below
 RECORDS = lib.SIGCFFI_WORDS * 8
 SIZE = lib.SIGCFFI_RECORD_SIZE
 
@@ -94,6 +97,11 @@ class _Calls:
     def __init__(self, entry: Entry | None, number: int, frame: FrameType | None) -> None:
         info = _waiting[number]
         handlers = () if entry is None else entry.calls
+        if entry is not None and number in _apart:
+            is_handlers = _apart[number] == FOR_HANDLER
+            handlers = tuple(
+                each for each in handlers if (each is entry.interpreters) == is_handlers
+            )
         self.calls = (
             *((each, info._signo if plain else info, frame) for each, plain in handlers),
             (_remove, number),
@@ -108,6 +116,7 @@ class _Calls:
 
 _waiting: dict[int, SigInfo] = {}  # by number, in the order of arrival
 _begun: dict[int, _Calls] = {}  # of them those that some have got
+_apart: dict[int, int] = {}  # of them those that are not for all, and whom they are for
 _remove = _waiting.pop
 _ready: deque[tuple[SigInfo, FrameType | None]] = deque()  # what the short way has in hand
 _append, _take = _ready.append, _ready.popleft
@@ -145,10 +154,12 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
                 _explained[signum] = calls
             tail = words[TAIL]
             number, signo, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
-            if number == tail + 1 and signo == signum and not words[DEFERRED]:
+            if number == tail + 1 and signo & _SIGNUM == signum and not words[DEFERRED]:
                 entry = entries[signum]
                 only = entry.only
-                if only is not None:
+                if only is not None and (
+                    signo == signum or (signo < FOR_HANDLER and entry.interpreters is None)
+                ):
                     _append((SigInfo(signum, payload, number), frame))
                     words[TAIL] = number
                     run = entry.run
@@ -211,10 +222,13 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                     number, signo, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
                     if number == tail + 1:  # else a thread is just writing it, and tells later
                         if number not in _waiting:  # an exception may have struck behind the store
+                            if signo > _SIGNUM:
+                                signo = _set_apart(number, signo)
                             _waiting[number] = SigInfo(signo, payload, number)
                         words[TAIL] = number
                 if not _waiting:
                     _begun.clear()  # an exception may have struck before one was taken out
+                    _apart.clear()
                     break
                 number = _first_but(former | words[DEFERRED])
                 if not number:
@@ -225,7 +239,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                     left -= 1
                 entry = entries.get(_waiting[number]._signo)
                 only = entry.only if entry is not None else None
-                if only is not None and number not in _begun:
+                if only is not None and number not in _begun and number not in _apart:
                     # In one step it leaves _waiting and its handler begins.
                     what = only
                     step = map(only, map(_remove, (number,)), (frame,))
@@ -276,6 +290,15 @@ def _hand_over(entry: Entry | None, number: int, former: int, frame: FrameType |
     while number in _waiting:
         next(calls.steps)
     _begun.pop(number, None)
+
+
+def _set_apart(number: int, signo: int) -> int:
+    """A record is not for all that the signal has. Its signal."""
+    signum = signo & _SIGNUM
+    entry = entries.get(signum)
+    if signo >= FOR_HANDLER or (entry is not None and entry.interpreters is not None):
+        _apart[number] = signo - signum
+    return signum
 
 
 def _is_filled() -> bool:
@@ -407,13 +430,16 @@ def take_back(signum: int) -> None:
                 os.sched_yield()  # a thread is just writing it
                 continue
             if number not in _waiting:
+                if signo > _SIGNUM:
+                    signo = _set_apart(number, signo)
                 _waiting[number] = SigInfo(signo, payload, number)
             words[TAIL] = number
         taken = 0
         for number, info in list(_waiting.items()):
             if info._signo == signum and number not in _begun:
                 del _waiting[number]
-                taken += 1
+                # What stood above the handler has had its call.
+                taken += _apart.pop(number, None) != FOR_SUBSCRIBERS
         if taken:
             lib.sigcffi_pend_again(signum, taken)
     finally:
@@ -445,6 +471,7 @@ def _in_child() -> None:
     """What had arrived was the parent's."""
     _waiting.clear()
     _begun.clear()
+    _apart.clear()
     _ready.clear()
     _late.clear()
     _at.lost = 0

@@ -127,12 +127,20 @@ def register_aside(signum: int, function: Callable[[int, Any], object]) -> None:
     """Have the interpreter run a function for a signal whenever that has no Python handler, but
     leave the kernel as it is: the signal does not lead to it, only C does.
     """
-    former = installed(signum)
+    _register_beneath(signum, function, installed(signum), recorded=True)
+    aside[signum] = function
+
+
+def _register_beneath(
+    signum: int, function: Callable[[int, Any], object], action: Action, *, recorded: bool
+) -> None:
+    """Have the interpreter run a function for a signal, and the kernel do what *action* says."""
     blocked = check(_hold(signum))
     try:
         _register(signum, function)
-        check(lib.sigcffi_put_back(signum, _kernels(former), former._covered))
-        aside[signum] = function
+        if not recorded:  # here, where the trampoline is not there
+            _record(signum, 0)
+        check(lib.sigcffi_put_back(signum, _kernels(action), action._covered))
     finally:
         if not blocked:
             _let_go(signum)
@@ -274,12 +282,27 @@ def _take_over(signum: int, action: Action) -> None:
         check(lib.sigcffi_put_back(signum, action._saved, action._covered))
     elif python and action._covered and not slotted:
         check(lib.sigcffi_registered(signum))
+    _leave_dispatcher(signum)
+
+
+def _leave_dispatcher(signum: int) -> None:
     if entries.pop(signum, None) is not None:
         take_back(signum)
         if words[_PENDING]:
             lib.sigcffi_settle()
     if words[_PRESSURE]:
         lib.sigcffi_relieve()
+
+
+def _beneath(signum: int, entry: Entry) -> Action | None:
+    """The Python handler of a signal that does not lead to it: what a C library has put in its
+    place may call it. None if there is none.
+    """
+    registered = _lookup(signum)
+    if registered is dispatch:
+        action = entry.installed
+        return action if action is not None and callable(action._handler) else None
+    return Action.found(registered) if callable(registered) and signum not in aside else None
 
 
 def subscribe(signum: int, callback: Callable[..., Any]) -> None:
@@ -294,7 +317,7 @@ def subscribe(signum: int, callback: Callable[..., Any]) -> None:
     ):
         former = installed(signum)
         entry = entry or Entry(signum)
-        _enter(entry, former)
+        _enter(entry, former if callable(former._handler) else _beneath(signum, entry) or former)
         try:
             if not _require_dispatcher(signum):
                 _record(signum, 1)
@@ -320,11 +343,15 @@ def unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
         if not entry.unsubscribe(callback) or entry.subscribers or entry.installed._takes_info:
             return
         if elsewhere and entry.handler is None:
-            entry.install(entry.installed, (_put_in_order, False))
+            entry.install(entry.installed, (_put_in_order, False), always=True)
     if not elsewhere:
-        # What a C library has put on top meanwhile stays.
-        covered = check(_save(signum, NULL)) & _COVERED
-        _take_over(signum, entry.installed if covered else installed(signum))
+        # What a C library has put on top meanwhile stays, and may call the handler beneath.
+        found, beneath = installed(signum), entry.installed._handler
+        if callable(beneath) and not callable(found._handler):
+            _register_beneath(signum, beneath, found, recorded=False)
+            _leave_dispatcher(signum)
+        else:
+            _take_over(signum, found)
 
 
 def _put_in_order(info: Any, frame: Any) -> None:
@@ -334,5 +361,5 @@ def _put_in_order(info: Any, frame: Any) -> None:
     signum = int(info.si_signo)
     entry = entries.get(signum)
     if entry is not None and not entry.subscribers:
-        _take_over(signum, entry.installed)
+        _take_over(signum, installed(signum))
         lib.sigcffi_pend_again(signum, 1)

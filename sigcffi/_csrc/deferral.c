@@ -51,8 +51,7 @@ static void let_through(uint64_t set)
         times[signum] = 1 + repeats[signum];
         repeats[signum] = 0;
         atomic_fetch_and(&state.held, ~bit);
-        if (sigaction(signum, NULL, &now) != 0 ||
-            sigcffi_handler_of(&now) == (uintptr_t)sigcffi_trampoline)
+        if (sigaction(signum, NULL, &now) != 0 || sigcffi_level_of(sigcffi_handler_of(&now)) >= 0)
             continue;
         theirs |= atomic_fetch_and(&channel.pending, ~bit) & bit;
     }

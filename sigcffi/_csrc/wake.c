@@ -66,8 +66,8 @@ bool sigcffi_poke(int tid)
 bool sigcffi_is_poke(int signum, const siginfo_t *info)
 {
 #if SIGCFFI_HAS_TGSIGQUEUE
-    return signum == SIGURG && info->si_code == SI_QUEUE && info->si_errno == POKE_ERRNO &&
-           info->si_value.sival_ptr == &poke_mark;
+    return signum == SIGURG && info != NULL && info->si_code == SI_QUEUE &&
+           info->si_errno == POKE_ERRNO && info->si_value.sival_ptr == &poke_mark;
 #else
     (void)signum;
     (void)info;
@@ -80,8 +80,7 @@ bool sigcffi_is_poke(int signum, const siginfo_t *info)
 static bool is_interposed(int signum)
 {
     struct sigaction now;
-    return sigaction(signum, NULL, &now) == 0 &&
-           sigcffi_handler_of(&now) == (uintptr_t)sigcffi_trampoline;
+    return sigaction(signum, NULL, &now) == 0 && sigcffi_level_of(sigcffi_handler_of(&now)) >= 0;
 }
 
 /* handler context, or outside handlers. Have the main thread look around; false if it may not: it

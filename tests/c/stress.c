@@ -1399,7 +1399,7 @@ int main(int argc, char **argv)
 {
     const struct test_case *const all[] = {
         cases,          section_cases, record_cases, action_cases, ending_cases, receiver_cases,
-        pressure_cases, relief_cases,  poke_cases,   urgent_cases, waking_cases};
+        pressure_cases, relief_cases,  poke_cases,   urgent_cases, waking_cases, level_cases};
     int failed = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) failed |= run_cases(all[i], argc, argv);
     return failed;
