@@ -435,12 +435,15 @@ def take_back(signum: int) -> None:
 
 
 def expect(signum: int, deliveries: int) -> None:
-    """A signal comes to the dispatcher for which a call is pending: of deliveries that were kept
-    out and not recorded, so that nobody knows any more what they carried.
+    """A signal comes to the dispatcher. Calls that C has made for it were another handler's; the
+    one that may be pending stands for so many *deliveries* that were kept out and not recorded, so
+    that nobody knows any more what they carried.
     """
+    _explained[signum] = words[CALLS + signum] & COUNTED
     for _ in range(deliveries):
         _add(signum)
-    lib.sigcffi_pend_again(signum, 1)
+    if deliveries:
+        lib.sigcffi_pend_again(signum, 1)
 
 
 def account() -> tuple[int, int, int, int]:

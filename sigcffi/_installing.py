@@ -238,8 +238,7 @@ def _require_dispatcher(signum: int, flags: int = 0) -> bool:
     try:
         _register(signum, dispatch)
         pending = lib.sigcffi_take_pending(signum)  # here nothing comes to it: no trampoline
-        if pending:
-            expect(signum, pending)
+        expect(signum, pending)
         check(_dispatched(signum, flags))
     finally:
         if not blocked:

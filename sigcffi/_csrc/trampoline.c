@@ -34,11 +34,13 @@ __asm__(
     ".globl sigcffi_return\n.hidden sigcffi_return\n.type sigcffi_return, %function\n"
     "sigcffi_return:\n\t" SIGCFFI_RETURN ".size sigcffi_return, . - sigcffi_return\n");
 
+/* handler context, or outside handlers. Where our handlers return to; 0: like all others. */
 uintptr_t sigcffi_own_return(void)
 {
     return (uintptr_t)sigcffi_return;
 }
 #else
+/* handler context, or outside handlers. Where our handlers return to; 0: like all others. */
 uintptr_t sigcffi_own_return(void)
 {
     return 0;
@@ -214,7 +216,8 @@ static uintptr_t deliver(const struct call *call)
         atomic_load_explicit(&state.bases[call->level][signum].handler, memory_order_acquire);
     bool python = is_interpreters(base), foreign = sigcffi_is_function(base) && !python;
     atomic_fetch_add_explicit(&state.deliveries[signum], 1, memory_order_relaxed);
-    if (!sigcffi_is_function(base)) sigcffi_refuse_terminal(signum, call->info);
+    if (!sigcffi_is_function(base) && call->info != NULL)
+        sigcffi_refuse_terminal(signum, call->info);
     sigcffi_act(signum, call->info);
     if (!fault) sigcffi_receive(signum, call->info, call->context);
     if (due) record(call, python ? SIGCFFI_FOR_ALL : SIGCFFI_FOR_SUBSCRIBERS);
