@@ -991,7 +991,6 @@ static void prepare_faults(void)
     MUST(unlink(name)); /* and empty: what is mapped of it lies beyond its end */
     mapped_beyond_the_end_of_its_file = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
     CHECK(forbidden_page != MAP_FAILED && mapped_beyond_the_end_of_its_file != MAP_FAILED);
-    (void)execute_an_illegal_instruction;
 }
 
 static void *commit_fault(void *argument)
