@@ -239,6 +239,7 @@ def _register_beside_slots(signum: int, handler: Callable[..., Any]) -> None:
     blocked = check(_hold(signum))
     try:
         _register(signum, handler)
+        _record(signum, 0)  # first: where the trampoline stands, it leads to the dispatcher
         check(lib.sigcffi_registered(signum))
     finally:
         if not blocked:
@@ -249,6 +250,8 @@ def _register_beside_slots(signum: int, handler: Callable[..., Any]) -> None:
 
 def _take_over(signum: int, action: Action) -> None:
     """The signal leaves the dispatcher: what it does now is between kernel and interpreter."""
+    if words[_PENDING] and lib.sigcffi_settle():
+        run_due_handlers()  # another thread has taken it, or just lifted what kept it out
     handler = action._handler
     python = callable(handler)
     slotted = words[_SLOTTED] >> (signum - 1) & 1
