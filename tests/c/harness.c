@@ -204,6 +204,18 @@ void breathe(void)
     errno = saved_errno;
 }
 
+void keep_pace(unsigned turn)
+{
+    int saved_errno = errno;
+    if (TSAN)
+        breathe();
+    else if (turn % (64 * 1024) == 0)
+        poll(NULL, 0, 1);
+    else if (turn % 1024 == 0)
+        sched_yield(); /* the other may need this very processor */
+    errno = saved_errno;
+}
+
 void spin(int turns)
 {
     for (volatile int left = turns; left > 0; left--) {

@@ -136,6 +136,13 @@ void breathe(void);
 /* How often somebody has slept; relief.c. */
 extern _Atomic long long naps;
 
+/* For threads that are to meet: at full speed, so that they meet within nanoseconds, as long as the
+ * other one runs too. Where other programs take its processor from it, this one sleeps meanwhile:
+ * the time that a case may have would go into turns. */
+#define MEET(condition) \
+    for (unsigned turn = 1; !(condition); turn++) keep_pace(turn)
+void keep_pace(unsigned turn);
+
 /* Let some time go by, in no system call. */
 void spin(int turns);
 int random_below(unsigned *state, int limit);

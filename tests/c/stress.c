@@ -695,8 +695,7 @@ static _Atomic int current_round; /* negative: no more */
 static bool wait_for_round(int round)
 {
     int now;
-    for (unsigned spins = 1; (now = atomic_load(&current_round)) < round && now >= 0; spins++)
-        if (spins % 1024 == 0) sched_yield(); /* the other may need this very processor */
+    MEET((now = atomic_load(&current_round)) >= round || now < 0);
     return now >= 0;
 }
 
@@ -726,12 +725,11 @@ static void a_signal_that_meets_the_lifting_is_not_left_behind(void)
     pthread_t lifting = start_thread(lift_in_every_round, NULL);
     for (int i = 1; i <= rounds; i++) {
         atomic_store(&current_round, i);
-        for (unsigned spins = 1; atomic_load(&deferred_round) < i; spins++)
-            if (spins % 1024 == 0) sched_yield();
+        MEET(atomic_load(&deferred_round) >= i);
         spin(random_below(&random, 256));
         MUST(raise(QUEUED));
-        while (atomic_load(&lifted_round) < i) sched_yield();
-        UNTIL(atomic_load(&calls[QUEUED]) >= i);
+        MEET(atomic_load(&lifted_round) >= i);
+        MEET(atomic_load(&calls[QUEUED]) >= i);
         EQUAL(atomic_load(&calls[QUEUED]), i);
     }
     atomic_store(&current_round, -1);
@@ -991,7 +989,6 @@ static void prepare_faults(void)
     MUST(unlink(name)); /* and empty: what is mapped of it lies beyond its end */
     mapped_beyond_the_end_of_its_file = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
     CHECK(forbidden_page != MAP_FAILED && mapped_beyond_the_end_of_its_file != MAP_FAILED);
-    (void)execute_an_illegal_instruction;
 }
 
 static void *commit_fault(void *argument)

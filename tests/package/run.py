@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from typing import NamedTuple
 from python_discovery import get_interpreter
 
 ROOT = Path(__file__).resolve().parents[2]
+CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text())
+NEEDED_BY_TESTS = CONFIGURATION["dependency-groups"]["test"]
 SMOKE = ("tests/unit/test_binding.py", "tests/unit/test_handlers.py")
 
 
@@ -90,7 +93,7 @@ def check_kind(kind: Kind, sdist: Path, folder: Path, tests: Path) -> None:
             run("twine", "check", "--strict", wheel)
             if kind.oldest_abi:
                 run("abi3audit", "--strict", "--assume-minimum-abi3", kind.oldest_abi, wheel)
-        run(python, "-m", "pip", "install", "--quiet", wheel, "pytest")
+        run(python, "-m", "pip", "install", "--quiet", wheel, *NEEDED_BY_TESTS)
         run(python.with_name("pytest"), "-q", "-p", "no:cacheprovider", *SMOKE, cwd=tests)
 
 
