@@ -209,6 +209,9 @@ static uintptr_t deliver(const struct call *call)
     int signum = call->signum;
     if (sigcffi_is_poke(signum, call->info) || sigcffi_poked(call->info, call->context)) return 0;
     uint64_t bit = sigcffi_bit(signum);
+    /* First: once this delivery is counted another thread may take the trampoline away, and then it
+     * must not meet with the default action, too. */
+    bool left_over = call->by_kernel && !(atomic_load(&state.wanted) & bit);
     bool fault = is_fault(signum, call->info);
     bool due = !fault && (atomic_load_explicit(&channel.attached, memory_order_acquire) & bit);
     /* acquire: pairs with the release in set_base */
@@ -226,8 +229,7 @@ static uintptr_t deliver(const struct call *call)
         return 0;
     }
     if (due || python) sigcffi_pend(signum, call->context);
-    if (base == (uintptr_t)SIG_DFL && call->by_kernel && !(atomic_load(&state.wanted) & bit))
-        sigcffi_take_default(signum);
+    if (base == (uintptr_t)SIG_DFL && left_over) sigcffi_take_default(signum);
     return foreign ? base : 0;
 }
 
