@@ -137,8 +137,8 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
     former = words[RUNNING]
     explained = _explained[signum]  # first: a call that comes in between explains more, not less
     calls = words[CALLS + signum]
-    first = only = None
-    if not former and not _waiting and not _ready and calls - explained == 1:
+    first = None
+    if not former and calls - explained == 1 and not _waiting and not _ready and not _late:
         try:
             words[RUNNING] = ALL
             if _explained[signum] == explained:
@@ -158,30 +158,28 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
                     if not words[PENDING]:
                         run[1]()
                         words[RUNNING] = 0
-                        if (
-                            words[HEAD] == number
-                            and not _waiting
-                            and not words[PENDING]
-                            and not words[PRESSURE]
-                        ):
+                        # The ring was never full, and since this looked at what is pending the
+                        # handler has kept out nothing else that would be.
+                        if words[HEAD] == number and not _waiting:
                             return
         except BaseException as error:
             first = error
         _drain(signum, frame, 0, first)
         return
-    if former and not _is_inside(frame):
-        former = 0
-    if calls - explained > 1:  # or one is on its way
-        _late.add(signum)  # before they are explained: another call may come in between
-    if _explained[signum] == explained:
-        _explained[signum] = calls & COUNTED
+    # Whether the call is explained is decided before the interpreter looks for signals again.
     if calls == explained:
         if signum not in _late:
             # The interpreter calls by itself: for ``_thread.interrupt_main``, and for a signal that
             # came while its handler was installed.
             _add(signum)
-        elif not _has_begun(frame):
+        elif LOOKS_LATE:  # and no call interrupts another
             _late.discard(signum)
+    elif calls - explained > 1:  # or one is on its way
+        _late.add(signum)  # before they are explained: another call may come in between
+    if _explained[signum] == explained:
+        _explained[signum] = calls & COUNTED
+    if former and not _is_inside(frame):
+        former = 0
     if former != ALL:  # else the call outside of this one looks again before it leaves
         _drain(signum, frame, former, None)
 
@@ -196,12 +194,13 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
     """Hand over all that is there, but what *former* and ``deferred`` keep out. *first* is an
     exception that is going to leave.
     """
-    left, more = LIMIT, False
+    left, stuck = LIMIT, False
     number, what = 0, dispatch  # for whom an exception is: the delivery, or what was called
     while True:
         try:
             words[RUNNING] = ALL
-            more = bool(_late) and _call_late(frame)
+            if _late:
+                stuck = _call_late(frame)
             while left:
                 if (
                     _ready
@@ -215,6 +214,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                             _waiting[number] = SigInfo(signo, payload, number)
                         words[TAIL] = number
                 if not _waiting:
+                    _begun.clear()  # an exception may have struck before one was taken out
                     break
                 number = _first_but(former | words[DEFERRED])
                 if not number:
@@ -251,7 +251,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                 _leave_to_lifting(former)
             if words[PENDING] & ~(words[DEFERRED] | former):
                 lib.sigcffi_settle()
-            if not left or not (_is_filled() or more):
+            if not left or not (_is_filled() or (_late and not stuck)):
                 break
         except BaseException as error:
             words[RUNNING] = ALL
@@ -301,29 +301,25 @@ def _add(signum: int) -> None:
 
 def _call_late(frame: FrameType | None) -> bool:
     """The interpreter may be about to call again for what is explained: let it, now. If it has not,
-    and C has not called it either, it will not, but for calls that *frame* has interrupted before
-    they looked. Whether there is more to come.
+    and C has not called it either, it will not. Whether that cannot be known now: it has begun to,
+    further out, or C has, in another thread.
     """
     before = [(signum, words[CALLS + signum], _explained[signum]) for signum in list(_late)]
     run_due_handlers()
-    if LOOKS_LATE or _has_begun(frame):
-        return False
-    more = False
-    for signum, calls, explained in before:
-        if words[CALLS + signum] != calls or _explained[signum] != explained:
-            more = True
-        elif calls == explained:  # else one is on its way, in a thread that may take its time
-            _late.discard(signum)
-    return more
-
-
-def _has_begun(frame: FrameType | None) -> bool:
-    """Whether on the stack of *frame* is a call of the dispatcher that has not begun to look."""
+    if LOOKS_LATE:
+        return True
     while frame is not None:
         if frame.f_code is _SHORT and "calls" not in frame.f_locals:
             return True
         frame = frame.f_back
-    return False
+    stuck = False
+    for signum, calls, explained in before:
+        if words[CALLS + signum] == calls and _explained[signum] == explained:
+            if calls == explained:
+                _late.discard(signum)
+            else:
+                stuck = True
+    return stuck
 
 
 def _is_inside(frame: FrameType | None) -> bool:
