@@ -26,11 +26,10 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import start_new_thread
 from collections import deque
 from itertools import count, starmap
 from operator import call, length_hint
-from signal import NSIG, SIG_SETMASK
+from signal import NSIG
 from struct import Struct
 from types import SimpleNamespace
 
@@ -61,6 +60,9 @@ CALLS = lib.SIGCFFI_WORD_CALLS
 COUNTED = lib.SIGCFFI_ON_ITS_WAY - 1
 CAPACITY = lib.SIGCFFI_CAPACITY
 LAST = CAPACITY - 1
+FOR_SUBSCRIBERS = lib.SIGCFFI_FOR_SUBSCRIBERS
+FOR_HANDLER = lib.SIGCFFI_FOR_HANDLER
+_SIGNUM = FOR_SUBSCRIBERS - 1  # the bits of a record's signo below
 RECORDS = lib.SIGCFFI_WORDS * 8
 SIZE = lib.SIGCFFI_RECORD_SIZE
 
@@ -75,10 +77,13 @@ _unpack = Struct("=Qi68s").unpack_from
 if lib.SIGCFFI_STORES_IN_ORDER and sys.implementation.name == "cpython":
     unpack: Any = _unpack
 else:
-    # PyPy's compiler, and other processors, may read the record before its sequence.
+    # PyPy's compiler, and other processors, may read the record before its sequence, and behind the
+    # store by which its place is given back.
     def unpack_published(memory: Any, offset: int) -> tuple[Any, ...]:
         sequence = lib.sigcffi_sequence(offset)
-        return (sequence, *_unpack(memory, offset)[1:])
+        record = _unpack(memory, offset)
+        lib.sigcffi_has_read()
+        return (sequence, *record[1:])
 
     unpack = unpack_published
 
@@ -94,6 +99,11 @@ class _Calls:
     def __init__(self, entry: Entry | None, number: int, frame: FrameType | None) -> None:
         info = _waiting[number]
         handlers = () if entry is None else entry.calls
+        if entry is not None and number in _apart:
+            is_handlers = _apart[number] == FOR_HANDLER
+            handlers = tuple(
+                each for each in handlers if (each is entry.interpreters) == is_handlers
+            )
         self.calls = (
             *((each, info._signo if plain else info, frame) for each, plain in handlers),
             (_remove, number),
@@ -108,6 +118,7 @@ class _Calls:
 
 _waiting: dict[int, SigInfo] = {}  # by number, in the order of arrival
 _begun: dict[int, _Calls] = {}  # of them those that some have got
+_apart: dict[int, int] = {}  # of them those that are not for all, and whom they are for
 _remove = _waiting.pop
 _ready: deque[tuple[SigInfo, FrameType | None]] = deque()  # what the short way has in hand
 _append, _take = _ready.append, _ready.popleft
@@ -145,10 +156,12 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
                 _explained[signum] = calls
             tail = words[TAIL]
             number, signo, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
-            if number == tail + 1 and signo == signum and not words[DEFERRED]:
+            if number == tail + 1 and signo & _SIGNUM == signum and not words[DEFERRED]:
                 entry = entries[signum]
                 only = entry.only
-                if only is not None:
+                if only is not None and (
+                    signo == signum or (signo < FOR_HANDLER and entry.interpreters is None)
+                ):
                     _append((SigInfo(signum, payload, number), frame))
                     words[TAIL] = number
                     run = entry.run
@@ -158,10 +171,8 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
                     if not words[PENDING]:
                         run[1]()
                         words[RUNNING] = 0
-                        # The ring was never full, and since this looked at what is pending the
-                        # handler has kept out nothing else that would be.
-                        if words[HEAD] == number and not _waiting:
-                            return
+                        if words[HEAD] == number and not _waiting and not words[PENDING]:
+                            return  # no pressure either: the ring has held one record
         except BaseException as error:
             first = error
         _drain(signum, frame, 0, first)
@@ -211,10 +222,13 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                     number, signo, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
                     if number == tail + 1:  # else a thread is just writing it, and tells later
                         if number not in _waiting:  # an exception may have struck behind the store
+                            if signo > _SIGNUM:
+                                signo = _set_apart(number, signo)
                             _waiting[number] = SigInfo(signo, payload, number)
                         words[TAIL] = number
                 if not _waiting:
                     _begun.clear()  # an exception may have struck before one was taken out
+                    _apart.clear()
                     break
                 number = _first_but(former | words[DEFERRED])
                 if not number:
@@ -225,7 +239,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                     left -= 1
                 entry = entries.get(_waiting[number]._signo)
                 only = entry.only if entry is not None else None
-                if only is not None and number not in _begun:
+                if only is not None and number not in _begun and number not in _apart:
                     # In one step it leaves _waiting and its handler begins.
                     what = only
                     step = map(only, map(_remove, (number,)), (frame,))
@@ -243,7 +257,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
             number, what = 0, dispatch
             if words[PRESSURE] and len(_waiting) < CAPACITY and lib.sigcffi_relieve() and left:
                 continue
-            if not left and not _nudge():
+            if not left and lib.sigcffi_nudge() < 0:
                 left = LIMIT
                 continue
             words[RUNNING] = former
@@ -276,6 +290,15 @@ def _hand_over(entry: Entry | None, number: int, former: int, frame: FrameType |
     while number in _waiting:
         next(calls.steps)
     _begun.pop(number, None)
+
+
+def _set_apart(number: int, signo: int) -> int:
+    """A record is not for all that the signal has. Its signal."""
+    signum = signo & _SIGNUM
+    entry = entries.get(signum)
+    if signo >= FOR_HANDLER or (entry is not None and entry.interpreters is not None):
+        _apart[number] = signo - signum
+    return signum
 
 
 def _is_filled() -> bool:
@@ -354,18 +377,6 @@ def _leave_to_lifting(former: int) -> None:
             lib.sigcffi_pend_again(info._signo, 1)
 
 
-def _nudge() -> bool:
-    """See to it that the dispatcher is called again soon; whether that was possible."""
-    former = lib.sigcffi_sigmask(SIG_SETMASK, ALL)  # the thread is to take no signals
-    try:
-        start_new_thread(lib.sigcffi_nudge, ())
-    except RuntimeError:
-        return False
-    finally:
-        lib.sigcffi_sigmask(SIG_SETMASK, former)
-    return True
-
-
 def _keep(first: BaseException | None, error: BaseException, call: object) -> BaseException:
     """The first exception is going to leave the dispatcher; the others are reported at once."""
     if first is None:
@@ -407,13 +418,16 @@ def take_back(signum: int) -> None:
                 os.sched_yield()  # a thread is just writing it
                 continue
             if number not in _waiting:
+                if signo > _SIGNUM:
+                    signo = _set_apart(number, signo)
                 _waiting[number] = SigInfo(signo, payload, number)
             words[TAIL] = number
         taken = 0
         for number, info in list(_waiting.items()):
             if info._signo == signum and number not in _begun:
                 del _waiting[number]
-                taken += 1
+                # What stood above the handler has had its call.
+                taken += _apart.pop(number, None) != FOR_SUBSCRIBERS
         if taken:
             lib.sigcffi_pend_again(signum, taken)
     finally:
@@ -421,12 +435,15 @@ def take_back(signum: int) -> None:
 
 
 def expect(signum: int, deliveries: int) -> None:
-    """A signal comes to the dispatcher for which a call is pending: of deliveries that were kept
-    out and not recorded, so that nobody knows any more what they carried.
+    """A signal comes to the dispatcher. Calls that C has made for it were another handler's; the
+    one that may be pending stands for so many *deliveries* that were kept out and not recorded, so
+    that nobody knows any more what they carried.
     """
+    _explained[signum] = words[CALLS + signum] & COUNTED
     for _ in range(deliveries):
         _add(signum)
-    lib.sigcffi_pend_again(signum, 1)
+    if deliveries:
+        lib.sigcffi_pend_again(signum, 1)
 
 
 def account() -> tuple[int, int, int, int]:
@@ -445,6 +462,7 @@ def _in_child() -> None:
     """What had arrived was the parent's."""
     _waiting.clear()
     _begun.clear()
+    _apart.clear()
     _ready.clear()
     _late.clear()
     _at.lost = 0

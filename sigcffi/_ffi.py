@@ -2,14 +2,39 @@
 
 Law: the only importer of the compiled module, and the one place where a value of C becomes a value
 of Python: an errno an exception, a string a str.
+
+Closed to subinterpreters. What signals do, which receivers are open and when the process is to end
+is the process's, and C keeps it once; it is kept for the main interpreter, which no other outlives.
 """
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import errno
 import os
 import sys
-from signal import ItimerError
+from signal import SIGINT, ItimerError
+
+
+def _is_main_interpreter() -> bool:
+    try:
+        _signal.signal(SIGINT, None)  # no handler: it changes nothing
+    except TypeError:
+        return True  # and the main thread
+    except ValueError:  # another thread, or another interpreter
+        for name in ("_interpreters", "_xxsubinterpreters"):  # from CPython 3.13 on; before
+            try:
+                interpreters = __import__(name)
+            except ModuleNotFoundError:
+                continue
+            return bool(interpreters.get_current() == interpreters.get_main())
+    return True
+
+
+if not _is_main_interpreter():
+    raise ImportError(
+        "sigcffi works in the main interpreter only: signals belong to the process", name="sigcffi"
+    )
 
 try:
     from sigcffi._sigcffi import ffi as _ffi

@@ -18,7 +18,15 @@ from sigcffi._action import Action, disposition
 from sigcffi._arguments import index, signal_number
 from sigcffi._dispatch import dispatch, entries
 from sigcffi._ffi import check, lib
-from sigcffi._installing import aside, entry_of, install, installed, notice, require_main_thread
+from sigcffi._installing import (
+    aside,
+    entry_of,
+    install,
+    installed,
+    notice,
+    recognise,
+    require_main_thread,
+)
 from sigcffi._mainthread import run_due_handlers
 from sigcffi._registry import DEFAULT, FOREIGN, IGNORED, PYTHON, in_force
 
@@ -152,7 +160,7 @@ def _recognised(signum: Signals | int) -> int:
     """The kind of a signal whose handler seems to be foreign. The interpreter's own C handler has
     no name; it is known from the first signal that was seen to have a Python handler.
     """
-    return lib.sigcffi_recognise(signum) if callable(_lookup(signum)) else _FOREIGN
+    return recognise(signum) if callable(_lookup(signum)) else _FOREIGN
 
 
 def kind_of(signum: Signals | int) -> str | None:

@@ -13,9 +13,8 @@ another thread takes just then is handled without its siginfo.
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
-from _thread import get_ident
 from errno import EINVAL
-from signal import SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP
+from signal import SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP, SIGURG
 
 from sigcffi._action import KERNELS, Action
 from sigcffi._changing import changing
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
-    *("aside", "entry_of", "install", "installed", "notice", "register_aside", "registered"),
+    *("aside", "entry_of", "install", "installed", "notice", "recognise", "register_aside"),
+    "registered",
     *("require_main_thread", "subscribe", "unsubscribe"),
 ]
 
@@ -47,7 +47,6 @@ _dispatched = lib.sigcffi_dispatched
 _hold, _let_go = lib.sigcffi_hold, lib.sigcffi_let_go
 _record = lib.sigcffi_record
 _NODEFER, _RESETHAND = lib.SA_NODEFER, lib.SA_RESETHAND
-_MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
 _SLOTTED = lib.SIGCFFI_WORD_SLOTTED
 _PENDING = lib.SIGCFFI_WORD_PENDING
 _PRESSURE = lib.SIGCFFI_WORD_PRESSURE
@@ -64,7 +63,7 @@ aside: dict[int, Callable[[int, Any], object]] = {}
 
 def require_main_thread() -> None:
     """Raise what the standard module raises where no handler may be installed."""
-    if words[_MAIN_THREAD] != get_ident():
+    if not lib.sigcffi_is_main_thread():
         raise ValueError("signal only works in main thread of the main interpreter")
 
 
@@ -82,7 +81,7 @@ def installed(signum: int) -> Action:
     check(found)
     registered = _lookup(signum)
     if found & _KIND == _FOREIGN and callable(registered):
-        check(lib.sigcffi_recognise(signum))
+        check(recognise(signum))
         found = check(_save(signum, NULL))
     kind = found & _KIND
     if kind == _PYTHON and registered is dispatch and (entry := entries.get(signum)):
@@ -93,6 +92,34 @@ def installed(signum: int) -> Action:
         check(_save(signum, saved))
     handler = registered if kind == _PYTHON else _HANDLERS.get(kind)
     return Action.found(handler, saved, found & _COVERED)
+
+
+_teaching = iter((SIGURG,))  # taken by one step, once
+
+
+def recognise(signum: int) -> int:
+    """What C takes a signal's handler for (lib.SIGCFFI_*) where it does not know the interpreter's
+    yet, or this is another's; or a negative errno.
+
+    By its address alone it cannot be told from that of an extension which is linked into one
+    program with the interpreter. So C is shown one, which the interpreter installs for a moment.
+    SIGURG is ignored by default: nobody misses one that comes in between. Where it is not at its
+    default, for the kernel and for the interpreter, and in other threads than the main thread, C
+    goes by what it finds.
+    """
+    at_default = lib.sigcffi_query(SIGURG) == lib.SIGCFFI_DEFAULT and _lookup(SIGURG) == SIG_DFL
+    if at_default and lib.sigcffi_is_main_thread():
+        for taught in _teaching:
+            _register(taught, _nothing)
+            try:
+                check(lib.sigcffi_learn(taught))
+            finally:
+                _register(taught, int(SIG_DFL))
+    return lib.sigcffi_recognise(signum)
+
+
+def _nothing(signum: int, frame: Any) -> None:
+    pass
 
 
 def entry_of(signum: int) -> Entry | None:
@@ -127,12 +154,20 @@ def register_aside(signum: int, function: Callable[[int, Any], object]) -> None:
     """Have the interpreter run a function for a signal whenever that has no Python handler, but
     leave the kernel as it is: the signal does not lead to it, only C does.
     """
-    former = installed(signum)
+    _register_beneath(signum, function, installed(signum), recorded=True)
+    aside[signum] = function
+
+
+def _register_beneath(
+    signum: int, function: Callable[[int, Any], object], action: Action, *, recorded: bool
+) -> None:
+    """Have the interpreter run a function for a signal, and the kernel do what *action* says."""
     blocked = check(_hold(signum))
     try:
         _register(signum, function)
-        check(lib.sigcffi_put_back(signum, _kernels(former), former._covered))
-        aside[signum] = function
+        if not recorded:  # here, where the trampoline is not there
+            _record(signum, 0)
+        check(lib.sigcffi_put_back(signum, _kernels(action), action._covered))
     finally:
         if not blocked:
             _let_go(signum)
@@ -203,8 +238,7 @@ def _require_dispatcher(signum: int, flags: int = 0) -> bool:
     try:
         _register(signum, dispatch)
         pending = lib.sigcffi_take_pending(signum)  # here nothing comes to it: no trampoline
-        if pending:
-            expect(signum, pending)
+        expect(signum, pending)
         check(_dispatched(signum, flags))
     finally:
         if not blocked:
@@ -274,12 +308,27 @@ def _take_over(signum: int, action: Action) -> None:
         check(lib.sigcffi_put_back(signum, action._saved, action._covered))
     elif python and action._covered and not slotted:
         check(lib.sigcffi_registered(signum))
+    _leave_dispatcher(signum)
+
+
+def _leave_dispatcher(signum: int) -> None:
     if entries.pop(signum, None) is not None:
         take_back(signum)
         if words[_PENDING]:
             lib.sigcffi_settle()
     if words[_PRESSURE]:
         lib.sigcffi_relieve()
+
+
+def _beneath(signum: int, entry: Entry) -> Action | None:
+    """The Python handler of a signal that does not lead to it: what a C library has put in its
+    place may call it. None if there is none.
+    """
+    registered = _lookup(signum)
+    if registered is dispatch:
+        action = entry.installed
+        return action if action is not None and callable(action._handler) else None
+    return Action.found(registered) if callable(registered) and signum not in aside else None
 
 
 def subscribe(signum: int, callback: Callable[..., Any]) -> None:
@@ -294,7 +343,7 @@ def subscribe(signum: int, callback: Callable[..., Any]) -> None:
     ):
         former = installed(signum)
         entry = entry or Entry(signum)
-        _enter(entry, former)
+        _enter(entry, former if callable(former._handler) else _beneath(signum, entry) or former)
         try:
             if not _require_dispatcher(signum):
                 _record(signum, 1)
@@ -320,11 +369,15 @@ def unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
         if not entry.unsubscribe(callback) or entry.subscribers or entry.installed._takes_info:
             return
         if elsewhere and entry.handler is None:
-            entry.install(entry.installed, (_put_in_order, False))
+            entry.install(entry.installed, (_put_in_order, False), always=True)
     if not elsewhere:
-        # What a C library has put on top meanwhile stays.
-        covered = check(_save(signum, NULL)) & _COVERED
-        _take_over(signum, entry.installed if covered else installed(signum))
+        # What a C library has put on top meanwhile stays, and may call the handler beneath.
+        found, beneath = installed(signum), entry.installed._handler
+        if callable(beneath) and not callable(found._handler):
+            _register_beneath(signum, beneath, found, recorded=False)
+            _leave_dispatcher(signum)
+        else:
+            _take_over(signum, found)
 
 
 def _put_in_order(info: Any, frame: Any) -> None:
@@ -334,5 +387,5 @@ def _put_in_order(info: Any, frame: Any) -> None:
     signum = int(info.si_signo)
     entry = entries.get(signum)
     if entry is not None and not entry.subscribers:
-        _take_over(signum, entry.installed)
+        _take_over(signum, installed(signum))
         lib.sigcffi_pend_again(signum, 1)

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import get_ident
 from heapq import heapify, heappop, heappush
 from signal import SIGRTMAX
 from time import CLOCK_MONOTONIC, monotonic_ns
@@ -185,7 +184,7 @@ def _arm(when: int) -> None:
     timer = at.timer
     if when != NEVER:
         if timer is None:
-            timer = at.timer = Timer(at.signum, clock=CLOCK_MONOTONIC, thread_id=get_ident())
+            timer = at.timer = Timer(at.signum, clock=CLOCK_MONOTONIC, thread_id=at.thread)
         timer.settime_ns(max(when, 1), AGAIN, absolute=True)
     elif timer is not None:
         timer.settime_ns(0)
@@ -232,8 +231,7 @@ def use_signal(number: int) -> None:
 
 
 def require_main_thread() -> None:
-    thread = get_ident()
-    if words[_MAIN_THREAD] != thread:
+    if not lib.sigcffi_is_main_thread():
         raise ValueError("timeout only works in main thread of the main interpreter")
     if not at.warned:
         import warnings
@@ -245,7 +243,7 @@ def require_main_thread() -> None:
             stacklevel=3,
         )
         at.warned = True
-    at.thread = thread
+    at.thread = words[_MAIN_THREAD]
 
 
 # ---- Whether and where to raise ----
@@ -338,7 +336,7 @@ def _in_child() -> None:
     """A forked child has no timers, and of all blocks those of the thread that forked."""
     at.timer = None
     at.armed = NEVER
-    if at.thread != get_ident():
+    if at.thread != words[_MAIN_THREAD]:
         at.thread = 0
         heap.clear()
         due.clear()

@@ -53,6 +53,8 @@ class Entry:
     ``calls`` is that as the dispatcher needs it, ``keeps_out`` the set of signals, as a word, whose
     handlers wait meanwhile; ``only`` the one handler where there is one, it takes a SigInfo, and
     no signal but its own waits; else None, and ``run`` is what the dispatcher has made of one.
+    ``interpreters`` is the handler if it is called only where the interpreter's C handler was come
+    to, and not wherever another handler stands on that and has not called it.
     ``installed`` is whatever was given, None at first.
 
     Changed by one thread at a time: its owner sees to that. Read at any time: what handlers and
@@ -60,7 +62,8 @@ class Entry:
     """
 
     __slots__ = (
-        *("calls", "handler", "installed", "keeps_out", "only", "run", "signum", "subscribers"),
+        *("calls", "handler", "installed", "interpreters", "keeps_out", "only", "run", "signum"),
+        "subscribers",
     )
 
     def __init__(self, signum: int) -> None:
@@ -71,12 +74,20 @@ class Entry:
         self.subscribers: dict[int, Callable[..., Any]] = {}
         self.install(None, None)
 
-    def install(self, installed: Any, handler: Call | None, keeps_out: int | None = None) -> None:
+    def install(
+        self,
+        installed: Any,
+        handler: Call | None,
+        keeps_out: int | None = None,
+        *,
+        always: bool = False,
+    ) -> None:
         """Put *installed* in the place of what was there; *handler* is None if it calls nothing in
-        Python.
+        Python, and *always* called as if it were a subscriber.
         """
         self.installed = installed
         self.handler = handler
+        self.interpreters = None if always else handler
         self.keeps_out = 1 << (self.signum - 1) if keeps_out is None else keeps_out
         self._publish()
 

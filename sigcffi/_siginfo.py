@@ -38,7 +38,9 @@ _NOTHING: Any = (None,) * (len(_FIELDS) - 1)
 # value, unused, addr, band, time_ns. A bit of "fields" says that one of them means something.
 _unpack = Struct("=iiIiIiiiii4xQqq").unpack
 RECORD = Struct("=8xi68s")  # behind the sequence: signo, and all that
-_PID, _UID, _STATUS, _BAND, _VALUE, _ADDR, _FD, _TIMERID, _OVERRUN = (1 << bit for bit in range(9))
+_PID, _UID, _STATUS, _BAND, _VALUE, _ADDR, _FD, _TIMERID, _OVERRUN, _UNKNOWN = (
+    1 << bit for bit in range(10)
+)
 
 
 def _decode(signo: int, payload: bytes | None) -> Fields:
@@ -49,8 +51,8 @@ def _decode(signo: int, payload: bytes | None) -> Fields:
     ) = _unpack(payload)  # fmt: skip
     return (
         member(signo),
-        code,
-        error,
+        None if known & _UNKNOWN else code,
+        None if known & _UNKNOWN else error,
         pid if known & _PID else None,
         uid if known & _UID else None,
         status if known & _STATUS else None,
@@ -68,8 +70,9 @@ class SigInfo:
     """What the kernel tells about a signal: siginfo_t of sigaction(2).
 
     A field that means nothing for this signal is None, and all but ``si_signo`` are where nothing
-    was recorded. It is also a sequence of the seven fields of ``struct_siginfo``, in its order:
-    si_signo, si_code, si_errno, si_pid, si_uid, si_status, si_band.
+    was recorded; all but that and ``time_ns`` where a C library's handler has passed the signal on
+    without what it carried. It is also a sequence of the seven fields of ``struct_siginfo``, in its
+    order: si_signo, si_code, si_errno, si_pid, si_uid, si_status, si_band.
 
     Equal to another one if all fields are, to a tuple or ``struct_siginfo`` if the seven are.
     Immutable; can be pickled and copied. The library makes them; a program that wants one for its
@@ -285,7 +288,7 @@ _HOW = {
 
 def _describe(info: SigInfo) -> str:
     name = name_of(info.si_signo)
-    if info._all()[1:] == _NOTHING:
+    if info._all()[1:-1] == _NOTHING[1:]:  # but perhaps when
         return f"{name}, nothing known about its sender"
 
     def phrase(text: str, value: int | None) -> str:

@@ -9,11 +9,11 @@ Source: "with" in the reference of the language.
 from __future__ import annotations
 
 import sys
-from _thread import get_ident
 from heapq import heappop, heappush
 from time import monotonic_ns
 
 from sigcffi._arguments import nanoseconds, signal_number
+from sigcffi._ffi import lib
 from sigcffi._limits import (
     AGAIN,
     NEVER,
@@ -109,7 +109,7 @@ class timeout(Limit):
     # ---- The block ----
 
     def __enter__(self) -> timeout:
-        if at.thread != get_ident():
+        if not (at.thread and lib.sigcffi_is_main_thread()):
             require_main_thread()
         if self._number:
             raise RuntimeError("a timeout can be entered once")

@@ -14,7 +14,7 @@ import errno
 import os
 import sys
 import time
-from _thread import get_ident, get_native_id
+from _thread import get_native_id
 from signal import SIGALRM
 
 from sigcffi._arguments import index, nanoseconds, signal_number
@@ -31,6 +31,7 @@ __all__: list[str] = []
 
 _VALID = lib.sigcffi_valid_signals()
 _CLOSED = -1
+_ULONG_MAX = 2 * sys.maxsize + 1  # idents of C threads may look negative
 # The handles of timers that were not closed. Each touches its own and no other; who looks at the
 # whole, at the end, may meet one that is just being closed, which is none of C's any more.
 _open: set[int] = set()
@@ -50,13 +51,16 @@ def _refusal(error: int) -> Exception:
 def _kernels_number(thread_id: SupportsIndex) -> int:
     """The thread with this ident as the kernel knows it."""
     ident = index(thread_id)
-    if ident == get_ident():
-        return get_native_id()
+    if known := lib.sigcffi_tid_of(ident & _ULONG_MAX):
+        return known
     # Slow to import, and where nobody has, there is no other thread that it knows.
     threading = sys.modules.get("threading")
-    for thread in () if threading is None else threading.enumerate():
-        if thread.ident == ident and thread.native_id is not None:
-            return int(thread.native_id)
+    if threading is not None:
+        if ident == threading.get_ident():  # others may have given it idents of their own
+            return get_native_id()
+        for thread in threading.enumerate():
+            if thread.ident == ident and thread.native_id is not None:
+                return int(thread.native_id)
     raise ProcessLookupError(errno.ESRCH, f"no running thread of this process is {ident}")
 
 

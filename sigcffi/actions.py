@@ -2,8 +2,10 @@
 
 Each function attaches one action to a signal, from any thread, on top of whatever handles it: a
 Python handler, asyncio's, a C library's still gets its call. Where nothing handles the signal, its
-default action is not taken while something is attached. Several actions of a signal are taken in
-the order in which they were attached; at most eight fit.
+default action is not taken while something is attached: not the stop either by which the kernel
+refuses a job in the background the terminal, which it then uses, or fails to, as if it ignored the
+signal. Several actions of a signal are taken in the order in which they were attached; at most
+eight fit.
 
 Law: an action that is attached is taken on the thread that the kernel chose, before the handler's
 function returns, GIL or no GIL; never again after its ``close`` has returned.
@@ -217,8 +219,9 @@ def forward(signum: SupportsIndex, pid: SupportsIndex) -> Forward:
 
     A queued signal that goes to one process keeps its value. What the process itself has sent is
     not sent back to it, and what this process has sent is not sent to a group again, so that no
-    signal goes round in circles. A process is held on to (pidfd): once it has ended nothing is sent
-    to another that has got its number. What could not be sent is counted as ``missed``.
+    signal goes round in circles. A process is held on to (pidfd, unless the kernel or a filter of
+    system calls refuses it): once it has ended nothing is sent to another that has got its number.
+    What could not be sent is counted as ``missed``.
 
     Ctrl-C at a terminal reaches every process of the foreground group; one that is in it gets a
     forwarded SIGINT in addition.
@@ -265,7 +268,8 @@ def exit(signum: SupportsIndex, status: SupportsIndex, *, when: When = None) -> 
 
 def default(signum: SupportsIndex, *, when: When = None) -> Default:
     """Take a signal's default action when it comes, as if nothing handled it: the parent sees the
-    process end by that signal, with a core dump where that is usual.
+    process end by that signal, with a core dump where that is usual. (The first process of a PID
+    namespace is spared that by the kernel: it exits with status 128 plus the signal's number.)
 
     A signal that stops the process (SIGTSTP, SIGTTIN, SIGTTOU) does so, and when it is continued
     everything is in place; one that is ignored by default does nothing. *when* as for ``exit``.

@@ -50,6 +50,21 @@ int foreign_install_chaining(int signum)
     return sigaction(signum, &action, &replaced);
 }
 
+/* As signal(2) has it: one argument, and the last that it does. */
+static void (*old)(int);
+
+static void old_style_handler(int signum)
+{
+    if (++chained > 1000) __builtin_trap();
+    if (old != SIG_DFL && old != SIG_IGN) old(signum);
+}
+
+int foreign_install_old_style(int signum)
+{
+    old = signal(signum, old_style_handler);
+    return old == SIG_ERR ? -1 : 0;
+}
+
 int foreign_chained(void)
 {
     return chained;

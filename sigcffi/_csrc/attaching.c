@@ -32,8 +32,8 @@ void sigcffi_end_change(const sigset_t *former)
 
 /* ---- Orders ---- */
 
-/* For a handler in another thread to go on. Asleep after a while: sched_yield() does not let a
- * thread of lower priority run. */
+/* For another thread to go on. Asleep after a while: sched_yield() does not let a thread of lower
+ * priority run, which what is waited for may be. */
 void sigcffi_wait_a_little(int tries)
 {
     const struct timespec instant = {.tv_nsec = 50000};
@@ -178,6 +178,25 @@ static int prepare_write(struct slot *slot, int fd)
     return slot->fd >= 0 ? 0 : -errno;
 }
 
+#if SIGCFFI_HAS_PIDFD
+/* Whether the kernel does not know a system call, or a filter keeps it from us: those say EPERM for
+ * what they refuse, where the call itself never would. */
+static bool is_refused(int error)
+{
+    return error == ENOSYS || error == EPERM;
+}
+
+/* A hold on a process to which this one may send signals; -1 where there is none to be had. */
+static int hold_process(int pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0) return is_refused(errno) ? -1 : -errno;
+    if (syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) == 0 || !is_refused(errno)) return fd;
+    close(fd);
+    return -1;
+}
+#endif
+
 /* What forward needs: for a process, a hold on it, so that its number cannot come to mean another.
  */
 static int prepare_forward(struct slot *slot, int pid)
@@ -186,8 +205,9 @@ static int prepare_forward(struct slot *slot, int pid)
     if (kill(pid, 0) != 0) return -errno;
 #if SIGCFFI_HAS_PIDFD
     if (pid > 0) {
-        slot->fd = (int)syscall(SYS_pidfd_open, pid, 0);
-        if (slot->fd < 0 && errno != ENOSYS) return -errno;
+        int fd = hold_process(pid);
+        if (fd < -1) return fd;
+        slot->fd = fd;
     }
 #endif
     return 0;
@@ -248,6 +268,7 @@ sigcffi_tally sigcffi_detach(int signum, int64_t handle)
 /* What it has come to so far. */
 sigcffi_tally sigcffi_tally_of(int signum, int64_t handle)
 {
+    sigcffi_ease();
     sigcffi_take_lock();
     sigcffi_tally result = tally(slot_of(signum, handle));
     sigcffi_release_lock();

@@ -3,6 +3,7 @@
  * Law: ordinary calls, made outside handlers; the thread takes no signals and never runs Python, so
  * that it does its work whatever holds the GIL.
  */
+#include "threads.h"
 #include "wake.h"
 
 static _Atomic int64_t deadline; /* nanoseconds of CLOCK_MONOTONIC; 0: none */
@@ -19,12 +20,13 @@ static int64_t now(void)
 /* Seconds that the last words may take: nobody may be reading them. */
 enum { LAST_WORDS = 2 };
 
-/* Whatever becomes of this thread, the process ends: by SIGALRM if by nothing else. */
+/* Whatever becomes of this thread, the process ends: by SIGALRM if by nothing else. Not by its
+ * default action alone, which the first process of a namespace is spared. */
 static void set_alarm(void)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = SIG_DFL;
+    action.sa_handler = sigcffi_take_default;
     sigaction(SIGALRM, &action, NULL);
     sigset_t alarm_alone = sigcffi_set_of(sigcffi_bit(SIGALRM));
     pthread_sigmask(SIG_UNBLOCK, &alarm_alone, NULL);
@@ -71,20 +73,12 @@ static void *watch(void *nothing)
     return nothing;
 }
 
-/* Lock held. Every signal is blocked in a thread from its beginning. */
+/* Lock held. */
 static int start(void)
 {
-    sigset_t all, former;
-    pthread_t thread;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &former);
-    int error = pthread_create(&thread, NULL, watch, NULL);
-    pthread_sigmask(SIG_SETMASK, &former, NULL);
-    if (error == 0) {
-        pthread_detach(thread);
-        running = true;
-    }
-    return -error;
+    int result = sigcffi_start_thread(watch, NULL);
+    running = result == 0;
+    return result;
 }
 
 static _Atomic int64_t turns;

@@ -51,8 +51,7 @@ static void let_through(uint64_t set)
         times[signum] = 1 + repeats[signum];
         repeats[signum] = 0;
         atomic_fetch_and(&state.held, ~bit);
-        if (sigaction(signum, NULL, &now) != 0 ||
-            sigcffi_handler_of(&now) == (uintptr_t)sigcffi_trampoline)
+        if (sigaction(signum, NULL, &now) != 0 || sigcffi_level_of(sigcffi_handler_of(&now)) >= 0)
             continue;
         theirs |= atomic_fetch_and(&channel.pending, ~bit) & bit;
     }
@@ -132,18 +131,24 @@ int sigcffi_lift(uint64_t set)
     return atomic_load(&channel.pending) == 0 ? 0 : sigcffi_settle();
 }
 
-/* Called on a Python thread of its own by a dispatcher that leaves although records are left: soon
- * after it has left, it is called again. It cannot see to that itself, since what it wakes would
- * run inside of it. */
-void sigcffi_nudge(void)
+static void *nudge(void *nothing)
 {
     const struct timespec instant = {.tv_nsec = 50000};
     do nanosleep(&instant, NULL);
     while (atomic_load(&channel.running) != 0);
     int signum = sigcffi_dispatchers_signal();
-    if (signum == 0) return;
+    if (signum == 0) return nothing;
     atomic_fetch_or(&channel.pending, sigcffi_bit(signum));
     sigcffi_wake_main(sigcffi_bit(signum));
+    return nothing;
+}
+
+/* Called by a dispatcher that leaves although records are left: soon after it has left, it is
+ * called again. It cannot see to that itself, since what it wakes would run inside of it. A
+ * negative errno if there can be no more threads. */
+int sigcffi_nudge(void)
+{
+    return sigcffi_start_thread(nudge, NULL);
 }
 
 /* The sequence of the record at this place, counted in bytes; who finds it published finds the
@@ -153,6 +158,14 @@ uint64_t sigcffi_sequence(size_t offset)
     /* acquire: pairs with the release in sigcffi_push() */
     const _Atomic uint64_t *words = (const _Atomic uint64_t *)&channel;
     return atomic_load_explicit(&words[offset / sizeof *words], memory_order_acquire);
+}
+
+/* A record has been read, and its place is going to be given back, by a plain store of the tail.
+ * Without this a processor that lets a store pass the loads before it may show the tail first, and
+ * then read what a producer, whose load of the tail acquires, has put into that place. */
+void sigcffi_has_read(void)
+{
+    SIGCFFI_LOADS_COME_FIRST();
 }
 
 /* The set of signals in a mask. */

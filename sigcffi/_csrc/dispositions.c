@@ -6,9 +6,12 @@
 #include "wake.h"
 
 #include <dlfcn.h>
-#include <sched.h>
 
-static struct sigaction base_whole[NSIG]; /* the base with flags and mask, to be put back */
+/* The bases with flags and mask, to be put back. */
+static struct sigaction whole[SIGCFFI_LEVELS][NSIG];
+
+static signed char on_top[NSIG];        /* the level that we have given the kernel, plus one */
+static bool held[SIGCFFI_LEVELS][NSIG]; /* another handler stood on it, and may call it */
 
 /* The thread that changes the tables, 0 if there is none, and how often over it holds the lock. */
 static _Atomic uintptr_t lock_owner;
@@ -28,10 +31,11 @@ void sigcffi_take_lock(void)
         lock_depth++;
         return;
     }
-    while (!atomic_compare_exchange_weak_explicit(&lock_owner, &nobody, self, memory_order_acquire,
-                                                  memory_order_relaxed)) {
+    for (int tries = 0; !atomic_compare_exchange_weak_explicit(
+             &lock_owner, &nobody, self, memory_order_acquire, memory_order_relaxed);
+         tries++) {
         nobody = 0;
-        sched_yield();
+        sigcffi_wait_a_little(tries);
     }
 }
 
@@ -46,9 +50,21 @@ void sigcffi_release_lock(void)
 
 /* ---- Dispositions ---- */
 
+static int level_of(const struct sigaction *action)
+{
+    return sigcffi_level_of(sigcffi_handler_of(action));
+}
+
 static bool is_trampoline(const struct sigaction *action)
 {
-    return sigcffi_handler_of(action) == (uintptr_t)sigcffi_trampoline;
+    return level_of(action) >= 0;
+}
+
+/* Whether there is something that the trampoline has to do for a signal beside its base. */
+static bool is_needed(int signum)
+{
+    uint64_t needed = atomic_load(&channel.attached) | atomic_load(&channel.slotted);
+    return needed & sigcffi_bit(signum);
 }
 
 static int classify(uintptr_t handler)
@@ -62,28 +78,72 @@ static int classify(uintptr_t handler)
 static const int kept_flags = SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT;
 
 /* Lock held. */
-static void set_base(int signum, const struct sigaction *under)
+static void set_base(int level, int signum, const struct sigaction *under)
 {
-    base_whole[signum] = *under;
+    struct base *base = &state.bases[level][signum];
+    whole[level][signum] = *under;
     uint64_t itself = (under->sa_flags & SA_NODEFER) ? 0 : sigcffi_bit(signum);
-    atomic_store(&state.base_mask[signum], sigcffi_word_of(&under->sa_mask) | itself);
-    atomic_store(&state.one_shot[signum], (under->sa_flags & SA_RESETHAND) != 0);
-    atomic_store_explicit(&state.base[signum], sigcffi_handler_of(under), memory_order_release);
+    atomic_store(&base->mask, sigcffi_word_of(&under->sa_mask) | itself);
+    atomic_store(&base->one_shot, (under->sa_flags & SA_RESETHAND) != 0);
+    /* release: who sees the base sees what `interpreter` was when it was stored, and the rest. */
+    atomic_store_explicit(&base->handler, sigcffi_handler_of(under), memory_order_release);
 }
 
 /* Lock held. The base as it would be now without the trampoline `above`. */
 static struct sigaction base_under(int signum, const struct sigaction *above)
 {
-    struct sigaction base = base_whole[signum];
+    int level = level_of(above);
+    uintptr_t handler = atomic_load(&state.bases[level][signum].handler);
+    struct sigaction base = whole[level][signum];
     /* What siginterrupt() did to the trampoline it would have done to the base. */
     if (sigcffi_is_function(sigcffi_handler_of(&base)))
         base.sa_flags = (base.sa_flags & ~SA_RESTART) | (above->sa_flags & SA_RESTART);
     /* A handler with SA_RESETHAND that has been called is no longer there. */
-    if (!sigcffi_is_function(atomic_load(&state.base[signum]))) {
-        base.sa_handler =
-            atomic_load(&state.base[signum]) == (uintptr_t)SIG_IGN ? SIG_IGN : SIG_DFL;
-    }
+    if (!sigcffi_is_function(handler))
+        base.sa_handler = handler == (uintptr_t)SIG_IGN ? SIG_IGN : SIG_DFL;
     return base;
+}
+
+/* ---- Levels ----
+ *
+ * A base that another handler may call must stay where it is: whoever found a level in the kernel
+ * and put a handler in its place may call it, and may put it back. So a level that was seen to have
+ * been replaced is held, and what is put on top of that handler is another one. A level is free
+ * again when somebody has put back a lower one, and so taken off what stood above; a base that
+ * comes back has its level as before. Where nobody was seen nobody is believed to hold it.
+ *
+ * There are few. Of more handlers of others on top of each other one is passed by.
+ */
+
+/* Lock held. What the kernel has is known to be this. */
+static void note(int signum, const struct sigaction *now)
+{
+    int level = level_of(now), top = on_top[signum] - 1;
+    if (level == top) return;
+    if (level >= 0) {
+        held[level][signum] = false;
+        if (top >= 0) held[top][signum] = false;
+        on_top[signum] = (signed char)(level + 1);
+    } else if (classify(sigcffi_handler_of(now)) != SIGCFFI_PYTHON) {
+        held[top][signum] = true;
+    }
+}
+
+/* Lock held. The level that is to stand on top of `under`. */
+static int level_for(int signum, const struct sigaction *under)
+{
+    int top = on_top[signum] - 1;
+    for (int level = 0; level < SIGCFFI_LEVELS; level++)
+        if (atomic_load(&state.bases[level][signum].handler) == sigcffi_handler_of(under))
+            return level;
+    if (top >= 0 && !held[top][signum]) return top;
+    for (int level = 0; level < SIGCFFI_LEVELS; level++)
+        if (!held[level][signum]) return level;
+    for (int level = 0; level < SIGCFFI_LEVELS; level++) {
+        uintptr_t base = atomic_load(&state.bases[level][signum].handler);
+        if (level != top && classify(base) != SIGCFFI_PYTHON) return level;
+    }
+    return top == 0;
 }
 
 /* What the kernel has for `signum`, as the C library tells it: some leave out how the handler
@@ -129,26 +189,46 @@ static int write_exactly(int signum, const struct sigaction *action)
 /* Lock held. Give the kernel exactly this, without the trampoline. */
 static int install_exactly(int signum, const struct sigaction *action)
 {
+    atomic_fetch_and(&state.wanted, ~sigcffi_bit(signum));
+    on_top[signum] = 0;
     return write_exactly(signum, action);
+}
+
+/* Lock held. Have the trampoline, which the kernel has just been given, return to our own code:
+ * unless somebody was quicker by an instant, and is left alone. */
+static void return_by_own_code(int signum, const struct sigaction *ours)
+{
+#if SIGCFFI_HAS_RETURN
+    struct sigcffi_kernel_sigaction mine = {.handler = ours->sa_handler,
+                                            .flags = (unsigned)ours->sa_flags | SA_RESTORER,
+                                            .restorer = (void (*)(void))sigcffi_own_return()},
+                                    found;
+    memcpy(mine.mask, &ours->sa_mask, sizeof mine.mask);
+    if (syscall(SYS_rt_sigaction, signum, &mine, &found, sizeof mine.mask) == 0 &&
+        found.handler != mine.handler)
+        syscall(SYS_rt_sigaction, signum, &found, NULL, sizeof found.mask);
+#else
+    (void)signum;
+    (void)ours;
+#endif
 }
 
 /* Lock held. Put the trampoline in the kernel's place for `signum`, on top of `under` and with
  * `flags` beside those that it takes over; what it has replaced. */
 static int put_on_top(int signum, const struct sigaction *under, int flags, struct sigaction *found)
 {
+    int level = level_for(signum, under);
     struct sigaction ours;
     memset(&ours, 0, sizeof ours);
     memset(found, 0, sizeof *found);
-    ours.sa_sigaction = sigcffi_trampoline;
+    ours.sa_sigaction = sigcffi_levels[level];
     ours.sa_flags = SA_SIGINFO | (under->sa_flags & kept_flags) | flags;
     /* A C library's handler runs on the stack that it asked for. */
     if (classify(sigcffi_handler_of(under)) != SIGCFFI_FOREIGN || (under->sa_flags & SA_ONSTACK))
         ours.sa_flags |= SA_ONSTACK;
     /* What interrupts no system call by itself shall not do so because of what stands on it; but a
-     * poke shall, and so does a job's use of the terminal: begun anew it would be refused anew, for
-     * ever. */
-    bool shall = signum == SIGURG || signum == SIGTTOU || signum == SIGTTIN;
-    if (!shall && !sigcffi_is_function(sigcffi_handler_of(under)) &&
+     * poke shall. */
+    if (signum != SIGURG && !sigcffi_is_function(sigcffi_handler_of(under)) &&
         !(atomic_load(&channel.attached) & sigcffi_bit(signum)))
         ours.sa_flags |= SA_RESTART;
     /* Children of a process that ignores SIGCHLD leave no zombies; they must not start to. */
@@ -159,10 +239,12 @@ static int put_on_top(int signum, const struct sigaction *under, int flags, stru
     /* Before the first signal that may need it. Where that fails pokes do, and calls are made on
      * the spot. */
     if (signum != SIGURG) sigcffi_keep_interposed(SIGURG);
-    /* The base first: the trampoline may run before sigaction() returns. release: so that it
-     * then sees what `interpreter` was when the base was stored. */
-    set_base(signum, under);
+    /* The base first: the trampoline may run before sigaction() returns. */
+    set_base(level, signum, under);
+    atomic_fetch_or(&state.wanted, sigcffi_bit(signum));
     if (sigaction(signum, &ours, found) != 0) return -errno;
+    return_by_own_code(signum, &ours);
+    on_top[signum] = (signed char)(level + 1);
     if (signum != SIGURG && sigcffi_wants_pokes() &&
         classify(sigcffi_handler_of(under)) == SIGCFFI_PYTHON)
         sigcffi_prepare_pokes();
@@ -177,7 +259,7 @@ static int put_on_top_of(int signum, const struct sigaction *under, int flags)
     /* Somebody else was quicker by an instant: theirs is the base. */
     if (result == 0 && sigcffi_handler_of(&found) != sigcffi_handler_of(under) &&
         !is_trampoline(&found))
-        set_base(signum, &found);
+        set_base(on_top[signum] - 1, signum, &found);
     return result;
 }
 
@@ -186,13 +268,14 @@ static int put_on_top_of(int signum, const struct sigaction *under, int flags)
  */
 static int look(int signum, struct sigaction *now)
 {
-    uint32_t stops;
-    do {
-        stops = atomic_load(&state.stops);
+    for (int tries = 0;; tries++) {
+        uint32_t stops = atomic_load(&state.stops);
         int result = read_briefly(signum, now);
         if (result != 0) return result;
-    } while ((stops & SIGCFFI_STOPPING) == (uint32_t)signum || atomic_load(&state.stops) != stops);
-    return 0;
+        if ((stops & SIGCFFI_STOPPING) != (uint32_t)signum && atomic_load(&state.stops) == stops)
+            return 0;
+        sigcffi_wait_a_little(tries);
+    }
 }
 
 /* What the kernel does with `signum`, seen through the trampoline. */
@@ -201,8 +284,7 @@ int sigcffi_query(int signum)
     struct sigaction now;
     int result = look(signum, &now);
     if (result != 0) return result;
-    return classify(is_trampoline(&now) ? atomic_load(&state.base[signum])
-                                        : sigcffi_handler_of(&now));
+    return classify(sigcffi_beneath(signum, sigcffi_handler_of(&now)));
 }
 
 /* The same, before it is replaced; SIGCFFI_SLOTTED in addition if actions are attached to it. */
@@ -213,7 +295,7 @@ int sigcffi_query_slotted(int signum)
     return kind;
 }
 
-/* Whether the code at `handler` is part of the interpreter. */
+/* Whether the code at `handler` is part of the interpreter, or of a program that it is part of. */
 static bool is_interpreters(uintptr_t handler)
 {
     void *api = dlsym(RTLD_DEFAULT, "Py_IsInitialized");
@@ -225,7 +307,8 @@ static bool is_interpreters(uintptr_t handler)
 }
 
 /* The interpreter believes that `signum` has a Python handler. Unless its C handler is known
- * already, learn it from there: nothing tells its address but a signal it has installed. */
+ * already, learn it from there: where the main thread could not be asked (sigcffi_learn) nothing
+ * tells its address but a signal it has installed. */
 int sigcffi_recognise(int signum)
 {
     struct sigaction now;
@@ -262,6 +345,18 @@ static const struct sigaction *interpreters_action(int signum, int *result)
     sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
     sigcffi_aim_pokes(false);
     return &known;
+}
+
+/* The interpreter has this moment installed its handler for `signum`, in this thread, and it is
+ * going to take it away again: all that is learned from it. */
+int sigcffi_learn(int signum)
+{
+    if (!sigcffi_is_signal(signum)) return -EINVAL;
+    int result = 0;
+    sigcffi_take_lock();
+    interpreters_action(signum, &result);
+    sigcffi_release_lock();
+    return result;
 }
 
 /* The interpreter has this moment installed its handler for `signum`, in this thread: so that
@@ -323,15 +418,12 @@ int sigcffi_save(int signum, struct sigaction *saved)
     if (result != 0) return result;
     int more = 0;
     sigcffi_take_lock();
-    if (!is_trampoline(&now)) read_the_rest(signum, &now);
+    note(signum, &now);
     if (is_trampoline(&now)) {
         now = base_under(signum, &now);
         more = SIGCFFI_COVERED;
-    } else if (sigcffi_is_function(sigcffi_handler_of(&now)) &&
-               (sigcffi_is_function(atomic_load(&state.base[signum])) ||
-                (atomic_load(&channel.attached) & sigcffi_bit(signum)))) {
-        /* It has replaced the trampoline, and may call what it replaced when it is put under it. */
-        state.above[signum] = true;
+    } else {
+        read_the_rest(signum, &now);
     }
     if (is_usual(&now)) more |= SIGCFFI_USUAL;
     sigcffi_release_lock();
@@ -345,19 +437,21 @@ int sigcffi_usual_flags(void)
     return known.sa_flags;
 }
 
-/* Make `base` what it was when it was saved: under the trampoline if it was `covered` then, or if
- * something is attached to it now, else alone. */
+/* Make `base` what is done about the signal: under the trampoline if something needs that, or it is
+ * the interpreter's and was `covered`; else alone. */
 int sigcffi_put_back(int signum, const struct sigaction *base, int covered)
 {
     if (!sigcffi_is_signal(signum)) return -EINVAL;
-    int result;
     struct sigaction found;
     sigcffi_take_lock();
-    uint64_t needed = atomic_load(&channel.attached) | atomic_load(&channel.slotted);
-    if (covered || (needed & sigcffi_bit(signum)))
-        result = put_on_top(signum, base, 0, &found);
-    else
-        result = install_exactly(signum, base);
+    int result = look(signum, &found);
+    if (result == 0) {
+        note(signum, &found);
+        if (is_needed(signum) || (covered && classify(sigcffi_handler_of(base)) == SIGCFFI_PYTHON))
+            result = put_on_top(signum, base, 0, &found);
+        else
+            result = install_exactly(signum, base);
+    }
     sigcffi_release_lock();
     return result;
 }
@@ -374,11 +468,10 @@ static int interpose_unless_there(int signum, bool only_interpreter)
     struct sigaction now;
     int result = look(signum, &now);
     if (result != 0) return result;
+    note(signum, &now);
     if (is_trampoline(&now)) return 0;
     if (only_interpreter && classify(sigcffi_handler_of(&now)) != SIGCFFI_PYTHON) return 0;
     read_the_rest(signum, &now);
-    /* It replaced the trampoline, and may call what it replaced. */
-    if (sigcffi_is_function(atomic_load(&state.base[signum]))) state.above[signum] = true;
     return put_on_top_of(signum, &now, 0);
 }
 
@@ -424,7 +517,11 @@ static int withdraw(int signum)
     struct sigaction now;
     int result = look(signum, &now);
     if (result != 0) return result;
-    if (!is_trampoline(&now)) return 0;
+    note(signum, &now);
+    if (!is_trampoline(&now)) {
+        atomic_fetch_and(&state.wanted, ~sigcffi_bit(signum));
+        return 0;
+    }
     now = base_under(signum, &now);
     return install_exactly(signum, &now);
 }
@@ -442,10 +539,7 @@ int sigcffi_withdraw(int signum)
  * Python handler, which has it wherever sigcffi has come by. */
 void sigcffi_withdraw_unneeded(int signum)
 {
-    uint64_t needed = atomic_load(&channel.attached) | atomic_load(&channel.slotted);
-    if (!(needed & sigcffi_bit(signum)) &&
-        classify(atomic_load(&state.base[signum])) != SIGCFFI_PYTHON)
-        withdraw(signum);
+    if (!is_needed(signum) && sigcffi_query(signum) != SIGCFFI_PYTHON) withdraw(signum);
 }
 
 /* ---- Counts ---- */
@@ -492,8 +586,8 @@ static void after_fork_in_parent(void)
 static void finish_stop(void)
 {
     int signum = (int)(atomic_exchange(&state.stops, 0) & SIGCFFI_STOPPING);
-    if (signum == 0) return;
-    struct sigaction base = base_whole[signum], found;
+    if (signum == 0 || on_top[signum] == 0) return;
+    struct sigaction base = whole[on_top[signum] - 1][signum], found;
     put_on_top(signum, &base, 0, &found);
 }
 
@@ -520,7 +614,7 @@ static void after_fork_in_child(void)
     sigcffi_deadman_after_fork();
     sigcffi_timers_after_fork();
     mask_before_fork =
-        sigcffi_set_of(sigcffi_word_of(&mask_before_fork) & ~sigcffi_pressure_after_fork());
+        sigcffi_set_of(sigcffi_pressure_after_fork(sigcffi_word_of(&mask_before_fork)));
     if (!sigcffi_on_main_thread()) {
         /* The handlers that ran, and the mask that has been added to, were another thread's. */
         atomic_store(&channel.running, 0);

@@ -11,29 +11,35 @@
 
 #include <pthread.h>
 
-/* The former mask; all ones, which no mask can be since SIGKILL is never blocked, if `how` is
- * not a way to change it. */
+/* Change the mask of which the caller knows: its owner's, which is not the thread's where rings are
+ * full. The former; all ones, which no mask can be since SIGKILL is never blocked, if `how` is not
+ * a way to change it. */
 uint64_t sigcffi_sigmask(int how, uint64_t word)
 {
-    sigset_t set = sigcffi_set_of(word), former;
-    /* What a full ring has blocked for a while is not part of the mask that its owner sees, and
-     * not to be put back when the owner restores a mask; what the owner blocks stays so. */
-    uint64_t owned = how == SIG_UNBLOCK ? 0 : word;
+    if (how != SIG_BLOCK && how != SIG_UNBLOCK && how != SIG_SETMASK) return UINT64_MAX;
+    sigset_t set = sigcffi_set_of(word), mask;
+    uint64_t former;
     unsigned arrivals = sigcffi_arrivals();
-    uint64_t hidden = sigcffi_pressure(owned);
     /* Before: what is sent to this thread from now on is let in with the rest, or refused. */
     sigcffi_main_mask(how, word);
-    if (pthread_sigmask(how, &set, &former) != 0) return UINT64_MAX;
-    /* A handler that came in between may have blocked for a while, or let in, what its owner blocks
-     * from now on: once more, until none has come. */
-    while (owned != 0 && sigcffi_arrivals() != arrivals) {
-        arrivals = sigcffi_arrivals();
-        hidden |= sigcffi_pressure(owned);
-        pthread_sigmask(SIG_BLOCK, &set, NULL);
+    if (sigcffi_pressed() != 0) {
+        former = sigcffi_change_mask(how, word);
+    } else {
+        pthread_sigmask(how, &set, &mask);
+        former = sigcffi_word_of(&mask);
+        /* A handler that came in between may have blocked for a while, or let in, what its owner
+         * blocks from now on. */
+        if (sigcffi_arrivals() != arrivals) {
+            const uint64_t urgent = sigcffi_bit(SIGURG);
+            if (how != SIG_UNBLOCK)
+                former = (former & ~(sigcffi_pressed() & ~urgent)) |
+                         (sigcffi_pressed() & urgent & ~word);
+            sigcffi_change_mask(how, word);
+        }
     }
     sigcffi_main_mask(how, word);
     sigcffi_look_around(NULL); /* what was left to a poke that is now blocked */
-    return sigcffi_word_of(&former) & ~hidden;
+    return former;
 }
 
 /* ---- Blocks ---- */
@@ -131,10 +137,9 @@ static void suspend(sigset_t asleep, unsigned arrivals)
     sigfillset(&all);
     sigcffi_main_mask(SIG_SETMASK, sigcffi_word_of(&asleep));
     pthread_sigmask(SIG_SETMASK, &all, &former);
-    former = sigcffi_set_of(sigcffi_word_of(&former) & ~sigcffi_pressure(0));
+    uint64_t owners = sigcffi_owners(sigcffi_word_of(&former));
     if (sigcffi_arrivals() == arrivals) sigsuspend(&asleep);
-    sigcffi_main_mask(SIG_SETMASK, sigcffi_word_of(&former));
-    pthread_sigmask(SIG_SETMASK, &former, NULL);
+    sigcffi_change_mask(SIG_SETMASK, owners);
     sigcffi_look_around(NULL);
 }
 

@@ -58,6 +58,59 @@ struct sigcffi_kernel_sigaction {
 #define SIGCFFI_HAS_RESTORER 0
 #endif
 
+/* ThreadSanitizer calls handlers by itself, and keeps a table of its own of them. */
+#if defined(__SANITIZE_THREAD__)
+#define SIGCFFI_KERNEL_CALLS_HANDLERS 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SIGCFFI_KERNEL_CALLS_HANDLERS 0
+#endif
+#endif
+#ifndef SIGCFFI_KERNEL_CALLS_HANDLERS
+#define SIGCFFI_KERNEL_CALLS_HANDLERS 1
+#endif
+
+/* How a handler with three arguments returns: to the byte what debuggers and unwinders know a
+ * signal's frame by. */
+#if SIGCFFI_HAS_RESTORER && SIGCFFI_KERNEL_CALLS_HANDLERS
+#if defined(__x86_64__)
+#define SIGCFFI_RETURN "movq $15, %rax\n\tsyscall\n"
+#elif defined(__i386__)
+#define SIGCFFI_RETURN "movl $173, %eax\n\tint $0x80\n"
+#elif defined(__aarch64__)
+#define SIGCFFI_RETURN "mov x8, #139\n\tsvc #0\n"
+#endif
+#endif
+#if defined(SIGCFFI_RETURN)
+#define SIGCFFI_HAS_RETURN 1
+#else
+#define SIGCFFI_HAS_RETURN 0
+#endif
+
+/* What the kernel calls for a signal. */
+struct sigcffi_called {
+    uintptr_t handler;
+    bool has_info;        /* is it given three arguments */
+    uintptr_t returns_to; /* 0: that is not known */
+};
+
+/* handler context, or outside handlers */
+static inline struct sigcffi_called sigcffi_kernel_calls(int signum)
+{
+#if SIGCFFI_HAS_RESTORER && SIGCFFI_KERNEL_CALLS_HANDLERS
+    struct sigcffi_kernel_sigaction now;
+    if (syscall(SYS_rt_sigaction, signum, NULL, &now, sizeof now.mask) != 0)
+        return (struct sigcffi_called){(uintptr_t)SIG_DFL, false, 0};
+    return (struct sigcffi_called){(uintptr_t)now.handler, (now.flags & SA_SIGINFO) != 0,
+                                   now.flags & SA_RESTORER ? (uintptr_t)now.restorer : 0};
+#else
+    struct sigaction now;
+    if (sigaction(signum, NULL, &now) != 0)
+        return (struct sigcffi_called){(uintptr_t)SIG_DFL, false, 0};
+    return (struct sigcffi_called){(uintptr_t)now.sa_handler, (now.sa_flags & SA_SIGINFO) != 0, 0};
+#endif
+}
+
 /* ---- Waits ---- */
 
 /* A span of time as the bare calls take it: the ones that every kernel has. Those for 64 bits are
@@ -238,8 +291,10 @@ static inline bool sigcffi_write(int fd, const void *data, size_t size)
  * Python may read a ring without a call. */
 #if defined(__x86_64__) || defined(__i386__)
 #define SIGCFFI_STORES_IN_ORDER 1
+#define SIGCFFI_LOADS_COME_FIRST() ((void)0) /* nor does a store pass the loads before it */
 #else
 #define SIGCFFI_STORES_IN_ORDER 0
+#define SIGCFFI_LOADS_COME_FIRST() atomic_thread_fence(memory_order_acquire)
 #endif
 
 /* A process can be held on to while its number is given to another. */

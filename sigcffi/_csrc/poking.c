@@ -62,7 +62,7 @@ void sigcffi_poke_later(void *context)
 /* handler context, on any thread. Whether this is a poke: then see to the next. */
 bool sigcffi_poked(const siginfo_t *info, void *context)
 {
-    if (info->si_code != SI_TIMER || info->si_signo != SIGURG ||
+    if (info == NULL || info->si_code != SI_TIMER || info->si_signo != SIGURG ||
         info->si_timerid != atomic_load_explicit(&timer, memory_order_relaxed))
         return false;
     int rest = atomic_load_explicit(&left, memory_order_relaxed) - 1;

@@ -35,6 +35,13 @@ static int64_t number_of(int64_t handle)
     return (uint32_t)(handle >> 32) == atomic_load(&forks) ? handle & INT_MAX : -ECHILD;
 }
 
+/* The calling thread, or the main thread, as the kernel knows it; 0 if `ident` is another's. */
+int sigcffi_tid_of(unsigned long ident)
+{
+    if (ident == (unsigned long)pthread_self()) return (int)syscall(SYS_gettid);
+    return ident == atomic_load(&channel.main_thread) ? atomic_load(&state.main_tid) : 0;
+}
+
 /* A timer that sends `signum` with `value`: to the process, or to the thread that the kernel knows
  * as `tid`; its handle, or a negative errno. */
 int64_t sigcffi_timer_create(int clock, int signum, int value, int tid)
@@ -101,6 +108,12 @@ void sigcffi_timer_delete(int64_t handle)
     if (number >= 0) syscall(SYS_timer_delete, (int)number);
 }
 #else
+int sigcffi_tid_of(unsigned long ident)
+{
+    (void)ident;
+    return 0;
+}
+
 int64_t sigcffi_timer_create(int clock, int signum, int value, int tid)
 {
     (void)clock;

@@ -1,10 +1,11 @@
 /* Pressure: a ring that is filling up leaves its signals with the kernel, which keeps them in
- * order.
+ * order. And whatever else a thread has blocked for a while without its owner's knowledge.
  *
  * Law: a thread can block signals for itself alone, in the context that its handler returns to, and
  * it alone can let them in again. So one that has is listed, with the rings because of which, and
- * poked when there is room. What is blocked so is not part of the mask that the thread has chosen,
- * and calls that tell or restore a mask leave it out.
+ * poked when there is room. For as long as it is listed it takes pokes: where its owner has blocked
+ * SIGURG that is let in. So the thread's mask is not the one that its owner has chosen, and calls
+ * that tell or change a mask speak of the owner's.
  *
  * Rejected: passing a signal on to the thread that reads, with all that it carries. Where the
  * kernel's queue is full that cannot be done, and waiting for it, in a handler, keeps the
@@ -12,10 +13,25 @@
  */
 #include "wake.h"
 
-/* What this thread has blocked because of rings, and its place in the list plus one. Atomic, since
- * handlers of this thread change it between any two steps of its ordinary calls. */
+/* Where this thread's mask is not its owner's: what is blocked in addition, and SIGURG if that is
+ * let in; and its place in the list plus one. Atomic, since handlers of this thread change it
+ * between any two steps of its ordinary calls. */
 static SIGCFFI_THREAD_LOCAL _Atomic uint64_t pressed;
-static SIGCFFI_THREAD_LOCAL _Atomic int place;
+static SIGCFFI_THREAD_LOCAL _Atomic short place;
+
+/* The signal by which this thread was just refused the terminal; 0: none. */
+static SIGCFFI_THREAD_LOCAL _Atomic short refused;
+
+static const uint64_t urgent = UINT64_C(1) << (SIGURG - 1);
+
+/* handler context, or outside handlers. The mask that this thread's owner has chosen, where `mask`
+ * is in force. If what this thread has blocked is not, then somebody has restored another mask, as
+ * siglongjmp does, and SIGURG is as they want it. */
+uint64_t sigcffi_owners(uint64_t mask)
+{
+    uint64_t differs = atomic_load(&pressed), added = differs & ~urgent;
+    return (mask & ~added) | ((added & ~mask) == 0 ? differs & urgent : 0);
+}
 
 /* ---- Rings, by number: a receiver's, or SIGCFFI_MAIN_CHANNEL ---- */
 
@@ -52,7 +68,7 @@ _Atomic uint64_t *sigcffi_pressure_of(int number)
     return number == SIGCFFI_MAIN_CHANNEL ? &channel.pressure : &state.receivers[number].pressure;
 }
 
-/* ---- In handlers ---- */
+/* ---- The list ---- */
 
 /* handler context. Where in the list this thread is, plus one; 0 if it need not be told. */
 int sigcffi_place(void)
@@ -100,8 +116,8 @@ static struct pressed *listed(void)
     struct pressed *thread = free_place(tid);
     if (thread == NULL) return NULL;
     atomic_store(&thread->by, 0);
-    int none = 0;
-    if (atomic_compare_exchange_strong(&place, &none, (int)(thread - state.pressed) + 1))
+    short none = 0;
+    if (atomic_compare_exchange_strong(&place, &none, (short)(thread - state.pressed + 1)))
         return thread;
     /* A handler has come in between and taken one, which can be where somebody else's handler has
      * called the trampoline. */
@@ -109,105 +125,149 @@ static struct pressed *listed(void)
     return &state.pressed[none - 1];
 }
 
-/* handler context. A ring is filling up by a signal: on return from the handler this thread has
- * blocked the ring's signals, until it has been read.
- *
- * Sequentially consistent: the thread says so and then looks at the ring once more, while the
- * reader gives back and then looks who has said so. One of the two sees the other. (Python's reader
- * of the main channel has no barrier, but makes many more stores in between than a processor can
- * put off.) */
+/* handler context. A ring is filling up by a signal: this thread is listed for it, until the ring
+ * has been read. What follows from that is seen to when the handler returns. */
 void sigcffi_press(int number, int signum, void *context)
 {
     /* Without a context the trampoline was called by somebody else's handler. */
     if (context == NULL || !(can_be_held_back() & sigcffi_bit(signum))) return;
-    sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
-    uint64_t ring = UINT64_C(1) << number, set = signals_of(number), ours = atomic_load(&pressed);
-    uint64_t blocked = sigcffi_word_of(mask), added = set & ~(blocked & ~ours);
-    /* Who could not be told would be deaf from now on. The reader itself need not be. */
-    bool reads = number == SIGCFFI_MAIN_CHANNEL && sigcffi_on_main_thread();
-    if ((blocked & sigcffi_bit(SIGURG)) && !reads) return;
-    struct pressed *thread = added != 0 ? listed() : NULL;
-    if (thread == NULL) return;
-    atomic_fetch_or(&thread->by, ring);
-    atomic_fetch_or(sigcffi_pressure_of(number), set);
-    if (!sigcffi_is_high(number)) {
-        atomic_fetch_and(&thread->by, ~ring);
-        return;
-    }
-    atomic_store(&pressed, ours | added);
-    sigcffi_mask_set(mask, blocked | added);
+    uint64_t owners = sigcffi_owners(sigcffi_word_of(&((ucontext_t *)context)->uc_sigmask));
+    struct pressed *thread = (signals_of(number) & ~owners) != 0 ? listed() : NULL;
+    if (thread != NULL) atomic_fetch_or(&thread->by, UINT64_C(1) << number);
 }
 
-/* handler context, or outside handlers with every signal blocked. What this thread need not block
- * any longer.
+/* ---- The terminal ---- */
+
+/* handler context. A signal has come that nobody handles. If it is that by which the kernel refuses
+ * a job in the background the terminal, then this thread's call is begun anew when the handler
+ * returns, and would be refused anew, for ever. Where the signal is ignored, and as well where the
+ * thread has it blocked, it is not sent: the call succeeds, or fails. So it is blocked then, until
+ * this thread takes the next signal, or makes a call of ours that asks for what has come.
  *
- * It looks for itself: others may have filled the ring again since the reader told, and each thread
- * that went on all the same would bring one signal more than there is room for. As in
- * sigcffi_press, who stays says so and then looks. */
-static uint64_t lift(void)
+ * No sooner, since nothing tells when the call is over: a poke would end it. */
+void sigcffi_refuse_terminal(int signum, const siginfo_t *info)
+{
+    if (signum != SIGTTOU && signum != SIGTTIN) return;
+    bool sent = sigcffi_fields_of(signum, info->si_code, info->si_pid) & SIGCFFI_FIELD_PID;
+    if (!sent) atomic_store_explicit(&refused, (short)signum, memory_order_relaxed);
+}
+
+/* handler context. The job was stopped by it, as is usual, and now has the terminal, or will be
+ * stopped again. */
+void sigcffi_refuse_no_more(void)
+{
+    atomic_store_explicit(&refused, 0, memory_order_relaxed);
+}
+
+/* ---- Masks ---- */
+
+/* handler context, or outside handlers with every signal blocked. What rings hold back in this
+ * thread, beside what its owner has blocked; if that is nothing it is not listed any more.
+ *
+ * Sequentially consistent: the thread says what it blocks and then looks at the ring once more,
+ * while the reader gives back and then looks who has said so. One of the two sees the other.
+ * (Python's reader of the main channel has no barrier, but makes many more stores in between than a
+ * processor can put off.)
+ *
+ * It looks for itself, also when it was told: others may have filled the ring again meanwhile, and
+ * each thread that went on all the same would bring one signal more than there is room for. */
+static uint64_t held_back(uint64_t owners)
 {
     int index = atomic_load(&place) - 1;
     if (index < 0) return 0;
     struct pressed *thread = &state.pressed[index];
-    uint64_t mine = atomic_load(&pressed), still = 0;
+    uint64_t held = 0;
     for (uint64_t by = atomic_load(&thread->by); by != 0; by &= by - 1) {
         int number = __builtin_ctzll(by);
-        uint64_t set = signals_of(number);
+        uint64_t set = signals_of(number) & ~owners;
         bool stays = set != 0 && sigcffi_is_high(number);
         if (stays) {
             atomic_fetch_or(sigcffi_pressure_of(number), set);
             stays = sigcffi_is_high(number);
         }
         if (stays)
-            still |= set;
+            held |= set;
         else
             atomic_fetch_and(&thread->by, ~(UINT64_C(1) << number));
     }
-    atomic_store(&pressed, mine & still);
-    if ((mine & still) == 0) {
+    if (held == 0) {
         atomic_store(&thread->by, 0);
         atomic_store(&place, 0);
         atomic_store(&thread->tid, 0);
     }
-    return mine & ~still;
+    return held;
 }
 
-/* handler context. On return from the handler this thread goes on with what it need not block any
+/* handler context, or outside handlers with every signal blocked. The mask for this thread, where
+ * its owner has chosen `owners`; `more` is to be blocked in addition. */
+static uint64_t mask_for(uint64_t owners, uint64_t more)
+{
+    uint64_t held = held_back(owners), let_in = held != 0 ? owners & urgent : 0;
+    held |= more & ~owners;
+    atomic_store(&pressed, held | let_in);
+    return (owners | held) & ~let_in;
+}
+
+/* handler context, or outside handlers. Where this thread's mask is not its owner's; a handler may
+ * change that at any time. */
+uint64_t sigcffi_pressed(void)
+{
+    return atomic_load_explicit(&pressed, memory_order_relaxed);
+}
+
+/* handler context, or outside handlers. */
+static bool is_as_its_owner_wants(void)
+{
+    return sigcffi_pressed() == 0 && sigcffi_place() == 0;
+}
+
+/* handler context. What this thread is to block on return from the handler, and what not any
  * longer. */
 void sigcffi_relax(int signum, void *context)
 {
-    if (context == NULL || atomic_load_explicit(&place, memory_order_relaxed) == 0) return;
     if (!(state.trampoline_mask & sigcffi_bit(signum))) return; /* the handler it interrupts will */
+    int terminals = atomic_load_explicit(&refused, memory_order_relaxed);
+    sigcffi_refuse_no_more();
+    if (context == NULL || (terminals == 0 && is_as_its_owner_wants())) return;
     sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
-    sigcffi_mask_set(mask, sigcffi_word_of(mask) & ~lift());
+    uint64_t before = sigcffi_word_of(mask);
+    uint64_t after = mask_for(sigcffi_owners(before), terminals != 0 ? sigcffi_bit(terminals) : 0);
+    sigcffi_mask_set(mask, after);
+    if (!(after & ~before & urgent)) return;
+    sigcffi_main_mask(SIG_BLOCK, urgent);
+    sigcffi_look_around(context); /* what was left to a poke that is now blocked */
 }
 
 /* ---- Outside handlers ---- */
 
+/* Change the mask that this thread's owner has chosen, as pthread_sigmask() does; the former. In
+ * between every signal is blocked: no handler takes that for the owner's will. */
+uint64_t sigcffi_change_mask(int how, uint64_t word)
+{
+    sigset_t all, mask;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &mask);
+    uint64_t before = sigcffi_word_of(&mask), former = sigcffi_owners(before);
+    uint64_t owners = how == SIG_BLOCK ? former | word : how == SIG_UNBLOCK ? former & ~word : word;
+    uint64_t after = mask_for(owners, 0);
+    sigcffi_main_mask(SIG_SETMASK, owners);
+    mask = sigcffi_set_of(after);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    if (after & ~before & urgent) sigcffi_look_around(NULL);
+    return former;
+}
+
 /* This thread lets in what it need not block any longer. */
 void sigcffi_ease(void)
 {
-    sigset_t all, mask;
-    if (atomic_load(&place) == 0) return;
-    sigfillset(&all);
-    /* In between every signal is blocked: others do not take that for this thread's own will. */
-    pthread_sigmask(SIG_SETMASK, &all, &mask);
-    mask = sigcffi_set_of(sigcffi_word_of(&mask) & ~lift());
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    if (!is_as_its_owner_wants()) sigcffi_change_mask(SIG_BLOCK, 0);
 }
 
-/* What the calling thread has blocked without having been asked to, before it was `wanted` blocked.
- */
-uint64_t sigcffi_pressure(uint64_t wanted)
+/* In a forked child: nobody's rings are full. The mask that this thread's owner has chosen, where
+ * `mask` was in force. */
+uint64_t sigcffi_pressure_after_fork(uint64_t mask)
 {
-    /* A handler that adds to it in between has come after. */
-    if (atomic_load_explicit(&pressed, memory_order_relaxed) == 0) return 0;
-    return atomic_fetch_and(&pressed, ~wanted);
-}
-
-/* In a forked child: nobody's rings are full. What this thread has blocked. */
-uint64_t sigcffi_pressure_after_fork(void)
-{
+    uint64_t owners = sigcffi_owners(mask);
     for (int index = 0; index < SIGCFFI_PRESSED; index++) {
         atomic_store(&state.pressed[index].by, 0);
         atomic_store(&state.pressed[index].tid, 0);
@@ -215,5 +275,6 @@ uint64_t sigcffi_pressure_after_fork(void)
     for (int number = 0; number <= SIGCFFI_RECEIVERS; number++)
         atomic_store(sigcffi_pressure_of(number), 0);
     atomic_store(&place, 0);
-    return atomic_exchange(&pressed, 0);
+    atomic_store(&pressed, 0);
+    return owners;
 }

@@ -38,12 +38,14 @@ void sigcffi_describe(struct sigcffi_record *record, int signum, const siginfo_t
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    uint32_t fields = sigcffi_fields_of(signum, info->si_code, info->si_pid);
     record->signo = signum;
+    record->time_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    record->fields = SIGCFFI_FIELD_NOTHING;
+    if (info == NULL) return;
+    uint32_t fields = sigcffi_fields_of(signum, info->si_code, info->si_pid);
     record->code = info->si_code;
     record->error = info->si_errno;
     record->fields = fields;
-    record->time_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
     if (fields & SIGCFFI_FIELD_PID) {
         record->pid = info->si_pid;
         record->uid = info->si_uid;
@@ -80,19 +82,20 @@ uint64_t sigcffi_reserve(struct sigcffi_ring *ring, uint64_t capacity, uint64_t 
 }
 
 /* handler context */
-void sigcffi_publish(struct sigcffi_record *record, uint64_t number, int signum,
+void sigcffi_publish(struct sigcffi_record *record, uint64_t number, int signum, int whom,
                      const siginfo_t *info)
 {
     sigcffi_describe(record, signum, info);
+    record->signo |= whom;
     /* release: who sees the sequence sees the record. */
     atomic_store_explicit(&record->sequence, number + 1, memory_order_release);
 }
 
 /* handler context */
 uint64_t sigcffi_push(struct sigcffi_ring *ring, struct sigcffi_record *records, uint64_t capacity,
-                      int signum, const siginfo_t *info)
+                      int signum, int whom, const siginfo_t *info)
 {
     uint64_t number, level = sigcffi_reserve(ring, capacity, &number);
-    if (level != 0) sigcffi_publish(&records[number & (capacity - 1)], number, signum, info);
+    if (level != 0) sigcffi_publish(&records[number & (capacity - 1)], number, signum, whom, info);
     return level;
 }

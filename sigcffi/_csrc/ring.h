@@ -8,7 +8,7 @@
  *
  *   offset  bytes
  *      0      8    sequence: the record's number in the ring plus one, stored last
- *      8      4    signo
+ *      8      4    signo, and in the main channel whom it is for: SIGCFFI_FOR_ALL and the others
  *     12      4    code
  *     16      4    error
  *     20      4    fields: which of the following mean something, the bits below
@@ -45,6 +45,14 @@ enum {
     SIGCFFI_FIELD_FD = 64,
     SIGCFFI_FIELD_TIMERID = 128,
     SIGCFFI_FIELD_OVERRUN = 256,
+    SIGCFFI_FIELD_NOTHING = 512, /* nothing but signo and time_ns means anything */
+};
+
+/* Whom a record is for; above the number of its signal. */
+enum {
+    SIGCFFI_FOR_ALL,
+    SIGCFFI_FOR_SUBSCRIBERS = 0x100, /* the interpreter's handler was not come to */
+    SIGCFFI_FOR_HANDLER = 0x200,     /* it was, by a handler that has called it */
 };
 
 struct sigcffi_record {
@@ -77,7 +85,7 @@ struct sigcffi_ring {
  */
 uint32_t sigcffi_fields_of(int signum, int code, int pid);
 
-/* handler context. Fill in all but the sequence. */
+/* handler context. Fill in all but the sequence; `info` is null where nothing is known. */
 void sigcffi_describe(struct sigcffi_record *record, int signum, const siginfo_t *info);
 
 /* handler context. Reserve the place of a record; how full the ring is then, or 0 if it was full
@@ -85,12 +93,12 @@ void sigcffi_describe(struct sigcffi_record *record, int signum, const siginfo_t
 uint64_t sigcffi_reserve(struct sigcffi_ring *ring, uint64_t capacity, uint64_t *reserved);
 
 /* handler context. Fill in the record with this number, and let it be read. */
-void sigcffi_publish(struct sigcffi_record *record, uint64_t number, int signum,
+void sigcffi_publish(struct sigcffi_record *record, uint64_t number, int signum, int whom,
                      const siginfo_t *info);
 
 /* handler context. Both: add a record; how full the ring is then, or 0 if it was full before.
  * `capacity` is a power of two. */
 uint64_t sigcffi_push(struct sigcffi_ring *ring, struct sigcffi_record *records, uint64_t capacity,
-                      int signum, const siginfo_t *info);
+                      int signum, int whom, const siginfo_t *info);
 
 #endif

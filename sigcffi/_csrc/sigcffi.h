@@ -95,6 +95,7 @@ void sigcffi_interpreter_spins(void);
 /* --- dispositions.c: dispositions --- */
 int sigcffi_query(int signum);
 int sigcffi_query_slotted(int signum);
+int sigcffi_learn(int signum);
 int sigcffi_recognise(int signum);
 int sigcffi_registered(int signum);
 int sigcffi_cover(int signum);
@@ -155,7 +156,9 @@ bool sigcffi_was_poke(int signum, const siginfo_t *info);
 void sigcffi_main_mask(int how, uint64_t word);
 
 /* --- pressure.c --- */
-uint64_t sigcffi_pressure(uint64_t wanted);
+uint64_t sigcffi_pressed(void);
+uint64_t sigcffi_owners(uint64_t mask);
+uint64_t sigcffi_change_mask(int how, uint64_t word);
 
 /* --- relief.c --- */
 int sigcffi_relieve(void);
@@ -166,9 +169,10 @@ int sigcffi_lift(uint64_t set);
 int sigcffi_settle(void);
 void sigcffi_pend_again(int signum, unsigned times);
 unsigned sigcffi_take_pending(int signum);
-void sigcffi_nudge(void);
+int sigcffi_nudge(void);
 void *sigcffi_memory(void);
 uint64_t sigcffi_sequence(size_t offset);
+void sigcffi_has_read(void);
 uint64_t sigcffi_mask_of(const struct sigaction *action);
 
 /* --- masks.c: masks, waits, sending --- */
@@ -201,6 +205,7 @@ typedef struct {
     int64_t interval; /* nanoseconds, or the errno */
 } sigcffi_timer;
 
+int sigcffi_tid_of(unsigned long ident);
 int64_t sigcffi_timer_create(int clock, int signum, int value, int tid);
 sigcffi_timer sigcffi_timer_settime(int64_t handle, int64_t value, int64_t interval, bool absolute);
 sigcffi_timer sigcffi_timer_gettime(int64_t handle);

@@ -18,6 +18,7 @@ static int nap(uint32_t event, unsigned arrivals, int64_t nanoseconds)
 /* Until a flag is set, or was detached: 1, or what nap() says. */
 int sigcffi_sleep_until_set(int signum, int64_t flag, unsigned arrivals, int64_t nanoseconds)
 {
+    sigcffi_ease();
     /* Sequentially consistent: see sigcffi_something_happened(). */
     atomic_fetch_add(&state.sleepers, 1);
     uint32_t event = atomic_load(&state.events);
@@ -29,6 +30,7 @@ int sigcffi_sleep_until_set(int signum, int64_t flag, unsigned arrivals, int64_t
 /* Until there are records, or the receiver was closed: 1, or what nap() says. */
 int sigcffi_sleep_until_received(int64_t handle, unsigned arrivals, int64_t nanoseconds)
 {
+    sigcffi_ease();
     atomic_fetch_add(&state.sleepers, 1);
     uint32_t event = atomic_load(&state.events);
     int result = sigcffi_received(handle) != 0 ? 1 : nap(event, arrivals, nanoseconds);

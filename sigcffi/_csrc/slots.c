@@ -106,6 +106,7 @@ void sigcffi_take_default(int signum)
         pthread_sigmask(SIG_SETMASK, &former, NULL);
         sigaction(signum, &handler, NULL);
         end_stop();
+        sigcffi_refuse_no_more();
         return;
     }
     if (!here) sigcffi_rest(100000000);
@@ -113,21 +114,22 @@ void sigcffi_take_default(int signum)
     _exit(128 + signum);
 }
 
-/* handler context. Whether a process has sent this, and not the kernel: then its number is there.
+/* handler context. Whether a process has sent this, as far as is known: then its number is there.
  */
 static bool was_sent(const siginfo_t *info)
 {
+    if (info == NULL) return false;
     return info->si_code == SI_USER || info->si_code == SI_QUEUE || info->si_code == SI_TKILL;
 }
 
 /* handler context. Whether this is what was forwarded to a group that this process is part of.
  *
  * Where the queue is used up the kernel does not tell who has sent a real-time signal: SI_USER,
- * process 0. So do signals from outside of a container, which are to go on: what is taken for an
- * echo is one such for each signal that was forwarded. */
+ * process 0. So do signals from outside of a container, and those of which nothing is known, which
+ * are to go on: what is taken for an echo is one such for each signal that was forwarded. */
 static bool is_echo(struct slot *slot, const siginfo_t *info)
 {
-    bool is_bare = info->si_code == SI_USER && info->si_pid == 0;
+    bool is_bare = info == NULL || (info->si_code == SI_USER && info->si_pid == 0);
     if (!is_bare && !(was_sent(info) && info->si_pid == getpid())) return false;
     return atomic_exchange(&slot->echoes, false) || !is_bare;
 }
@@ -151,11 +153,12 @@ static bool forward(struct slot *slot, int signum, const siginfo_t *info)
     if (was_sent(info) && info->si_pid == slot->number) return true;
 #if SIGCFFI_HAS_PIDFD
     if (slot->fd >= 0) {
+        if (info == NULL || info->si_code != SI_QUEUE)
+            return syscall(SYS_pidfd_send_signal, slot->fd, signum, NULL, 0) == 0;
         siginfo_t whole = *info;
         whole.si_pid = getpid();
         whole.si_uid = getuid();
-        return syscall(SYS_pidfd_send_signal, slot->fd, signum,
-                       info->si_code == SI_QUEUE ? &whole : NULL, 0) == 0;
+        return syscall(SYS_pidfd_send_signal, slot->fd, signum, &whole, 0) == 0;
     }
 #endif
     return kill(slot->number, signum) == 0;
@@ -233,9 +236,7 @@ void sigcffi_ask_for_notice(int signum)
 {
     struct sigaction now;
     sigaction(SIGURG, NULL, &now);
-    uintptr_t handler = sigcffi_handler_of(&now);
-    if (handler == (uintptr_t)sigcffi_trampoline) handler = atomic_load(&state.base[SIGURG]);
-    if (!sigcffi_is_function(handler)) {
+    if (!sigcffi_is_function(sigcffi_beneath(SIGURG, sigcffi_handler_of(&now)))) {
         sigcffi_call_interpreter(SIGURG);
         return;
     }
@@ -274,7 +275,8 @@ void sigcffi_receive(int signum, const siginfo_t *info, void *context)
             struct sigcffi_record *records = atomic_load(&receiver->records);
             /* Before it can be read: see lower_descriptor() in receivers.c. */
             sigcffi_raise_descriptor(receiver);
-            sigcffi_publish(&records[number & (capacity - 1)], number, signum, info);
+            sigcffi_publish(&records[number & (capacity - 1)], number, signum, SIGCFFI_FOR_ALL,
+                            info);
         }
         if (!receiver->drops && (level == 0 || level >= SIGCFFI_HIGH_WATER_OF(capacity)))
             sigcffi_press(slot->number, signum, context);

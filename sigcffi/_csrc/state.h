@@ -81,6 +81,10 @@ struct slot {
     _Atomic uint64_t missed; /* of them, those that came to nothing */
 };
 
+/* The trampoline is there several times, for others may put their handlers on top of it, and it may
+ * be put on top of those: see dispositions.c. */
+#define SIGCFFI_LEVELS 4
+
 /* In state.stops. */
 #define SIGCFFI_STOPPING UINT32_C(0xff)
 
@@ -106,13 +110,20 @@ struct pressed {
     _Atomic uint64_t by; /* which rings */
 };
 
+/* What one level of the trampoline calls for one signal. */
+struct base {
+    /* As an integer: SIG_DFL and SIG_IGN are not functions to be called. */
+    _Atomic uintptr_t handler;
+    _Atomic uint64_t mask; /* what it blocks while it runs, its own signal too */
+    _Atomic bool one_shot; /* it was installed with SA_RESETHAND */
+};
+
 struct state {
-    /* Handlers are kept as integers: SIG_DFL and SIG_IGN are not functions to be called. */
-    _Atomic uintptr_t base[NSIG];     /* what the trampoline calls */
-    _Atomic uint64_t base_mask[NSIG]; /* what it blocks while it runs, its own signal too */
-    _Atomic bool one_shot[NSIG];      /* the base was installed with SA_RESETHAND */
-    _Atomic bool above[NSIG];         /* the base was once installed on top of the trampoline */
-    _Atomic uintptr_t interpreter;    /* the interpreter's own C handler, once known */
+    struct base bases[SIGCFFI_LEVELS][NSIG];
+    /* The signals that are to have the trampoline. Others may have one that could not be taken
+     * away, because a handler stood on it: it is as if it were not there. */
+    _Atomic uint64_t wanted;
+    _Atomic uintptr_t interpreter; /* the interpreter's own C handler, once known */
 
     /* Which slots a signal has, in the order in which they were attached: of each its index plus
      * one, four bits, the first in the lowest. One store changes it all. */
@@ -152,7 +163,12 @@ struct state {
 
 extern SIGCFFI_HIDDEN struct state state;
 
-SIGCFFI_HIDDEN void sigcffi_trampoline(int signum, siginfo_t *info, void *context);
+/* trampoline.c: its levels, handler context, each a handler for the kernel to call */
+typedef void sigcffi_entry(int signum, siginfo_t *info, void *context);
+extern SIGCFFI_HIDDEN sigcffi_entry *const sigcffi_levels[SIGCFFI_LEVELS];
+SIGCFFI_HIDDEN uintptr_t sigcffi_own_return(void);
+SIGCFFI_HIDDEN int sigcffi_level_of(uintptr_t handler);
+SIGCFFI_HIDDEN uintptr_t sigcffi_beneath(int signum, uintptr_t handler);
 
 /* slots.c, handler context */
 SIGCFFI_HIDDEN void sigcffi_act(int signum, const siginfo_t *info);
@@ -167,11 +183,13 @@ SIGCFFI_HIDDEN bool sigcffi_is_high(int number);
 SIGCFFI_HIDDEN _Atomic uint64_t *sigcffi_pressure_of(int number);
 SIGCFFI_HIDDEN int sigcffi_place(void);
 SIGCFFI_HIDDEN void sigcffi_press(int number, int signum, void *context);
+SIGCFFI_HIDDEN void sigcffi_refuse_terminal(int signum, const siginfo_t *info);
+SIGCFFI_HIDDEN void sigcffi_refuse_no_more(void);
 SIGCFFI_HIDDEN void sigcffi_relax(int signum, void *context);
 
 /* pressure.c, outside handlers */
 SIGCFFI_HIDDEN void sigcffi_ease(void);
-SIGCFFI_HIDDEN uint64_t sigcffi_pressure_after_fork(void);
+SIGCFFI_HIDDEN uint64_t sigcffi_pressure_after_fork(uint64_t mask);
 
 /* relief.c, outside handlers */
 SIGCFFI_HIDDEN void sigcffi_release(int number);

@@ -1,4 +1,4 @@
-/* Threads: what is kept for each thread, and no handler reads.
+/* Threads: what is kept for each thread, and no handler reads; and those of our own.
  *
  * Law: ordinary calls, made outside handlers. The memory comes with a thread's first block and goes
  * with the thread.
@@ -19,6 +19,18 @@ static bool is_made;
 static void make_key(void)
 {
     is_made = pthread_key_create(&key, free) == 0;
+}
+
+int sigcffi_start_thread(void *function(void *), void *argument)
+{
+    sigset_t all, former;
+    pthread_t thread;
+    sigfillset(&all); /* a thread has blocked from its beginning what its creator has */
+    pthread_sigmask(SIG_SETMASK, &all, &former);
+    int error = pthread_create(&thread, NULL, function, argument);
+    pthread_sigmask(SIG_SETMASK, &former, NULL);
+    if (error == 0) pthread_detach(thread);
+    return -error;
 }
 
 struct thread *sigcffi_this_thread(void)

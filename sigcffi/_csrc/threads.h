@@ -1,4 +1,4 @@
-/* Threads: what is kept for each thread, and no handler reads. */
+/* Threads: what is kept for each thread, and no handler reads; and those of our own. */
 #ifndef SIGCFFI_THREADS_H
 #define SIGCFFI_THREADS_H
 
@@ -26,5 +26,9 @@ struct thread {
 
 /* Outside handlers. That of the calling thread; null where there is no memory for it. */
 struct thread *sigcffi_this_thread(void);
+
+/* Start a thread that takes no signals and never runs Python; a negative errno. Not by the
+ * interpreter: others make something else of its threads. */
+int sigcffi_start_thread(void *function(void *), void *argument);
 
 #endif

@@ -1,4 +1,4 @@
-/* The trampoline: the one C handler that sigcffi puts between the kernel and a base.
+/* The trampoline: the C handler that sigcffi puts between the kernel and a base.
  *
  * Law: this file and what it calls (slots.c, ring.c, pressure.c, wake.c) are handler context. A
  * delivery goes one way:
@@ -7,6 +7,13 @@
  *
  * The base is whatever was there before: a foreign C handler is called at once on the thread
  * the kernel chose; the interpreter's handler is called on the main thread only.
+ *
+ * The trampoline is there at several levels, each with a base of its own, because others install
+ * handlers on top of it, which call what they have found there, and it is put on top of those in
+ * turn. The level that a delivery comes to first does all there is to do; one that is called on the
+ * way down, by a base of the first, passes the delivery on to its own base and does no more.
+ *
+ * Only the kernel's arguments are believed: see who_calls().
  */
 #include "wake.h"
 
@@ -16,13 +23,140 @@ struct state state;
 /* How often this thread has been in the trampoline; written by its own handlers only. */
 static SIGCFFI_THREAD_LOCAL volatile unsigned arrivals;
 
-/* The context of the signal for which this thread is calling a foreign base. */
-static SIGCFFI_THREAD_LOCAL void *volatile lent;
+/* ---- Levels ---- */
+
+#if SIGCFFI_HAS_RETURN
+/* How our handlers return, and no other: where the kernel has called one, there it returns to. The
+ * instruction before belongs to it: unwinders ask about the address before a return address. */
+void sigcffi_return(void);
+__asm__(
+    ".text\n\t.balign 16\n\tnop\n"
+    ".globl sigcffi_return\n.hidden sigcffi_return\n.type sigcffi_return, %function\n"
+    "sigcffi_return:\n\t" SIGCFFI_RETURN ".size sigcffi_return, . - sigcffi_return\n");
+
+/* handler context, or outside handlers. Where our handlers return to; 0: like all others. */
+uintptr_t sigcffi_own_return(void)
+{
+    return (uintptr_t)sigcffi_return;
+}
+#else
+/* handler context, or outside handlers. Where our handlers return to; 0: like all others. */
+uintptr_t sigcffi_own_return(void)
+{
+    return 0;
+}
+#endif
+
+static void arrive(int level, int signum, siginfo_t *info, void *context, const void *returns_to);
+
+#define LEVEL(level)                                                       \
+    static void level_##level(int signum, siginfo_t *info, void *context)  \
+    {                                                                      \
+        arrive(level, signum, info, context, __builtin_return_address(0)); \
+    }
+LEVEL(0)
+LEVEL(1)
+LEVEL(2)
+LEVEL(3)
+
+sigcffi_entry *const sigcffi_levels[SIGCFFI_LEVELS] = {level_0, level_1, level_2, level_3};
+
+/* handler context, or outside handlers. Which level of the trampoline a handler is, or -1. */
+int sigcffi_level_of(uintptr_t handler)
+{
+    int level = SIGCFFI_LEVELS - 1;
+    while (level >= 0 && handler != (uintptr_t)sigcffi_levels[level]) level--;
+    return level;
+}
+
+/* handler context, or outside handlers. What stands beneath the trampoline, if `handler` is that;
+ * else the handler. */
+uintptr_t sigcffi_beneath(int signum, uintptr_t handler)
+{
+    int level = sigcffi_level_of(handler);
+    return level < 0 ? handler : atomic_load(&state.bases[level][signum].handler);
+}
+
+/* ---- Who calls ---- */
+
+/* A call of the trampoline. */
+struct call {
+    siginfo_t *info; /* null, as is the context, where it cannot be believed */
+    void *context;
+    uintptr_t kernels; /* what the kernel had for the signal then */
+    int level;
+    short signum;
+    bool by_kernel;
+};
+
+/* That for which a foreign base of this thread was called last. The base may have left by
+ * siglongjmp: then this is old, and who_calls() sees that. */
+static SIGCFFI_THREAD_LOCAL struct call above;
+
+/* How far apart the kernel puts siginfo and context; 0 if that is not known. relaxed: it is the
+ * same each time. */
+static _Atomic ptrdiff_t apart;
+
+/* handler context. Whether these lie as the kernel puts them, and in a frame that is still there:
+ * within reach above what this thread has on its stack now. */
+static bool lie_as_kernels(const struct call *call)
+{
+    const uintptr_t reach = 1 << 20, here = (uintptr_t)call;
+    ptrdiff_t usual = atomic_load_explicit(&apart, memory_order_relaxed);
+    return usual != 0 && (uintptr_t)call->info == (uintptr_t)call->context + (uintptr_t)usual &&
+           (uintptr_t)call->context - here < reach && call->info->si_signo == call->signum;
+}
+
+/* Which place a call has among those that one delivery leads to. */
+enum place {
+    FIRST,
+    BELOW, /* the first has called a base that has led here */
+    AGAIN, /* and here is the first: what has led here has lost what stood beneath it */
+};
+
+/* handler context. Who calls, which of the arguments can be believed, and which place the call has.
+ *
+ * It was the kernel, if the call returns to our own code, by which nobody else's handlers return.
+ * Others may have taken the trampoline away and put it back, and then it returns like theirs. So
+ * the kernel is asked what it calls for the signal, whether with three arguments, and where that
+ * returns to. (Where that cannot be told, it is believed to have called what it has.)
+ *
+ * Else it was somebody's handler, with one argument or with three. If the kernel still has what it
+ * had when a foreign base was called for this signal, that base has led here. */
+static enum place who_calls(struct call *call, uintptr_t returns_to)
+{
+    call->kernels = (uintptr_t)sigcffi_levels[call->level];
+    call->by_kernel = returns_to == sigcffi_own_return();
+    if (call->by_kernel) {
+        atomic_store_explicit(&apart, (char *)call->info - (char *)call->context,
+                              memory_order_relaxed);
+        return FIRST;
+    }
+    const struct sigcffi_called now = sigcffi_kernel_calls(call->signum);
+    call->by_kernel =
+        now.handler == call->kernels && (now.returns_to == 0 || now.returns_to == returns_to);
+    call->kernels = now.handler;
+    if (call->by_kernel && now.has_info) return FIRST;
+    bool led = !call->by_kernel && above.signum == call->signum && above.kernels == now.handler;
+    if (led && (above.level != call->level || above.by_kernel)) {
+        call->info = above.info;
+        call->context = above.context;
+        return above.level == call->level ? AGAIN : BELOW;
+    }
+    if (call->by_kernel || !now.has_info || !lie_as_kernels(call)) {
+        call->info = NULL;
+        call->context = NULL;
+    }
+    return FIRST;
+}
+
+/* ---- Deliveries ---- */
 
 /* handler context. Whether the kernel reports that an instruction could not be executed: the
  * thread cannot go on, and a handler "later" would never come. */
 static bool is_fault(int signum, const siginfo_t *info)
 {
+    if (info == NULL) return false;
     switch (signum) {
     case SIGBUS:
         if (info->si_code == BUS_MCEERR_AO) return false; /* a report, not a fault */
@@ -45,79 +179,129 @@ static void die_of(int signum)
     action.sa_handler = SIG_DFL;
     sigaction(signum, &action, NULL);
     /* Returning executes the faulting instruction again, now with the true siginfo in the
-     * core. After a trap the thread stands behind the instruction: send it once more. */
-    if (signum == SIGTRAP) raise(signum);
+     * core. After a trap the thread stands behind the instruction: send it once more. The first
+     * process of a namespace is spared what it sends to itself. */
+    if (signum == SIGTRAP) sigcffi_take_default(signum);
 }
 
 /* handler context. Put a signal into the main channel. */
-static void record(int signum, const siginfo_t *info, void *context)
+static void record(const struct call *call, int whom)
 {
-    uint64_t level = sigcffi_push(&channel.ring, channel.records, SIGCFFI_CAPACITY, signum, info);
-    if (level == 0) atomic_fetch_add_explicit(&state.dropped[signum], 1, memory_order_relaxed);
-    if (level == 0 || level >= SIGCFFI_HIGH_WATER)
-        sigcffi_press(SIGCFFI_MAIN_CHANNEL, signum, context);
+    uint64_t fill = sigcffi_push(&channel.ring, channel.records, SIGCFFI_CAPACITY, call->signum,
+                                 whom, call->info);
+    if (fill == 0) atomic_fetch_add_explicit(&state.dropped[call->signum], 1, memory_order_relaxed);
+    if (fill == 0 || fill >= SIGCFFI_HIGH_WATER)
+        sigcffi_press(SIGCFFI_MAIN_CHANNEL, call->signum, call->context);
 }
 
-/* handler context. Call a base that is not the interpreter's, in the world that it asked for: with
- * its own mask, as if the kernel had called it. It may never return. */
-static void call_foreign(uintptr_t handler, int signum, siginfo_t *info, void *context)
+/* handler context. */
+static bool is_interpreters(uintptr_t handler)
 {
-    if (atomic_load_explicit(&state.one_shot[signum], memory_order_relaxed)) {
-        handler = atomic_exchange(&state.base[signum], (uintptr_t)SIG_DFL);
-        if (!sigcffi_is_function(handler)) return;
-    }
-    uint64_t mask = atomic_load_explicit(&state.base_mask[signum], memory_order_relaxed);
-    if (context != NULL) {
-        sigset_t its = sigcffi_set_of(mask | sigcffi_word_of(&((ucontext_t *)context)->uc_sigmask));
-        pthread_sigmask(SIG_SETMASK, &its, NULL);
-    }
-    void *former = lent;
-    lent = context;
-    sigcffi_call(handler, signum, info, context);
-    lent = former;
-}
-
-/* handler context. Do all that is to be done about a delivery, but for a base that is not the
- * interpreter's, which is to be called: that, or 0. */
-static uintptr_t deliver(int signum, siginfo_t *info, void *context)
-{
-    if (sigcffi_is_poke(signum, info) || sigcffi_poked(info, context)) return 0;
-    uint64_t bit = sigcffi_bit(signum);
-    bool fault = is_fault(signum, info);
-    bool due = !fault && (atomic_load_explicit(&channel.attached, memory_order_acquire) & bit);
-    /* acquire: pairs with the release in put_on_top */
-    uintptr_t handler = atomic_load_explicit(&state.base[signum], memory_order_acquire);
     /* Before the interpreter's handler is known `interpreter` is 0, and so is SIG_DFL. */
-    bool python = sigcffi_is_function(handler) &&
-                  handler == atomic_load_explicit(&state.interpreter, memory_order_relaxed);
-    bool foreign = sigcffi_is_function(handler) && !python;
-    /* A handler that was installed on top of the trampoline and calls what was there before it, as
-     * handlers should: the delivery that it is lent has been dealt with. */
-    if (context != NULL && context == lent && atomic_load(&state.above[signum])) return 0;
+    return sigcffi_is_function(handler) &&
+           handler == atomic_load_explicit(&state.interpreter, memory_order_relaxed);
+}
+
+/* handler context. Do all that is to be done about a delivery; the base, if it is a function that
+ * is still to be called. */
+static uintptr_t deliver(const struct call *call)
+{
+    int signum = call->signum;
+    if (sigcffi_is_poke(signum, call->info) || sigcffi_poked(call->info, call->context)) return 0;
+    uint64_t bit = sigcffi_bit(signum);
+    /* First: once this delivery is counted another thread may take the trampoline away, and then it
+     * must not meet with the default action, too. */
+    bool left_over = call->by_kernel && !(atomic_load(&state.wanted) & bit);
+    bool fault = is_fault(signum, call->info);
+    bool due = !fault && (atomic_load_explicit(&channel.attached, memory_order_acquire) & bit);
+    /* acquire: pairs with the release in set_base */
+    uintptr_t base =
+        atomic_load_explicit(&state.bases[call->level][signum].handler, memory_order_acquire);
+    bool python = is_interpreters(base), foreign = sigcffi_is_function(base) && !python;
     atomic_fetch_add_explicit(&state.deliveries[signum], 1, memory_order_relaxed);
-    sigcffi_act(signum, info);
-    if (!fault) sigcffi_receive(signum, info, context);
-    if (due) record(signum, info, context);
+    if (!sigcffi_is_function(base) && call->info != NULL)
+        sigcffi_refuse_terminal(signum, call->info);
+    sigcffi_act(signum, call->info);
+    if (!fault) sigcffi_receive(signum, call->info, call->context);
+    if (due) record(call, python ? SIGCFFI_FOR_ALL : SIGCFFI_FOR_SUBSCRIBERS);
     if (fault && !foreign) {
         die_of(signum);
         return 0;
     }
-    if (due || python) sigcffi_pend(signum, context);
-    return foreign ? handler : 0;
+    if (due || python) sigcffi_pend(signum, call->context);
+    if (base == (uintptr_t)SIG_DFL && left_over) sigcffi_take_default(signum);
+    return foreign ? base : 0;
 }
 
-/* handler context: the kernel calls it, on any thread. A foreign base comes last: it may leave by
- * siglongjmp, or end its thread, and nothing of ours is left behind. */
-void sigcffi_trampoline(int signum, siginfo_t *info, void *context)
+/* handler context. What was dealt with above comes to this level: the base, as above. */
+static uintptr_t pass_on(const struct call *call)
+{
+    int signum = call->signum;
+    uintptr_t base =
+        atomic_load_explicit(&state.bases[call->level][signum].handler, memory_order_acquire);
+    if (!is_interpreters(base)) return sigcffi_is_function(base) ? base : 0;
+    if (atomic_load(&channel.attached) & sigcffi_bit(signum)) record(call, SIGCFFI_FOR_HANDLER);
+    sigcffi_pend(signum, call->context);
+    return 0;
+}
+
+/* handler context. The level on top of the interpreter's handler, or -1. */
+static int interpreters_level(int signum)
+{
+    int level = SIGCFFI_LEVELS - 1;
+    while (level >= 0 && !is_interpreters(atomic_load(&state.bases[level][signum].handler)))
+        level--;
+    return level;
+}
+
+/* handler context. Call a base that is not the interpreter's, with all that this level was called
+ * with. In the kernel's place in the world that it asked for: with its own mask, and once if it is
+ * to be called once. It may never return. */
+static void call_foreign(const struct call *call, uintptr_t handler, siginfo_t *info, void *context)
+{
+    struct base *base = &state.bases[call->level][call->signum];
+    if (call->by_kernel && atomic_load_explicit(&base->one_shot, memory_order_relaxed)) {
+        handler = atomic_exchange(&base->handler, (uintptr_t)SIG_DFL);
+        if (!sigcffi_is_function(handler)) return;
+    }
+    const struct call former = above;
+    above = *call; /* while its signals are blocked */
+    if (call->by_kernel && call->context != NULL) {
+        const ucontext_t *interrupted = call->context;
+        uint64_t mask = atomic_load_explicit(&base->mask, memory_order_relaxed);
+        sigset_t its = sigcffi_set_of(mask | sigcffi_word_of(&interrupted->uc_sigmask));
+        pthread_sigmask(SIG_SETMASK, &its, NULL);
+    }
+    sigcffi_call(handler, call->signum, info, context);
+    above = former;
+}
+
+/* handler context, on any thread. The level was called, with these arguments. A foreign base comes
+ * last: it may leave by siglongjmp, or end its thread, and nothing of ours is left behind. */
+static void arrive(int level, int signum, siginfo_t *info, void *context, const void *returns_to)
 {
     int saved_errno = errno;
     arrivals++;
-    sigcffi_note_mask(context);
-    uintptr_t foreign = deliver(signum, info, context);
-    sigcffi_look_around(context);
-    sigcffi_relax(signum, context);
-    sigcffi_something_happened();
-    if (foreign != 0) call_foreign(foreign, signum, info, context);
+    struct call call = {.info = info, .context = context, .level = level, .signum = (short)signum};
+    uintptr_t foreign = 0;
+    switch (who_calls(&call, (uintptr_t)returns_to)) {
+    case FIRST:
+        sigcffi_note_mask(call.context);
+        foreign = deliver(&call);
+        sigcffi_look_around(call.context);
+        sigcffi_relax(signum, call.context);
+        sigcffi_something_happened();
+        if (foreign != 0) call_foreign(&call, foreign, info, context);
+        break;
+    case BELOW:
+        foreign = pass_on(&call);
+        if (foreign != 0) sigcffi_call(foreign, signum, info, context);
+        break;
+    case AGAIN:
+        call.level = interpreters_level(signum);
+        if (call.level >= 0) pass_on(&call);
+        break;
+    }
     errno = saved_errno;
 }
 

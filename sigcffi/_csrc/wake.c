@@ -53,7 +53,10 @@ bool sigcffi_poke(int tid)
     poke.si_pid = getpid();
     poke.si_uid = getuid();
     poke.si_value.sival_ptr = (void *)(uintptr_t)&poke_mark;
-    return syscall(SYS_rt_tgsigqueueinfo, poke.si_pid, tid, SIGURG, &poke) == 0;
+    if (syscall(SYS_rt_tgsigqueueinfo, poke.si_pid, tid, SIGURG, &poke) == 0) return true;
+    /* A filter of system calls may refuse that one. A poke without its mark says as much, and is
+     * counted as a SIGURG like any other. */
+    return errno != ESRCH && syscall(SYS_tgkill, poke.si_pid, tid, SIGURG) == 0;
 #else
     (void)tid;
     return pthread_kill((pthread_t)atomic_load_explicit(&channel.main_thread, memory_order_relaxed),
@@ -66,8 +69,8 @@ bool sigcffi_poke(int tid)
 bool sigcffi_is_poke(int signum, const siginfo_t *info)
 {
 #if SIGCFFI_HAS_TGSIGQUEUE
-    return signum == SIGURG && info->si_code == SI_QUEUE && info->si_errno == POKE_ERRNO &&
-           info->si_value.sival_ptr == &poke_mark;
+    return signum == SIGURG && info != NULL && info->si_code == SI_QUEUE &&
+           info->si_errno == POKE_ERRNO && info->si_value.sival_ptr == &poke_mark;
 #else
     (void)signum;
     (void)info;
@@ -80,8 +83,7 @@ bool sigcffi_is_poke(int signum, const siginfo_t *info)
 static bool is_interposed(int signum)
 {
     struct sigaction now;
-    return sigaction(signum, NULL, &now) == 0 &&
-           sigcffi_handler_of(&now) == (uintptr_t)sigcffi_trampoline;
+    return sigaction(signum, NULL, &now) == 0 && sigcffi_level_of(sigcffi_handler_of(&now)) >= 0;
 }
 
 /* handler context, or outside handlers. Have the main thread look around; false if it may not: it
@@ -209,7 +211,8 @@ void sigcffi_pend(int signum, void *context)
 
 /* ---- Outside handlers ---- */
 
-/* This thread is about to change its mask by pthread_sigmask(how, word). Of the main thread is kept
+/* handler context, or outside handlers. This thread is about to change its mask, now or when its
+ * handler returns, as pthread_sigmask(how, word) does. Of the main thread is kept
  * whether it has SIGURG blocked from then on. Called before that, and behind it once more: a
  * handler in between has seen the former mask.
  *

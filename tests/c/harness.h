@@ -99,7 +99,7 @@ struct test_case {
 /* Of the other files; the last has no name. */
 extern const struct test_case section_cases[], record_cases[], action_cases[], ending_cases[],
     receiver_cases[], pressure_cases[], relief_cases[], poke_cases[], urgent_cases[],
-    waking_cases[];
+    waking_cases[], level_cases[], surrounding_cases[];
 
 /* All cases, or those named on the command line; the exit status. */
 int run_cases(const struct test_case *cases, int argc, char **argv);
@@ -132,6 +132,9 @@ void breathe(void);
 
 #define UNTIL(condition) \
     while (!(condition)) breathe()
+
+/* How often somebody has slept; relief.c. */
+extern _Atomic long long naps;
 
 /* For threads that are to meet within nanoseconds: at full speed. */
 #define MEET(condition) \

@@ -196,23 +196,92 @@ static void what_two_receivers_hold_back_comes_when_both_have_been_read(void)
     figures("2 receivers");
 }
 
-/* ---- Who is not held back ---- */
+/* ---- Who has blocked pokes ---- */
 
-/* Nobody could tell it when to go on. */
-static void a_thread_that_has_blocked_pokes_is_not_held_back(void)
+static const uint64_t pokes = UINT64_C(1) << (SIGURG - 1);
+
+/* It takes them for as long as it is held back; its owner does not see that. */
+static void a_thread_that_has_blocked_pokes_is_told_all_the_same(void)
 {
     NOTHING_IS_BLOCKED_UNDER_TSAN();
-    struct reader reader = open_reader(16, sigcffi_bit(QUEUED), false);
+    const uint64_t one = sigcffi_bit(QUEUED);
+    struct reader reader = open_reader(16, one, false);
     const sigset_t former = block(SIGURG);
-    for (int i = 0; i < 20; i++) send_to_self(QUEUED);
-    EQUAL((long long)kernel_mask(), (long long)sigcffi_bit(SIGURG));
+    for (int i = 0; i < 20; i++) queue_to(pthread_self(), QUEUED, i);
+    EQUAL(kernel_mask(), one);
+    EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), pokes);
+    EQUAL(kernel_mask(), one);
+    EQUAL(threads_listed(), 1);
+    while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
+    EQUAL(kernel_mask(), pokes);
     EQUAL(threads_listed(), 0);
-    EQUAL(sigcffi_received(reader.handle), 16);
-    EQUAL((long long)sigcffi_receiver_dropped(reader.handle), 4);
+    EQUAL(sigcffi_receiver_dropped(reader.handle), 0);
+
+    /* Its owner changes its mind in between: lets them in, */
+    fill(&reader, QUEUED);
+    EQUAL(sigcffi_sigmask(SIG_UNBLOCK, pokes), pokes);
+    while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
+    EQUAL(kernel_mask(), 0);
+    /* and blocks them, one by one and with all the rest. */
+    const int ways[] = {SIG_BLOCK, SIG_SETMASK};
+    for (int i = 0; i < 2; i++) {
+        fill(&reader, QUEUED);
+        EQUAL(sigcffi_sigmask(ways[i], pokes), 0);
+        EQUAL(kernel_mask(), one);
+        while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
+        EQUAL(kernel_mask(), pokes);
+        EQUAL(sigcffi_sigmask(SIG_SETMASK, 0), pokes);
+    }
+
+    /* Somebody restores a mask without us: it is theirs. */
+    sigset_t own, none;
+    sigemptyset(&none);
+    block(SIGURG);
+    MUST(pthread_sigmask(SIG_BLOCK, NULL, &own));
+    fill(&reader, QUEUED);
+    restore(&none);
+    EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), 0);
+    while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
+    EQUAL(kernel_mask(), 0);
     restore(&former);
+    EQUAL(sigcffi_deliveries(SIGURG), 0);
     close_reader(&reader);
-    figures("20 signals");
+    figures("before, after, without us");
 }
+
+static atomic_bool is_deaf;
+
+static void *block_all_but_one(void *argument)
+{
+    sigset_t all_but_one = sigcffi_set_of(~sigcffi_bit(QUEUED));
+    restore(&all_but_one);
+    atomic_store(&is_deaf, true);
+    UNTIL((long long)sigcffi_deliveries(QUEUED) == *(long long *)argument);
+    return argument;
+}
+
+static void a_flood_of_the_one_signal_that_a_thread_has_not_blocked_is_held_back(void)
+{
+    NOTHING_IS_BLOCKED_UNDER_TSAN();
+    static long long all = 1000;
+    struct reader reader = open_reader(64, sigcffi_bit(QUEUED), false);
+    pthread_t thread = start_thread(block_all_but_one, &all);
+    UNTIL(atomic_load(&is_deaf));
+    for (int i = 0; i < all; i++) queue_to(thread, QUEUED, i);
+    UNTIL(sigcffi_holds_back(reader.handle) != 0);
+    long long read = 0;
+    while (read < all) {
+        read += read_some(&reader, LLONG_MAX, see_nothing, NULL);
+        breathe();
+    }
+    join(thread);
+    EQUAL(sigcffi_receiver_dropped(reader.handle), 0);
+    EQUAL(threads_listed(), 0);
+    close_reader(&reader);
+    figures("%lld signals", all);
+}
+
+/* ---- Who is not held back ---- */
 
 static void *tell_tid(void *tid)
 {
@@ -284,12 +353,12 @@ static void fill_the_receiver(void)
 static void a_wait_that_accepts_a_poke_lets_its_thread_go_on(void)
 {
     NOTHING_IS_BLOCKED_UNDER_TSAN();
-    const uint64_t urgent = sigcffi_bit(SIGURG);
+    const uint64_t urgent = pokes;
     reader = open_reader(16, sigcffi_bit(QUEUED), false);
     EQUAL(sigcffi_interpose(SIGURG), 0); /* or the kernel would discard it */
     for (int swallowed = 0; swallowed < 2; swallowed++) {
         fill_the_receiver();
-        EQUAL(sigcffi_sigmask(SIG_BLOCK, urgent), 0);
+        sigset_t former = block(SIGURG); /* we have not seen it */
         if (swallowed) queue_to(pthread_self(), SIGURG, 0);
         read_elsewhere();
         EQUAL(kernel_mask(), urgent | sigcffi_bit(QUEUED));
@@ -297,7 +366,8 @@ static void a_wait_that_accepts_a_poke_lets_its_thread_go_on(void)
         EQUAL(sigcffi_accept(urgent, -1, NULL), swallowed ? SIGURG : -EINTR);
         EQUAL(kernel_mask(), urgent);
         EQUAL(threads_listed(), 0);
-        EQUAL(sigcffi_sigmask(SIG_UNBLOCK, urgent), urgent);
+        former = sigcffi_set_of(sigcffi_word_of(&former) & ~sigcffi_bit(QUEUED));
+        restore(&former);
     }
     EQUAL(sigcffi_deliveries(SIGURG), 0);
     close_reader(&reader);
@@ -464,7 +534,8 @@ const struct test_case pressure_cases[] = {
     CASE(a_full_receiver_loses_nothing_and_blocks_nobody_for_good),
     CASE(what_a_thread_has_blocked_itself_stays_blocked),
     CASE(what_two_receivers_hold_back_comes_when_both_have_been_read),
-    CASE(a_thread_that_has_blocked_pokes_is_not_held_back),
+    CASE(a_thread_that_has_blocked_pokes_is_told_all_the_same),
+    CASE(a_flood_of_the_one_signal_that_a_thread_has_not_blocked_is_held_back),
     CASE(more_threads_than_places_are_not_held_back_and_the_ended_leave_theirs),
     CASE(a_wait_that_accepts_a_poke_lets_its_thread_go_on),
     CASE(the_signal_of_pokes_keeps_its_trampoline),

@@ -94,9 +94,11 @@ static void every_thread_that_is_held_back_is_told_to_go_on(void)
 int __real_nanosleep(const struct timespec *time, struct timespec *left);
 int __wrap_nanosleep(const struct timespec *time, struct timespec *left);
 static atomic_int naps_before_writing;
+_Atomic long long naps;
 
 int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
 {
+    atomic_fetch_add(&naps, 1);
     if (atomic_load(&writing) && atomic_fetch_sub(&naps_before_writing, 1) == 1)
         atomic_store(&go_on, true);
     return __real_nanosleep(time, left);

@@ -83,7 +83,7 @@ BUILDS = {
 
 # Handler context: these files, and nothing else of the C half. They are looked at as one.
 HANDLER_FILES = ("trampoline.c", "slots.c", "pressure.c", "wake.c", "poking.c", "ring.c")
-ENTRY = "sigcffi_trampoline"  # where handler context begins
+ENTRY = "arrive"  # where handler context begins: each level of the trampoline comes to it
 
 # What may be called, and why. Another name in the object file is an error, and it is one here that
 # no compiler's object file has any more.

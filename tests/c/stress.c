@@ -1397,8 +1397,9 @@ static const struct test_case cases[] = {
 int main(int argc, char **argv)
 {
     const struct test_case *const all[] = {
-        cases,          section_cases, record_cases, action_cases, ending_cases, receiver_cases,
-        pressure_cases, relief_cases,  poke_cases,   urgent_cases, waking_cases};
+        cases,          section_cases,  record_cases,     action_cases, ending_cases,
+        receiver_cases, pressure_cases, relief_cases,     poke_cases,   urgent_cases,
+        waking_cases,   level_cases,    surrounding_cases};
     int failed = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) failed |= run_cases(all[i], argc, argv);
     return failed;

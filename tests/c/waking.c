@@ -440,7 +440,7 @@ static void a_call_is_counted_before_it_is_made_and_elsewhere_is_on_its_way_unti
     EQUAL(atomic_load(&calls[QUEUED]), calls_elsewhere[QUEUED]);
     uint64_t before = atomic_load(counted);
     atomic_store(&state.interpreter, (uintptr_t)look_at_count);
-    atomic_store(&state.base[QUEUED], (uintptr_t)look_at_count);
+    atomic_store(&state.bases[0][QUEUED].handler, (uintptr_t)look_at_count);
     queue_to(takers[0], QUEUED, 0);
     UNTIL(atomic_load(counted) == before + 1);
     EQUAL(counted_at_call, before + 1 + SIGCFFI_ON_ITS_WAY);

@@ -1,8 +1,8 @@
 /* Back-pressure and relief: sigcffi/_csrc/pressure.c and relief.c.
  *
  * Two threads take signals that the kernel holds for the process. Where the ring is above high water
- * a thread blocks them in its own context, is listed, and is poked when the ring has been read. A
- * third thread is the reader. The numbers are those of the steps in the C files.
+ * a thread blocks them in its own context, is listed, and is poked when the ring has been read. The
+ * owner of one of them has blocked SIGURG. A third thread is the reader.
  *
  * Promises:
  *   deaf      a thread has blocked the signals, the ring has room, and nobody pokes it
@@ -16,6 +16,7 @@
  *   STAYS_UNSAID             a thread that stays blocked does not say so again
  *   LOOKS_BEFORE_IT_SAYS     a thread looks at the ring, says that it stays blocked, and looks no more
  *   GOES_ON_UNSEEN           a thread that was poked goes on without looking at the ring
+ *   NOT_LET_IN               SIGURG stays blocked where its owner has blocked it
  *   NOT_HELD_BACK            a thread above high water blocks nothing
  */
 #define THREADS 2
@@ -33,41 +34,33 @@ bool deaf, lost, kept, unread;
 
 #define IS_HIGH (head - tail >= HIGH)
 
-inline press()
-{
-    by[me] = true;   /* 2 */
-    pressure = true; /* 3 */
-    high = IS_HIGH;  /* 4 */
-    if
-    :: high -> blocked[me] = true /* 5 */
-    :: else -> by[me] = false
-    fi
-}
+#ifdef NOT_LET_IN
+#define TAKES_POKES (me == 0)
+#else
+#define TAKES_POKES (me == 0 || blocked[me])
+#endif
 
-/* On the way back from any handler, that one and a poke's too. It asks again what 3 and 4 have asked. */
-inline relax()
+/* On the way back from any handler, a poke's too. */
+inline relax(told)
 {
     if
     :: by[me] ->
 #ifdef GOES_ON_UNSEEN
-        high = false;
+        high = !told && IS_HIGH;
 #else
-        high = IS_HIGH; /* 6 */
+        high = IS_HIGH; /* 3 */
+#endif
         if
         :: high ->
 #ifndef STAYS_UNSAID
-            pressure = true; /* 7 */
+            pressure = true; /* 4 */
 #endif
 #ifndef LOOKS_BEFORE_IT_SAYS
-            high = IS_HIGH /* 8 */
+            high = IS_HIGH /* 5 */
 #endif
         :: else
         fi;
-#endif
-        if
-        :: high
-        :: else -> by[me] = false; blocked[me] = false /* 9 */
-        fi
+        /* 6 */ atomic { by[me] = high; blocked[me] = high }
     :: else
     fi
 }
@@ -86,21 +79,21 @@ active [THREADS] proctype thread()
         };
 #ifndef NOT_HELD_BACK
         if
-        :: high -> press()
+        :: high -> by[me] = true /* 2 */
         :: else
         fi;
 #endif
-        relax();
+        relax(false);
         high = false
-    :: atomic { poke[me] -> poke[me] = false };
-        relax();
+    :: atomic { poke[me] && TAKES_POKES -> poke[me] = false };
+        relax(true);
         high = false
     od
 }
 
 inline release()
 {
-    atomic { told = pressure; pressure = false }; /* 11 */
+    atomic { told = pressure; pressure = false }; /* 8 */
     if
     :: told ->
         each = 0;
@@ -108,7 +101,7 @@ inline release()
         :: each == THREADS -> break
         :: else ->
             if
-            :: by[each] -> poke[each] = true /* 12 */
+            :: by[each] -> poke[each] = true /* 9 */
             :: else
             fi;
             each++
@@ -134,7 +127,7 @@ active proctype reader()
 #ifdef LOOKS_BEFORE_TAIL
         told = pressure;
 #endif
-        tail++; /* 10 */
+        tail++; /* 7 */
 #ifdef LOOKS_BEFORE_TAIL
         if
         :: told && !IS_HIGH -> release()

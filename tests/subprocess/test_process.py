@@ -11,7 +11,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from support import DEADLINE, FREE_THREADED, PYPY, python_says, run_python
+from support import DEADLINE, PYPY, python_says, run_python
 
 import sigcffi as signal
 
@@ -206,55 +206,129 @@ def test_subprocesses_start_with_default_handlers() -> None:
     assert done.returncode == -signal.SIGUSR1
 
 
-def in_a_subinterpreter(code: str) -> str:
-    """What code prints in a subinterpreter that shares the GIL, and closes before the end."""
+def run_in_a_subinterpreter(
+    code: str, before: str = "", after: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run code in a subinterpreter that shares the GIL, and closes then; in the main interpreter
+    something else before it and after it, where ``interpret()`` does it once more.
+    """
     prelude = f"import sys\nsys.path[:] = {sys.path!r}\n"
-    return python_says(
-        """
-        import sys
-        try:
-            import _interpreters as interpreters
-            interpreter = interpreters.create("legacy")
-        except ImportError:  # before CPython 3.13
-            import _xxsubinterpreters as interpreters
-            interpreter = interpreters.create(isolated=False)
-        raised = interpreters.run_string(interpreter, sys.argv[1])
-        assert raised is None, raised
-        interpreters.destroy(interpreter)
-        """,
+    return run_python(
+        f"{textwrap.dedent(before)}\n"
+        + textwrap.dedent(
+            """
+            import sys
+
+            def interpret():
+                try:
+                    import _interpreters as interpreters
+                    interpreter = interpreters.create("legacy")
+                except ImportError:  # before CPython 3.13
+                    import _xxsubinterpreters as interpreters
+                    interpreter = interpreters.create(isolated=False)
+                raised = interpreters.run_string(interpreter, sys.argv[1])
+                assert raised is None, raised
+                interpreters.destroy(interpreter)
+
+            interpret()
+            """
+        )
+        + textwrap.dedent(after),
         prelude + textwrap.dedent(code),
     )
 
 
+def in_a_subinterpreter(code: str, before: str = "", after: str = "") -> str:
+    """What that prints, if all ends well."""
+    done = run_in_a_subinterpreter(code, before, after)
+    assert done.returncode == 0, done
+    return done.stdout
+
+
 @pytest.mark.skipif(PYPY, reason="PyPy has no subinterpreters")
-@pytest.mark.skipif(FREE_THREADED, reason="no cffi module there: see the next test")
-@pytest.mark.parametrize("call", ["signal(sigcffi.SIGUSR1, print)", "timeout(5).__enter__()"])
-def test_a_subinterpreter_is_refused_with_the_standard_error(call: str) -> None:
+def test_a_subinterpreter_cannot_import_it() -> None:
     said = in_a_subinterpreter(
-        f"""
-        import sigcffi
-        before = sigcffi.getsignal(sigcffi.SIGUSR1)
-        try:
-            sigcffi.{call}
-        except ValueError as error:
-            print(error, flush=True)
-        assert sigcffi.getsignal(sigcffi.SIGUSR1) is before
+        """
+        for _ in range(2):
+            try:
+                import sigcffi
+            except ImportError as error:
+                print(error, flush=True)
         """
     )
-    assert "main thread of the main interpreter" in said
+    assert said == 2 * (
+        "sigcffi works in the main interpreter only: signals belong to the process\n"
+    )
 
 
-@pytest.mark.skipif(not FREE_THREADED, reason="builds with the GIL let it be imported")
-def test_a_subinterpreter_of_a_free_threaded_build_cannot_import_it() -> None:
-    said = in_a_subinterpreter(
-        """
-        try:
+@pytest.mark.skipif(PYPY, reason="PyPy has no subinterpreters")
+def test_a_subinterpreter_that_tries_to_import_it_changes_nothing_for_the_main_one() -> None:
+    before = """
+        import os
+        import sigcffi as signal
+
+        receiver = signal.open_signal_receiver(signal.SIGUSR1)
+        counter = signal.actions.counter(signal.SIGUSR2)
+        switch = signal.kill_after(60)
+        heard = []
+        signal.sigaction(signal.SIGTERM, lambda info, frame: heard.append(info.si_pid))
+    """
+    after = """
+        for signum in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM):
+            os.kill(os.getpid(), signum)
+        print(receiver.wait(60).si_signo, int(counter), heard == [os.getpid()])
+        print(switch.remaining() > 0)
+    """
+    code = "try:\n    import sigcffi\nexcept ImportError:\n    pass\n"
+    assert in_a_subinterpreter(code, before, after) == "10 1 True\nTrue\n"
+
+
+@pytest.mark.skipif(PYPY, reason="PyPy has no subinterpreters")
+def test_a_deadline_is_in_force_whatever_subinterpreters_there_have_been() -> None:
+    code = "try:\n    import sigcffi\nexcept ImportError:\n    pass\n"
+    before = "import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0))"
+    after = "import sigcffi, time; sigcffi.kill_after(0.01); interpret(); time.sleep(1000)"
+    assert run_in_a_subinterpreter(code, before, after).returncode == -signal.SIGABRT
+
+
+@pytest.mark.skipif(PYPY, reason="PyPy has no subinterpreters")
+def test_a_thread_of_the_main_interpreter_may_import_it_first() -> None:
+    code = """
+        import threading
+
+        def work():
             import sigcffi
-        except ImportError as error:
-            print(error, flush=True)
-        """
-    )
-    assert said == "module _sigcffi does not support loading in subinterpreters\n"
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        import os
+        import sigcffi as signal
+        signal.sigaction(signal.SIGUSR1, lambda info, frame: print("handled"))
+        os.kill(os.getpid(), signal.SIGUSR1)
+    """
+    assert python_says(code) == "handled\n"
+
+
+@pytest.mark.skipif(PYPY, reason="PyPy has no function of this kind that it names")
+def test_a_handler_beside_the_interpreters_in_one_program_is_not_taken_for_it() -> None:
+    """As of an extension that is linked into one program with the interpreter."""
+    code = """
+        import ctypes, signal as standard
+
+        beside = ctypes.cast(ctypes.pythonapi.PyErr_SetInterruptEx, ctypes.c_void_p)
+        standard.signal(standard.SIGINT, standard.SIG_DFL)
+        standard.signal(standard.SIGUSR1, print)
+        ctypes.CDLL(None).signal(standard.SIGUSR1, beside)
+
+        import sigcffi as signal
+
+        print(signal.getsignal(signal.SIGUSR1))
+        standard.signal(standard.SIGUSR2, print)
+        print(signal.getsignal(signal.SIGUSR2) is print)
+        print(standard.getsignal(standard.SIGURG) is standard.SIG_DFL)
+    """
+    assert python_says(code) == "None\nTrue\nTrue\n"
 
 
 def test_the_table_of_signals_shows_what_each_would_do() -> None:

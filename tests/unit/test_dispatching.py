@@ -205,6 +205,17 @@ def test_interrupt_main_is_a_call_without_a_known_sender(monkeypatch: Any) -> No
     assert balanced()
 
 
+def test_interrupt_main_is_not_taken_for_what_another_handler_was_called_for() -> None:
+    infos: list[SigInfo] = []
+    signal.signal(R, lambda signum, frame: None)
+    for _ in range(3):
+        signal.raise_signal(R)
+    sigaction(R, lambda info, frame: infos.append(info))
+    _thread.interrupt_main(R)
+    look()
+    assert [info.si_code for info in infos] == [None]
+
+
 def test_after_a_burst_there_is_neither_a_call_too_many_nor_one_too_few() -> None:
     infos: list[SigInfo] = []
     sigaction(signal.SIGINT, lambda info, frame: infos.append(info))

@@ -240,7 +240,7 @@ def test_what_replaces_a_handler_behind_its_back_is_noticed_by_who_waits(former:
             if former == "handler":
                 signal.sigaction(R, lambda info, frame: lost.append(info))
             else:
-                signal.subscribe(R, lambda info, frame: lost.append(info))
+                subscription = signal.subscribe(R, lambda info, frame: lost.append(info))
             standard.signal(R, handler)
             wait()  # type: ignore[operator]
             called.clear()
@@ -253,6 +253,8 @@ def test_what_replaces_a_handler_behind_its_back_is_noticed_by_who_waits(former:
             wait()  # type: ignore[operator]
             send(1)
             assert len(receiver.read()) == 1
+            if former == "subscriber":
+                subscription.close()
 
 
 def test_a_wait_covers_a_handler_that_has_replaced_one_behind_its_back() -> None:

@@ -1,0 +1,202 @@
+"""C libraries' handlers on top of Python's, which call what they have found: each once a signal."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import until
+
+import sigcffi as signal
+from sigcffi import actions, subscribe
+
+S = signal.SIGUSR1
+HERE = os.getpid()
+
+
+@pytest.fixture
+def called() -> list[Any]:
+    return []
+
+
+@pytest.fixture(params=["signal", "sigaction"])
+def beneath(request: pytest.FixtureRequest, called: list[Any]) -> Callable[[], None]:
+    """A Python handler of either kind is installed."""
+
+    def install() -> None:
+        if request.param == "signal":
+            signal.signal(S, lambda signum, frame: called.append(signum))
+        else:
+            signal.sigaction(S, lambda info, frame: called.append(info.si_signo))
+
+    return install
+
+
+@pytest.fixture(params=["three", "one"])
+def chaining(request: pytest.FixtureRequest, foreign: ctypes.CDLL) -> ctypes.CDLL:
+    """A library whose handler passes on so many arguments, on top of what is there when called."""
+    foreign.foreign_chain = (
+        foreign.foreign_install_chaining
+        if request.param == "three"
+        else foreign.foreign_install_old_style
+    )
+    return foreign
+
+
+def send() -> None:
+    os.kill(HERE, S)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_with_an_action_on_top_each_handler_is_called_once(
+    beneath: Callable[[], None], chaining: ctypes.CDLL, called: list[Any]
+) -> None:
+    beneath()
+    assert chaining.foreign_chain(int(S)) == 0
+    before = chaining.foreign_chained()
+    for number in range(1, 10):
+        with actions.counter(S) if number % 3 else subscribe(S, lambda info, frame: None) as top:
+            send()
+            assert number % 3 == 0 or int(top) == 1
+        assert (len(called), chaining.foreign_chained() - before) == (2 * number - 1,) * 2
+        send()
+        assert (len(called), chaining.foreign_chained() - before) == (2 * number,) * 2
+
+
+def test_a_subscriber_on_top_gets_what_the_kernel_told(
+    beneath: Callable[[], None], chaining: ctypes.CDLL, called: list[Any]
+) -> None:
+    infos: list[signal.SigInfo] = []
+    beneath()
+    chaining.foreign_chain(int(S))
+    with subscribe(S, lambda info, frame: infos.append(info)):
+        send()
+        send()
+    assert [(info.si_code, info.si_pid) for info in infos] == [(signal.SI_USER, HERE)] * 2
+    assert called == [S, S]
+
+
+def test_what_was_not_passed_on_is_not_invented(chaining: ctypes.CDLL) -> None:
+    infos: list[signal.SigInfo] = []
+    signal.sigaction(S, lambda info, frame: infos.append(info))
+    send()
+    chaining.foreign_chain(int(S))
+    send()
+    first, second = infos
+    assert (first.si_code, first.si_pid) == (signal.SI_USER, HERE)
+    assert (second.si_code, second.si_pid) in ((None, None), (signal.SI_USER, HERE))
+    assert second.time_ns is not None
+    if second.si_code is None:
+        assert second[1:] == (None,) * 6
+        assert second.si_value is None
+        assert second.describe() == "SIGUSR1, nothing known about its sender"
+
+
+def test_a_handler_that_calls_nobody_leaves_the_python_handler_out(
+    beneath: Callable[[], None], foreign: ctypes.CDLL, called: list[Any]
+) -> None:
+    infos: list[signal.SigInfo] = []
+    beneath()
+    foreign.foreign_install(int(S), 0)
+    with subscribe(S, lambda info, frame: infos.append(info)):
+        send()
+    assert (len(infos), called) == (1, [])
+
+
+def test_what_os_system_ignores_for_a_while_is_handled_behind_it(
+    called: list[Any], tmp_path: Path
+) -> None:
+    go, started = tmp_path / "go", tmp_path / "started"
+    os.mkfifo(go)
+    signal.signal(signal.SIGINT, lambda signum, frame: called.append(signum))
+    with signal.open_signal_receiver(signal.SIGINT) as receiver:
+        thread = threading.Thread(target=os.system, args=(f"touch {started}; read line < {go}",))
+        thread.start()
+        until(started.exists)
+        receiver.fileno()  # who asks is going to wait: the receiver is put on top of what is there
+        go.write_text("\n")
+        thread.join()
+        os.kill(HERE, signal.SIGINT)
+        until(lambda: called == [signal.SIGINT])
+        assert len(receiver.read()) == 1
+    os.kill(HERE, signal.SIGINT)
+    until(lambda: called == [signal.SIGINT] * 2)
+
+
+FAULTHANDLER = """
+    import faulthandler, os, sys, tempfile
+    import sigcffi as signal
+    from sigcffi import actions
+
+    how, order, chain = sys.argv[1:]
+    S, called, output = signal.SIGUSR1, [], tempfile.TemporaryFile()
+
+    def python():
+        getattr(signal, how)(S, lambda *arguments: called.append(arguments))
+
+    def fault():
+        faulthandler.register(S, file=output, all_threads=False, chain=chain == "chain")
+
+    def attach():
+        global top
+        top = actions.counter(S)
+
+    def send(times):
+        for _ in range(times):
+            os.kill(os.getpid(), S)
+            signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    for step in order.split():
+        globals()[step]()
+    if chain == "chain":
+        send(3)
+        counted = int(top)
+        top.close()
+        send(3)
+        output.seek(0)
+        print(len(called), output.read().count(b"most recent call first"), counted >= 3)
+    else:
+        faulthandler.unregister(S)
+        send(1)
+        counted = int(top)
+        top.close()
+        send(1)
+        print(len(called), counted)
+"""
+
+
+@pytest.mark.parametrize("how", ["signal", "sigaction"])
+@pytest.mark.parametrize("order", ["python fault attach", "python attach fault"])
+@pytest.mark.parametrize(("chain", "expected"), [("chain", "6 6 True"), ("", "2 1")])
+def test_beside_faulthandler_nobody_is_lost(
+    how: str, order: str, chain: str, expected: str
+) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(FAULTHANDLER), how, order, chain]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, expected), done.stderr
+
+
+@pytest.mark.parametrize("first", ["counter", "subscription"])
+@pytest.mark.parametrize("flags", [0, signal.SA_RESETHAND])
+def test_closed_in_any_order_what_is_left_is_what_is(
+    foreign: ctypes.CDLL, first: str, flags: int
+) -> None:
+    foreign.foreign_install(int(S), int(flags))
+    counter, subscription = actions.counter(S), subscribe(S, lambda info, frame: None)
+    calls = foreign.foreign_calls()
+    send()
+    assert foreign.foreign_calls() == calls + 1
+    for each in (counter, subscription) if first == "counter" else (subscription, counter):
+        each.close()
+    assert signal.getsignal(S) is (signal.SIG_DFL if flags else None)
+    if not flags:
+        send()
+        assert foreign.foreign_calls() == calls + 2
