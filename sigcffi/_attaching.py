@@ -7,8 +7,10 @@ keeps alive until it is closed.
 from __future__ import annotations
 
 import errno
+from operator import attrgetter
 
 from sigcffi._arguments import signal_number
+from sigcffi._exits import exit_of
 from sigcffi._ffi import check, lib
 from sigcffi._handlers import kind_of
 from sigcffi._installing import notice
@@ -82,8 +84,7 @@ class Attachment:
     def __enter__(self) -> Any:
         return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
-        self.close()
+    __exit__ = exit_of(attrgetter("close"))
 
     def _details(self) -> str:
         return ""

@@ -6,47 +6,54 @@ nothing has come.
 
 from __future__ import annotations
 
+from operator import attrgetter
+
+from sigcffi._exits import Exit, exit_by
 from sigcffi._ffi import lib
 from sigcffi._handlers import cover_all
-from sigcffi._mainthread import run_due_handlers
+from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._masks import word_of
-from sigcffi._scope import Scope
+from sigcffi._scope import Known, Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, SupportsIndex
+    from typing import SupportsIndex
 
 __all__ = ["deferred"]
 
 _defer = lib.sigcffi_defer
 _lift = lib.sigcffi_lift
+_sections = lib.sigcffi_sections
 _ALL = 2**64 - 1
 _uncovered = True  # handlers that were installed without sigcffi, SIGINT's by the interpreter
 
 
 class _Deferred(Scope):
-    __slots__ = ("_set",)
+    __slots__ = ("_exit", "_set")
 
     def __init__(self, word: int) -> None:
         self._set = word
+        self._exit = exit_by(_lift, word)
 
     def __enter__(self) -> None:
         global _uncovered
         if _uncovered:
             cover_all()
             _uncovered = False
+        # PyPy may run a handler before the section has begun, too; CPython only behind the call.
+        former = _sections() if LOOKS_LATE else -1
         try:
             if _defer(self._set):
                 run_due_handlers()  # before the block, not in it
         except BaseException:
-            self.__exit__(None, None, None)
+            if _sections() != former:
+                self._exit(None, None, None)
             raise
 
-    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
-        if _lift(self._set):
-            run_due_handlers()
+    __exit__ = Exit(attrgetter("_exit"))
 
 
+_known = Known(_Deferred)
 _everything = _Deferred(_ALL)
 
 
@@ -67,4 +74,4 @@ def deferred(*signums: SupportsIndex) -> Scope:
     Threads: handlers run in the main thread. If another thread enters a section, a handler that is
     due there at that moment may still start.
     """
-    return _Deferred(word_of(signums)) if signums else _everything
+    return _known[word_of(signums)] if signums else _everything

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("aside", "entry_of", "install", "installed", "notice", "register_aside", "registered"),
-    *("require_main_thread", "subscribe", "unsubscribe"),
+    *("require_changeable", "require_main_thread", "subscribe", "unsubscribe"),
 ]
 
 _register = _signal.signal
@@ -68,7 +68,8 @@ def require_main_thread() -> None:
         raise ValueError("signal only works in main thread of the main interpreter")
 
 
-def _require_changeable(signum: int) -> None:
+def require_changeable(signum: int) -> None:
+    """Raise what the kernel would say of SIGKILL."""
     # PyPy would take what the kernel then refuses.
     if not _CHANGEABLE >> (signum - 1) & 1:
         check(-EINVAL)
@@ -140,7 +141,7 @@ def register_aside(signum: int, function: Callable[[int, Any], object]) -> None:
 
 def install(signum: int, action: Action) -> None:
     """Do about a signal what *action* says; its subscribers keep what they have."""
-    _require_changeable(signum)
+    require_changeable(signum)
     entry = entry_of(signum)
     if action._takes_info:
         fresh = entry is None
@@ -281,7 +282,7 @@ def _take_over(signum: int, action: Action) -> None:
 
 def subscribe(signum: int, callback: Callable[..., Any]) -> None:
     """Have the dispatcher call *callback* for a signal, beside what is installed."""
-    _require_changeable(signum)
+    require_changeable(signum)
     entry = entry_of(signum)
     if (
         entry is None
@@ -314,7 +315,8 @@ def unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
         return
     elsewhere = not lib.sigcffi_is_main_thread()
     with changing:
-        if not entry.unsubscribe(callback) or entry.subscribers or entry.installed._takes_info:
+        entry.unsubscribe(callback)
+        if entry.subscribers or entry.installed._takes_info:
             return
         if elsewhere and entry.handler is None:
             entry.install(entry.installed, (_put_in_order, False))

@@ -13,10 +13,12 @@ from __future__ import annotations
 import atexit
 import errno
 from itertools import starmap
+from operator import attrgetter
 from signal import SIGKILL, SIGSTOP
 from struct import Struct
 
 from sigcffi._arguments import index, signal_number
+from sigcffi._exits import exit_of
 from sigcffi._ffi import check, lib, new_records, view
 from sigcffi._handlers import kind_of
 from sigcffi._installing import notice
@@ -244,8 +246,7 @@ class Receiver:
     def __enter__(self) -> Receiver:
         return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
-        self.close()
+    __exit__ = exit_of(attrgetter("close"))
 
     async def __aenter__(self) -> Receiver:
         return self

@@ -146,6 +146,7 @@ class timeout(Limit):
             self._leave()
         now = monotonic_ns()
         if self._deadline <= now:
+            interrupted = self._raised > 0
             self._raised = at.opened
             if not due:
                 arm_for_next(now + AGAIN)  # it would expire again soon
@@ -156,6 +157,14 @@ class timeout(Limit):
                 if others is not None:
                     raise others.derive([self._timed_out(), *others.exceptions]) from error
                 raise self._timed_out() from error
+            if interrupted and isinstance(error, Exception) and not self._is_outer(error):
+                raise self._timed_out() from error
+
+    def _is_outer(self, error: Exception) -> bool:
+        """Whether this ends a block around this one, and only passes by."""
+        if not isinstance(error, TimedOut) or error.timeout is None:
+            return False
+        return error.timeout._number < self._number
 
     def _interruption(self, passes_by: bool) -> BaseException:
         self._raised = at.opened

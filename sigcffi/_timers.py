@@ -15,15 +15,17 @@ import os
 import sys
 import time
 from _thread import get_ident, get_native_id
+from operator import attrgetter
 from signal import SIGALRM
 
 from sigcffi._arguments import index, nanoseconds, signal_number
+from sigcffi._exits import exit_of
 from sigcffi._ffi import check, itimer_error, lib
 from sigcffi._scope import warn_unclosed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, SupportsIndex
+    from typing import SupportsIndex
 
     from sigcffi._arguments import Number
 
@@ -190,15 +192,15 @@ class Timer:
         """Disarm it and give it up; a second time changes nothing. A signal that it has sent and
         nobody has taken yet may still come. Any thread may call it.
         """
-        handle, self._handle = self._handle, _CLOSED
+        handle = self._handle
+        lib.sigcffi_timer_delete(handle)  # first: nothing is left undone, whatever strikes here
         _open.discard(handle)
-        lib.sigcffi_timer_delete(handle)
+        self._handle = _CLOSED
 
     def __enter__(self) -> Timer:
         return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
-        self.close()
+    __exit__ = exit_of(attrgetter("close"))
 
     def __del__(self) -> None:
         if getattr(self, "_handle", _CLOSED) != _CLOSED and not self.closed:

@@ -162,6 +162,7 @@ int sigcffi_relieve(void);
 
 /* --- deferral.c --- */
 bool sigcffi_defer(uint64_t set);
+unsigned sigcffi_sections(void);
 int sigcffi_lift(uint64_t set);
 int sigcffi_settle(void);
 void sigcffi_pend_again(int signum, unsigned times);
