@@ -15,6 +15,7 @@ from sigcffi._ffi import check, lib
 from sigcffi._handlers import kind_of
 from sigcffi._installing import notice
 from sigcffi._names import name_of
+from sigcffi._sections import undisturbed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,13 +48,19 @@ class Attachment:
         self.signum = signal_number(signum)
         kind_of(self.signum)  # by this C learns to know the interpreter's handler
         notice(self.signum)
-        handle = lib.sigcffi_attach(self.signum, self._kind, number, cell, nth)
-        if handle == -errno.ENOSPC:
-            raise OSError(
-                errno.ENOSPC, f"{name_of(self.signum)} has {lib.SIGCFFI_SLOTS} actions already"
-            )
-        self._handle = check(handle)
-        _attached[handle] = self
+        try:
+            with undisturbed:
+                handle = lib.sigcffi_attach(self.signum, self._kind, number, cell, nth)
+                if handle == -errno.ENOSPC:
+                    raise OSError(
+                        errno.ENOSPC,
+                        f"{name_of(self.signum)} has {lib.SIGCFFI_SLOTS} actions already",
+                    )
+                self._handle = check(handle)
+                _attached[handle] = self
+        except BaseException:
+            self.close()
+            raise
 
     def _tallies(self) -> tuple[int, int]:
         """How often it was taken, and how often that came to nothing."""

@@ -14,7 +14,7 @@ import time
 from operator import attrgetter
 
 from sigcffi._arguments import nanoseconds
-from sigcffi._exits import exit_of
+from sigcffi._exits import exit_of, made
 from sigcffi._ffi import check, lib
 
 TYPE_CHECKING = False
@@ -123,7 +123,7 @@ def kill_after(seconds: Number) -> DeadMansSwitch:
     Raises ValueError for a time that is not positive and for NaN, OverflowError if it is too large,
     TypeError if it is not a number. Any thread may call it.
     """
-    return DeadMansSwitch(seconds)
+    return made(DeadMansSwitch, DeadMansSwitch.cancel, seconds)
 
 
 def _show_tracebacks() -> None:

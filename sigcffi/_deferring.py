@@ -1,19 +1,14 @@
 """Critical sections: ``deferred``.
 
-Law: what is deferred waits in C, as a word that the trampoline reads. No system call is made where
-nothing has come.
+Law: the first section that a program enters covers the handlers that were there before sigcffi.
 """
 
 from __future__ import annotations
 
-from operator import attrgetter
-
-from sigcffi._exits import Exit, exit_by
-from sigcffi._ffi import lib
 from sigcffi._handlers import cover_all
-from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._masks import word_of
 from sigcffi._scope import Known, Scope
+from sigcffi._sections import Section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,40 +16,19 @@ if TYPE_CHECKING:
 
 __all__ = ["deferred"]
 
-_defer = lib.sigcffi_defer
-_lift = lib.sigcffi_lift
-_sections = lib.sigcffi_sections
-_ALL = 2**64 - 1
-_uncovered = True  # handlers that were installed without sigcffi, SIGINT's by the interpreter
 
-
-class _Deferred(Scope):
-    __slots__ = ("_exit", "_set")
-
-    def __init__(self, word: int) -> None:
-        self._set = word
-        self._exit = exit_by(_lift, word)
+class _Deferred(Section):
+    __slots__ = ()
 
     def __enter__(self) -> None:
-        global _uncovered
-        if _uncovered:
-            cover_all()
-            _uncovered = False
-        # PyPy may run a handler before the section has begun, too; CPython only behind the call.
-        former = _sections() if LOOKS_LATE else -1
-        try:
-            if _defer(self._set):
-                run_due_handlers()  # before the block, not in it
-        except BaseException:
-            if _sections() != former:
-                self._exit(None, None, None)
-            raise
-
-    __exit__ = Exit(attrgetter("_exit"))
+        # Handlers that were installed without sigcffi, SIGINT's by the interpreter.
+        cover_all()
+        _Deferred.__enter__ = Section.__enter__  # type: ignore[method-assign]
+        super().__enter__()
 
 
 _known = Known(_Deferred)
-_everything = _Deferred(_ALL)
+_everything = _Deferred(2**64 - 1)
 
 
 def deferred(*signums: SupportsIndex) -> Scope:

@@ -18,16 +18,18 @@ Source: "with" in the reference of the language; ``IOBase`` in the documentation
 from __future__ import annotations
 
 from _io import _IOBase
-from itertools import filterfalse, repeat
+from itertools import filterfalse, repeat, starmap
 
 from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
+    from typing import Any, TypeVar
 
-__all__ = ["Exit", "exit_by", "exit_of"]
+    T = TypeVar("T")
+
+__all__ = ["Exit", "exit_by", "exit_of", "made"]
 
 _TRIES = 10  # as often as this in a row an exception may strike what is to be done
 
@@ -82,19 +84,22 @@ def exit_of(end_of: Callable[[Any], Callable[[], object]]) -> Any:
 
 
 def _until_done(end: Callable[[], object]) -> Iterator[None]:
-    # A generator goes on within its "try": what strikes before the next bytecode is caught.
+    # A generator goes on within its "try": what strikes before the next bytecode is caught. And
+    # nothing is called outside of one.
     first: BaseException | None = None
+    left = _TRIES
     try:
         yield
     except GeneratorExit:
         return  # somebody has only looked
     except BaseException as error:
         first = error
-    for _ in range(_TRIES):
+    while left:
         try:
             end()
-            break
+            left = 0
         except BaseException as error:
+            left -= 1
             if first is None:
                 first = error
     if first is not None:
@@ -103,3 +108,15 @@ def _until_done(end: Callable[[], object]) -> Iterator[None]:
         finally:
             first = None  # or the traceback would hold itself
     yield
+
+
+def made(kind: Callable[..., T], end: Callable[[T], object], *arguments: Any) -> T:
+    """An object that is in force once it is made: the caller gets it, or it is ended."""
+    hand: list[T] = []
+    try:
+        hand.extend(starmap(kind, [arguments]))  # one step, behind which an exception may strike
+        return hand[0]
+    except BaseException:
+        for each in hand:
+            end(each)
+        raise

@@ -18,11 +18,13 @@ from errno import EINVAL
 from signal import SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP
 
 from sigcffi._action import KERNELS, Action
+from sigcffi._blocking import blocked
 from sigcffi._changing import changing
 from sigcffi._dispatch import dispatch, entries, expect, take_back
 from sigcffi._ffi import NULL, check, lib, new_sigaction, words
 from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._registry import Entry
+from sigcffi._sections import undisturbed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +46,6 @@ _USUAL = lib.SIGCFFI_USUAL
 _KIND = _COVERED - 1
 _save = lib.sigcffi_save
 _dispatched = lib.sigcffi_dispatched
-_hold, _let_go = lib.sigcffi_hold, lib.sigcffi_let_go
 _record = lib.sigcffi_record
 _NODEFER, _RESETHAND = lib.SA_NODEFER, lib.SA_RESETHAND
 _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
@@ -129,19 +130,20 @@ def register_aside(signum: int, function: Callable[[int, Any], object]) -> None:
     leave the kernel as it is: the signal does not lead to it, only C does.
     """
     former = installed(signum)
-    blocked = check(_hold(signum))
-    try:
+    with undisturbed, blocked(signum):
         _register(signum, function)
         check(lib.sigcffi_put_back(signum, _kernels(former), former._covered))
         aside[signum] = function
-    finally:
-        if not blocked:
-            _let_go(signum)
 
 
 def install(signum: int, action: Action) -> None:
     """Do about a signal what *action* says; its subscribers keep what they have."""
     require_changeable(signum)
+    with undisturbed:
+        _install(signum, action)
+
+
+def _install(signum: int, action: Action) -> None:
     entry = entry_of(signum)
     if action._takes_info:
         fresh = entry is None
@@ -200,16 +202,12 @@ def _require_dispatcher(signum: int, flags: int = 0) -> bool:
     """Have the interpreter run the dispatcher for a signal; whether it did not yet."""
     if _lookup(signum) is dispatch:
         return False
-    blocked = check(_hold(signum))
-    try:
+    with blocked(signum):
         _register(signum, dispatch)
         pending = lib.sigcffi_take_pending(signum)  # here nothing comes to it: no trampoline
         if pending:
             expect(signum, pending)
         check(_dispatched(signum, flags))
-    finally:
-        if not blocked:
-            _let_go(signum)
     if pending:
         lib.sigcffi_settle()
     if LOOKS_LATE:
@@ -237,13 +235,9 @@ def _kernels(action: Action) -> Any:
 
 def _register_beside_slots(signum: int, handler: Callable[..., Any]) -> None:
     """Nothing that is attached to the signal shall miss it meanwhile."""
-    blocked = check(_hold(signum))
-    try:
+    with blocked(signum):
         _register(signum, handler)
         check(lib.sigcffi_registered(signum))
-    finally:
-        if not blocked:
-            _let_go(signum)
     if LOOKS_LATE:
         run_due_handlers()
 
@@ -283,6 +277,11 @@ def _take_over(signum: int, action: Action) -> None:
 def subscribe(signum: int, callback: Callable[..., Any]) -> None:
     """Have the dispatcher call *callback* for a signal, beside what is installed."""
     require_changeable(signum)
+    with undisturbed:
+        _subscribe(signum, callback)
+
+
+def _subscribe(signum: int, callback: Callable[..., Any]) -> None:
     entry = entry_of(signum)
     if (
         entry is None
@@ -310,6 +309,11 @@ def unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
     """Call *callback* no more. In another thread than the main thread, what the last subscriber
     leaves behind is put in order when the signal comes next.
     """
+    with undisturbed:
+        _unsubscribe(signum, callback)
+
+
+def _unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
     entry = entries.get(signum)
     if entry is None:
         return

@@ -22,6 +22,7 @@ from sigcffi._arguments import index, nanoseconds, signal_number
 from sigcffi._exits import exit_of
 from sigcffi._ffi import check, itimer_error, lib
 from sigcffi._scope import warn_unclosed
+from sigcffi._sections import undisturbed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,16 +111,17 @@ class Timer:
         if not _VALID >> (number - 1) & 1:
             raise ValueError(f"signal {number} belongs to the C library")
         tid = 0 if thread_id is None else _kernels_number(thread_id)
-        handle = lib.sigcffi_timer_create(which, number, sent, tid)
-        if handle in (-errno.EINVAL, -errno.ENOTSUP):
-            raise OSError(-handle, f"clock {which}: {os.strerror(-handle)}")
-        self._handle = check(handle)
-        self.timerid = handle & 0x7FFFFFFF
         self.signum = number
         self.clock = which
         self.value = sent
         self.thread_id = thread_id
-        _open.add(handle)
+        with undisturbed:
+            handle = lib.sigcffi_timer_create(which, number, sent, tid)
+            if handle in (-errno.EINVAL, -errno.ENOTSUP):
+                raise OSError(-handle, f"clock {which}: {os.strerror(-handle)}")
+            self.timerid = check(handle) & 0x7FFFFFFF
+            self._handle = handle
+            _open.add(handle)
 
     # ---- Times ----
 

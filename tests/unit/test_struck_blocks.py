@@ -187,34 +187,55 @@ def ignoring() -> None:
         pass
 
 
+# What is in force as soon as it is made has been given to somebody, then, or has ended.
+made: list[Any] = []
+
+
 def subscribed() -> None:
-    with signal.subscribe([T, U], info_handler):
-        pass
+    made.append(signal.subscribe([T, U], info_handler))
+    with made[-1]:
+        made.clear()
 
 
 def attached() -> None:
-    with actions.counter(U), actions.flag(T):
-        pass
+    made.append(actions.counter(U))
+    made.append(actions.flag(T))
+    with made[0], made[1]:
+        made.clear()
 
 
 def received() -> None:
-    with signal.open_signal_receiver(T, U) as receiver:
+    made.append(signal.open_signal_receiver(T, U))
+    with made[-1] as receiver:
+        made.clear()
         receiver.read()
 
 
 def timed() -> None:
-    with signal.Timer(U) as timer:
+    made.append(signal.Timer(U))
+    with made[-1] as timer:
+        made.clear()
         timer.settime(1000)
 
 
 def killed_after() -> None:
-    with signal.kill_after(1000) as switch:
+    made.append(signal.kill_after(1000))
+    with made[-1] as switch:
+        made.clear()
         switch.pet()
+
+
+def closed() -> None:
+    """By hand: who is struck does so again."""
+    subscription = signal.subscribe(U, info_handler)
+    made.append(subscription)
+    subscription.close()
 
 
 PROGRAMS: list[Callable[[], None]] = [
     *(deferred, deferred_by_a_stack, deferred_that_fails, blocked, blocked_that_fails, decorated),
     *(handling, handling_again, ignoring, subscribed, attached, received, timed, killed_after),
+    closed,
 ]
 
 
@@ -233,6 +254,9 @@ def test_struck_anywhere_it_leaves_nothing_in_force(
     at, struck, points = 1, True, 0
     while struck:
         struck = strike(program, at)
+        for each in made:
+            each.cancel() if program is killed_after else each.close()
+        made.clear()
         if PYPY:
             gc.collect()
         assert words[lib.SIGCFFI_WORD_DEFERRED] == 0, (at, last)
