@@ -17,6 +17,7 @@ Source: "with" in the reference of the language; ``IOBase`` in the documentation
 
 from __future__ import annotations
 
+from _functools import partial
 from _io import _IOBase
 from itertools import filterfalse, repeat, starmap
 
@@ -78,7 +79,7 @@ def exit_of(end_of: Callable[[Any], Callable[[], object]]) -> Any:
     def begin(block: Any) -> Any:
         ends = _until_done(end_of(block))
         next(ends)
-        return _End(ends.__next__).__exit__
+        return _End(partial(next, ends, None)).__exit__
 
     return Exit(begin)
 
@@ -107,7 +108,6 @@ def _until_done(end: Callable[[], object]) -> Iterator[None]:
             raise first
         finally:
             first = None  # or the traceback would hold itself
-    yield
 
 
 def made(kind: Callable[..., T], end: Callable[[T], object], *arguments: Any) -> T:

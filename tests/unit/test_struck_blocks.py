@@ -242,8 +242,13 @@ PROGRAMS: list[Callable[[], None]] = [
 @steps
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 def test_struck_anywhere_it_leaves_nothing_in_force(
-    program: Callable[[], None], step: int, strike: Strike, record_property: Any
+    program: Callable[[], None],
+    step: int,
+    strike: Strike,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A block that was struck before it began leaves a generator, and an object that nobody closes.
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
     calls: list[int] = []
     signal.signal(T, lambda signum, frame: calls.append(signum))
     kept_timers = set(_timers._open)
@@ -273,5 +278,5 @@ def test_struck_anywhere_it_leaves_nothing_in_force(
         assert calls == [T], (at, last)
         at += step
         points += 1
-    record_property("points", points)
+    print(f"{program.__name__}: struck at {points} points")
     assert points > 5
