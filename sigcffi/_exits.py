@@ -17,8 +17,8 @@ Source: "with" in the reference of the language; ``IOBase`` in the documentation
 
 from __future__ import annotations
 
-from _functools import partial
 from _io import _IOBase
+from functools import partial
 from itertools import filterfalse, repeat, starmap
 
 from sigcffi._mainthread import LOOKS_LATE, run_due_handlers

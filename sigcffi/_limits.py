@@ -297,7 +297,8 @@ def _expire(signum: int, frame: FrameType | None) -> None:
             return
         if block._put_off < _PATIENCE >> block._swallowed and _gets_lost(block, frame):
             block._put_off += 1
-            interrupt_main(signum)
+            # Unpacked, because behind a call the interpreter would look here, where it is too soon.
+            (_,) = map(interrupt_main, (signum,))
             return
         if block._raised:
             _say_that_it_was_swallowed(block, now)
