@@ -80,8 +80,9 @@ def blocked(*signums: SupportsIndex) -> Scope:
     whole process.
 
     Race conditions: none for the blocked signals: a handler that runs as the block begins may
-    raise, and nothing is blocked then. If a handler of *another* signal raises at the very moment
-    at which the block ends, the signals may stay blocked, as with all context managers in Python.
+    raise, and nothing is blocked then. Whatever a handler of *another* signal raises, at the very
+    moment at which the block ends, the signals are unblocked; on PyPy they may stay blocked, as
+    with all context managers there.
 
     A generator that is left waiting within a block leaves its signals blocked for everybody in that
     thread; and a block in an async function is one for the whole event loop while it waits.

@@ -87,9 +87,10 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
     """
     signum = signalnum if type(signalnum) in _NUMBERS else _number(signalnum)
     action = handler if type(handler) in _FUNCTIONS else _number(handler)
-    if (signum in entries and entry_of(signum)) or signum in aside or type(action) in _OTHERS:
-        if action is not None or signum in _stood_for:
-            return _beside_others(signum, action)
+    if (
+        (signum in entries and entry_of(signum)) or signum in aside or type(action) in _OTHERS
+    ) and (action is not None or signum in _stood_for):
+        return _beside_others(signum, action)
     kind = _query_slotted(signum)
     if kind >= _FOREIGN:
         if kind & _SLOTTED:

@@ -298,7 +298,7 @@ def _expire(signum: int, frame: FrameType | None) -> None:
         if block._put_off < _PATIENCE >> block._swallowed and _gets_lost(block, frame):
             block._put_off += 1
             # Unpacked, because behind a call the interpreter would look here, where it is too soon.
-            (_,) = map(interrupt_main, (signum,))
+            (_,) = map(interrupt_main, (signum,))  # type: ignore[arg-type]
             return
         if block._raised:
             _say_that_it_was_swallowed(block, now)

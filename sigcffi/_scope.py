@@ -56,7 +56,7 @@ class Scope:
         return inside  # type: ignore[return-value]
 
 
-class Known(dict):  # type: ignore[type-arg]
+class Known(dict[int, "Scope"]):
     """Blocks by their signals, as a word: programs use few, and one serves any number of ``with``
     statements. Each store says all there is to say: threads that miss one make it twice.
     """

@@ -176,8 +176,6 @@ uint64_t sigcffi_mask_of(const struct sigaction *action);
 struct sigcffi_record;
 
 uint64_t sigcffi_sigmask(int how, uint64_t set);
-int sigcffi_hold(int signum);
-void sigcffi_let_go(int signum);
 uint64_t sigcffi_sigpending(void);
 uint64_t sigcffi_valid_signals(void);
 unsigned sigcffi_blocks(void);

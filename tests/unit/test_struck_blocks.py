@@ -36,7 +36,7 @@ steps = pytest.mark.parametrize(
 )
 
 
-class Struck(Exception):
+class Struck(BaseException):
     pass
 
 
@@ -56,7 +56,9 @@ Strike = Callable[[Callable[[], object], int], bool]
 
 
 def watched(code: CodeType) -> bool:
-    return code.co_filename in (__file__, contextlib.__file__) or code.co_filename.startswith(FOLDER)
+    return code.co_filename in (__file__, contextlib.__file__) or code.co_filename.startswith(
+        FOLDER
+    )
 
 
 @pytest.fixture
@@ -131,9 +133,8 @@ def info_handler(info: signal.SigInfo, frame: FrameType | None) -> None:
 
 
 def deferred() -> None:
-    with signal.deferred(T):
-        with signal.deferred(T, U):
-            pass
+    with signal.deferred(T), signal.deferred(T, U):
+        pass
 
 
 def deferred_by_a_stack() -> None:
@@ -149,9 +150,8 @@ def deferred_that_fails() -> None:
 
 
 def blocked() -> None:
-    with signal.blocked(T, U):
-        with signal.blocked(U):
-            pass
+    with signal.blocked(T, U), signal.blocked(U):
+        pass
 
 
 def blocked_that_fails() -> None:
