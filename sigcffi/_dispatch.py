@@ -58,7 +58,7 @@ RUNNING = lib.SIGCFFI_WORD_RUNNING
 PENDING = lib.SIGCFFI_WORD_PENDING
 PRESSURE = lib.SIGCFFI_WORD_PRESSURE
 CALLS = lib.SIGCFFI_WORD_CALLS
-ELSEWHERE = lib.SIGCFFI_WORD_ELSEWHERE
+COUNTED = lib.SIGCFFI_ON_ITS_WAY - 1
 CAPACITY = lib.SIGCFFI_CAPACITY
 LAST = CAPACITY - 1
 RECORDS = lib.SIGCFFI_WORDS * 8
@@ -113,7 +113,7 @@ _ready: deque[tuple[SigInfo, FrameType | None]] = deque()  # what the short way 
 _append, _take = _ready.append, _ready.popleft
 _unrecorded = count(-1, -1)  # numbers of what is not from the ring
 _explained = [0] * NSIG  # how many of C's calls to the interpreter the dispatcher has heard of
-_late: set[int] = set()  # signals for which one more call may come that says nothing new
+_late: set[int] = set()  # signals for which the interpreter may call once more for one of these
 
 
 class _Position:
@@ -135,12 +135,10 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
     does, without asking what cannot be otherwise.
     """
     former = words[RUNNING]
-    # A call that has not begun to look, and that this one interrupts, explains what there is.
-    begins = frame is not None and frame.f_code is _SHORT and "calls" not in frame.f_locals
     explained = _explained[signum]  # first: a call that comes in between explains more, not less
     calls = words[CALLS + signum]
-    first = only = None
-    if not former and not _waiting and not _ready and calls - explained == 1 and not begins:
+    first = None
+    if not former and calls - explained == 1 and not _waiting and not _ready and not _late:
         try:
             words[RUNNING] = ALL
             if _explained[signum] == explained:
@@ -160,26 +158,28 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
                     if not words[PENDING]:
                         run[1]()
                         words[RUNNING] = 0
-                        if (
-                            words[HEAD] == number
-                            and not _waiting
-                            and not words[PENDING]
-                            and not words[PRESSURE]
-                        ):
+                        # The ring was never full, and since this looked at what is pending the
+                        # handler has kept out nothing else that would be.
+                        if words[HEAD] == number and not _waiting:
                             return
         except BaseException as error:
             first = error
         _drain(signum, frame, 0, first)
         return
+    # Whether the call is explained is decided before the interpreter looks for signals again.
+    if calls == explained:
+        if signum not in _late:
+            # The interpreter calls by itself: for ``_thread.interrupt_main``, and for a signal that
+            # came while its handler was installed.
+            _add(signum)
+        elif LOOKS_LATE:  # and no call interrupts another
+            _late.discard(signum)
+    elif calls - explained > 1:  # or one is on its way
+        _late.add(signum)  # before they are explained: another call may come in between
+    if _explained[signum] == explained:
+        _explained[signum] = calls & COUNTED
     if former and not _is_inside(frame):
         former = 0
-    if not begins:
-        if calls - explained > 1:
-            _late.add(signum)  # before they are explained: another call may come in between
-        if _explained[signum] == explained:
-            _explained[signum] = calls
-        if calls == explained:
-            _look_at_unexplained(signum)
     if former != ALL:  # else the call outside of this one looks again before it leaves
         _drain(signum, frame, former, None)
 
@@ -194,13 +194,13 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
     """Hand over all that is there, but what *former* and ``deferred`` keep out. *first* is an
     exception that is going to leave.
     """
-    left = LIMIT
+    left, stuck = LIMIT, False
     number, what = 0, dispatch  # for whom an exception is: the delivery, or what was called
     while True:
         try:
             words[RUNNING] = ALL
-            if signum in _late:
-                _call_late(signum)
+            if _late:
+                stuck = _call_late(frame)
             while left:
                 if (
                     _ready
@@ -214,6 +214,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                             _waiting[number] = SigInfo(signo, payload, number)
                         words[TAIL] = number
                 if not _waiting:
+                    _begun.clear()  # an exception may have struck before one was taken out
                     break
                 number = _first_but(former | words[DEFERRED])
                 if not number:
@@ -242,7 +243,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
             number, what = 0, dispatch
             if words[PRESSURE] and len(_waiting) < CAPACITY and lib.sigcffi_relieve() and left:
                 continue
-            if not left and not _nudge(signum):
+            if not left and not _nudge():
                 left = LIMIT
                 continue
             words[RUNNING] = former
@@ -250,7 +251,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                 _leave_to_lifting(former)
             if words[PENDING] & ~(words[DEFERRED] | former):
                 lib.sigcffi_settle()
-            if not left or words[HEAD] == words[TAIL] or not _is_filled():
+            if not left or not (_is_filled() or (_late and not stuck)):
                 break
         except BaseException as error:
             words[RUNNING] = ALL
@@ -293,27 +294,32 @@ def _put_back() -> None:
     _ready.clear()
 
 
-def _look_at_unexplained(signum: int) -> None:
-    """The interpreter has called, and C has not called it since the last time."""
-    if signum in _late:
-        _late.discard(signum)
-    elif not words[ELSEWHERE] and words[CALLS + signum] == _explained[signum]:
-        # In this order: another thread counts its call before it says that it is through with it.
-        # The interpreter calls by itself: for ``_thread.interrupt_main``, and for a signal that
-        # came while its handler was installed.
-        _add(signum)
-
-
 def _add(signum: int) -> None:
     """A delivery of which nothing was recorded."""
     _waiting[next(_unrecorded)] = SigInfo(signum, None)
 
 
-def _call_late(signum: int) -> None:
-    """For the last of several calls the interpreter may be about to call again: let it, now."""
+def _call_late(frame: FrameType | None) -> bool:
+    """The interpreter may be about to call again for what is explained: let it, now. If it has not,
+    and C has not called it either, it will not. Whether that cannot be known now: it has begun to,
+    further out, or C has, in another thread.
+    """
+    before = [(signum, words[CALLS + signum], _explained[signum]) for signum in list(_late)]
     run_due_handlers()
-    if not LOOKS_LATE:
-        _late.discard(signum)
+    if LOOKS_LATE:
+        return True
+    while frame is not None:
+        if frame.f_code is _SHORT and "calls" not in frame.f_locals:
+            return True
+        frame = frame.f_back
+    stuck = False
+    for signum, calls, explained in before:
+        if words[CALLS + signum] == calls and _explained[signum] == explained:
+            if calls == explained:
+                _late.discard(signum)
+            else:
+                stuck = True
+    return stuck
 
 
 def _is_inside(frame: FrameType | None) -> bool:
@@ -348,11 +354,11 @@ def _leave_to_lifting(former: int) -> None:
             lib.sigcffi_pend_again(info._signo, 1)
 
 
-def _nudge(signum: int) -> bool:
+def _nudge() -> bool:
     """See to it that the dispatcher is called again soon; whether that was possible."""
     former = lib.sigcffi_sigmask(SIG_SETMASK, ALL)  # the thread is to take no signals
     try:
-        start_new_thread(lib.sigcffi_nudge, (signum,))
+        start_new_thread(lib.sigcffi_nudge, ())
     except RuntimeError:
         return False
     finally:

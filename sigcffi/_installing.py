@@ -139,8 +139,15 @@ def register_aside(signum: int, function: Callable[[int, Any], object]) -> None:
 def install(signum: int, action: Action) -> None:
     """Do about a signal what *action* says; its subscribers keep what they have."""
     require_changeable(signum)
+    _let_come()
     with undisturbed:
         _install(signum, action)
+
+
+def _let_come() -> None:
+    """What has come for a handler reaches it before another takes its place."""
+    if words[_PENDING] and lib.sigcffi_settle():
+        run_due_handlers()  # another thread has taken it, or just lifted what kept it out
 
 
 def _install(signum: int, action: Action) -> None:
@@ -237,6 +244,7 @@ def _register_beside_slots(signum: int, handler: Callable[..., Any]) -> None:
     """Nothing that is attached to the signal shall miss it meanwhile."""
     with blocked(signum):
         _register(signum, handler)
+        _record(signum, 0)  # first: where the trampoline stands, it leads to the dispatcher
         check(lib.sigcffi_registered(signum))
     if LOOKS_LATE:
         run_due_handlers()
@@ -309,6 +317,8 @@ def unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
     """Call *callback* no more. In another thread than the main thread, what the last subscriber
     leaves behind is put in order when the signal comes next.
     """
+    if lib.sigcffi_is_main_thread():
+        _let_come()
     with undisturbed:
         _unsubscribe(signum, callback)
 
@@ -337,5 +347,7 @@ def _put_in_order(info: Any, frame: Any) -> None:
     signum = int(info.si_signo)
     entry = entries.get(signum)
     if entry is not None and not entry.subscribers:
-        _take_over(signum, entry.installed)
+        _let_come()
+        with undisturbed:
+            _take_over(signum, entry.installed)
         lib.sigcffi_pend_again(signum, 1)

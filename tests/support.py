@@ -26,6 +26,7 @@ import sigcffi
 from sigcffi import _limits
 from sigcffi._changing import changing
 from sigcffi._ffi import words
+from sigcffi._installing import notice
 from sigcffi._sigcffi import ffi, lib
 
 T = TypeVar("T")
@@ -130,6 +131,7 @@ class Snapshot:
         for signum, handler in self.handlers.items():
             if handler is not None and signal.getsignal(signum) != handler:
                 signal.signal(signum, handler)
+            notice(signum)  # before the trampoline may be back: the dispatcher is gone
             assert lib.sigaction(signum, self.actions[signum], ffi.NULL) == 0
         signal.pthread_sigmask(signal.SIG_SETMASK, self.kernel.mask)
         signal.set_wakeup_fd(self.kernel.wakeup_fd)

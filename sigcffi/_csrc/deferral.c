@@ -143,11 +143,13 @@ int sigcffi_lift(uint64_t set)
 /* Called on a Python thread of its own by a dispatcher that leaves although records are left: soon
  * after it has left, it is called again. It cannot see to that itself, since what it wakes would
  * run inside of it. */
-void sigcffi_nudge(int signum)
+void sigcffi_nudge(void)
 {
     const struct timespec instant = {.tv_nsec = 50000};
     do nanosleep(&instant, NULL);
     while (atomic_load(&channel.running) != 0);
+    int signum = sigcffi_dispatchers_signal();
+    if (signum == 0) return;
     atomic_fetch_or(&channel.pending, sigcffi_bit(signum));
     sigcffi_wake_main(sigcffi_bit(signum));
 }

@@ -504,10 +504,10 @@ static void after_fork_in_child(void)
     for (int signum = 1; signum < NSIG; signum++) {
         atomic_store(&state.deliveries[signum], 0);
         atomic_store(&state.dropped[signum], 0);
+        atomic_fetch_and(&channel.calls[signum], SIGCFFI_ON_ITS_WAY - 1);
     }
     atomic_store(&channel.pending, 0);
     atomic_store(&state.held, 0);
-    atomic_store(&channel.elsewhere, 0);
     /* The records are the parent's, also those that a thread was just writing. */
     uint64_t head = atomic_load(&channel.ring.head);
     atomic_store(&state.began, head);

@@ -167,7 +167,7 @@ int sigcffi_lift(uint64_t set);
 int sigcffi_settle(void);
 void sigcffi_pend_again(int signum, unsigned times);
 unsigned sigcffi_take_pending(int signum);
-void sigcffi_nudge(int signum);
+void sigcffi_nudge(void);
 void *sigcffi_memory(void);
 uint64_t sigcffi_sequence(size_t offset);
 uint64_t sigcffi_mask_of(const struct sigaction *action);

@@ -28,6 +28,9 @@ _Static_assert(_Alignof(struct sigcffi_record) == sizeof(uint64_t), "what _ffi.p
 #define SIGCFFI_HIGH_WATER_OF(capacity) ((capacity) - (capacity) / 4)
 #define SIGCFFI_HIGH_WATER SIGCFFI_HIGH_WATER_OF(SIGCFFI_CAPACITY)
 
+/* In channel.calls, above the number of calls: how many of them other threads are just making. */
+#define SIGCFFI_ON_ITS_WAY (UINT64_C(1) << 48)
+
 /* The main channel among the rings, behind the receivers'. */
 #define SIGCFFI_MAIN_CHANNEL SIGCFFI_RECEIVERS
 _Static_assert(SIGCFFI_MAIN_CHANNEL < 64, "a set of rings must fit in one 64-bit word");
@@ -43,8 +46,7 @@ struct channel {
     _Atomic uint64_t attached;    /* the signals that are recorded */
     _Atomic uint64_t slotted;     /* the signals that have slots, or shall be kept as if */
     _Atomic uint64_t main_thread; /* pthread_t: comparing it costs nothing */
-    _Atomic uint64_t elsewhere;   /* threads that are just calling the interpreter's handler */
-    _Atomic uint64_t calls[NSIG]; /* to the interpreter's handler, that the trampoline has made */
+    _Atomic uint64_t calls[NSIG]; /* to the interpreter's handler; see SIGCFFI_ON_ITS_WAY */
     struct sigcffi_record records[SIGCFFI_CAPACITY];
 };
 
@@ -61,7 +63,6 @@ enum {
     SIGCFFI_WORD_PRESSURE = SIGCFFI_WORD(pressure),
     SIGCFFI_WORD_SLOTTED = SIGCFFI_WORD(slotted),
     SIGCFFI_WORD_MAIN_THREAD = SIGCFFI_WORD(main_thread),
-    SIGCFFI_WORD_ELSEWHERE = SIGCFFI_WORD(elsewhere),
     SIGCFFI_WORD_CALLS = SIGCFFI_WORD(calls),
     SIGCFFI_WORDS = SIGCFFI_WORD(records),
 };

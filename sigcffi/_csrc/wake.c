@@ -75,12 +75,12 @@ bool sigcffi_is_poke(int signum, const siginfo_t *info)
 #endif
 }
 
-/* handler context, or outside handlers. Whether a poke leads to a look around, and not to what
- * somebody has put in the place of the trampoline. */
-static bool trampoline_takes_pokes(void)
+/* handler context, or outside handlers. Whether the kernel has the trampoline for a signal, and not
+ * what somebody has put in its place. */
+static bool is_interposed(int signum)
 {
     struct sigaction now;
-    return sigaction(SIGURG, NULL, &now) == 0 &&
+    return sigaction(signum, NULL, &now) == 0 &&
            sigcffi_handler_of(&now) == (uintptr_t)sigcffi_trampoline;
 }
 
@@ -91,8 +91,8 @@ static bool trampoline_takes_pokes(void)
  * thread is poked all the same. */
 static bool poke_main(void)
 {
-    return trampoline_takes_pokes() && sigcffi_poke(atomic_load(&state.main_tid)) &&
-           !atomic_load(&state.main_blocks_pokes) && trampoline_takes_pokes();
+    return is_interposed(SIGURG) && sigcffi_poke(atomic_load(&state.main_tid)) &&
+           !atomic_load(&state.main_blocks_pokes) && is_interposed(SIGURG);
 }
 
 /* handler context. A signal has interrupted this thread. If it is the main thread, and had SIGURG
@@ -108,34 +108,34 @@ void sigcffi_note_mask(const void *context)
 
 /* ---- Calls ---- */
 
-/* handler context, or outside handlers. The signals whose calls have to wait. `running` is what the
- * handlers that run on the main thread keep out; the dispatcher sees to it for those that are
- * recorded. */
+/* handler context, or outside handlers. What the handlers that run on the main thread keep out; the
+ * dispatcher sees to it for the signals that are recorded. */
+static uint64_t kept_out(void)
+{
+    return atomic_load_explicit(&channel.running, memory_order_relaxed) &
+           ~atomic_load_explicit(&channel.attached, memory_order_relaxed);
+}
+
+/* handler context, or outside handlers. The signals whose calls have to wait. */
 uint64_t sigcffi_forbidden(void)
 {
     uint64_t set = atomic_load(&channel.deferred);
-    if (sigcffi_on_main_thread())
-        set |= atomic_load_explicit(&channel.running, memory_order_relaxed) &
-               ~atomic_load_explicit(&channel.attached, memory_order_relaxed);
+    if (sigcffi_on_main_thread()) set |= kept_out();
     return set;
 }
 
 /* handler context, or outside handlers. Call the interpreter's handler. */
 static void trip(int signum, void *context)
 {
+    /* Elsewhere the main thread may look at the count before the call is made: it finds that one is
+     * on its way. Counted before the call: what runs because of it finds it counted. */
+    bool main = sigcffi_on_main_thread();
+    uint64_t on_its_way = main ? 0 : SIGCFFI_ON_ITS_WAY;
     atomic_store_explicit(&state.called, true, memory_order_relaxed);
-    if (sigcffi_on_main_thread()) {
-        /* Before the call: what runs because of it finds it counted. */
-        atomic_fetch_add_explicit(&channel.calls[signum], 1, memory_order_relaxed);
-        sigcffi_call_interpreter(signum);
-        sigcffi_poke_later(context);
-    } else {
-        /* The main thread may run because of it at any point: it finds the caller, or the call. */
-        atomic_fetch_add(&channel.elsewhere, 1);
-        sigcffi_call_interpreter(signum);
-        atomic_fetch_add(&channel.calls[signum], 1);
-        atomic_fetch_sub(&channel.elsewhere, 1);
-    }
+    atomic_fetch_add(&channel.calls[signum], 1 + on_its_way);
+    sigcffi_call_interpreter(signum);
+    atomic_fetch_sub(&channel.calls[signum], on_its_way);
+    if (main) sigcffi_poke_later(context);
     if (atomic_load(&state.watched) & sigcffi_bit(signum)) sigcffi_ask_for_notice(signum);
 }
 
@@ -151,16 +151,28 @@ static void make_calls(uint64_t set, void *context)
     }
 }
 
+/* handler context, or outside handlers. A signal by which the interpreter calls the dispatcher; 0
+ * if there is none. Where somebody has installed a handler without us the signal may still be
+ * recorded, but the trampoline is gone, and the call would come to that handler, out of nothing. */
+int sigcffi_dispatchers_signal(void)
+{
+    for (uint64_t set = atomic_load(&channel.attached); set != 0; set &= set - 1) {
+        int signum = __builtin_ctzll(set) + 1;
+        if (is_interposed(signum)) return signum;
+    }
+    return 0;
+}
+
 /* handler context, or outside handlers; the main thread. Make the calls that are pending. */
 void sigcffi_look_around(void *context)
 {
     if (!sigcffi_on_main_thread()) return;
     make_calls(UINT64_MAX, context);
-    /* What is left and not deferred only a handler keeps out: the dispatcher sees whether that is
-     * still there, wherever the signal came from. */
-    uint64_t recorded = atomic_load(&channel.attached);
-    if (recorded != 0 && (atomic_load(&channel.pending) & ~atomic_load(&channel.deferred)) != 0)
-        trip(__builtin_ctzll(recorded) + 1, context);
+    /* What only a handler keeps out: the dispatcher sees whether that is still there, wherever the
+     * signal came from. Not what another thread has made pending since: that thread wakes us. */
+    if ((atomic_load(&channel.pending) & kept_out() & ~atomic_load(&channel.deferred)) == 0) return;
+    int signum = sigcffi_dispatchers_signal();
+    if (signum != 0) trip(signum, context);
 }
 
 /* handler context, or outside handlers. The calls in `set` are pending, and nothing may forbid them

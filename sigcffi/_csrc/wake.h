@@ -12,6 +12,7 @@ SIGCFFI_HIDDEN void sigcffi_pend(int signum, void *context);
 SIGCFFI_HIDDEN void sigcffi_wake_main(uint64_t set);
 SIGCFFI_HIDDEN void sigcffi_note_mask(const void *context);
 SIGCFFI_HIDDEN void sigcffi_look_around(void *context);
+SIGCFFI_HIDDEN int sigcffi_dispatchers_signal(void);
 
 /* poking.c */
 SIGCFFI_HIDDEN void sigcffi_poke_later(void *context);

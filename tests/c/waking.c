@@ -142,6 +142,43 @@ static void of_what_a_handler_keeps_out_the_dispatcher_is_told(void)
     figures("20 handlers");
 }
 
+/* By a signal that still leads to it: whoever has installed a handler without us is not called. */
+static void a_handler_that_has_replaced_the_dispatcher_is_not_asked(void)
+{
+    dispatch(STANDARD);
+    install(STANDARD, interpreter_handler, SA_ONSTACK);
+    register_signal(QUEUED_TOO);
+    atomic_store(word(SIGCFFI_WORD_RUNNING), sigcffi_bit(QUEUED_TOO));
+    send_to_self(QUEUED_TOO);
+    dispatch(QUEUED);
+    send_to_self(QUEUED_TOO);
+    EQUAL(atomic_load(&calls[QUEUED]), 1);
+    EQUAL(atomic_load(&calls[STANDARD]), 0);
+    EQUAL(atomic_load(&calls[QUEUED_TOO]), 0);
+    figures("2 handlers");
+}
+
+/* What is recorded no handler keeps out: whoever has taken it wakes the main thread. */
+static void of_what_another_thread_is_just_taking_the_dispatcher_is_not_asked(void)
+{
+    const int rounds = 2000 * SCALE;
+    dispatch(STANDARD);
+    dispatch(QUEUED);
+    pthread_t thread = start_thread(raise_in_every_round, NULL);
+    run_on_a_processor_of_its_own(0);
+    atomic_store(word(SIGCFFI_WORD_RUNNING), UINT64_MAX);
+    for (int i = 1; i <= rounds; i++) {
+        atomic_store(&current_round, i);
+        while (atomic_load(&calls[QUEUED]) < i) sigcffi_sigmask(SIG_BLOCK, 0); /* looks around */
+        next_record();
+    }
+    atomic_store(&current_round, -1);
+    join(thread);
+    EQUAL(atomic_load(&calls[QUEUED]), rounds);
+    EQUAL(atomic_load(&calls[STANDARD]), 0);
+    figures("%d rounds", rounds);
+}
+
 /* It could do nothing about it. */
 static void of_what_is_deferred_the_dispatcher_is_not_told(void)
 {
@@ -182,7 +219,7 @@ static void what_is_recorded_is_never_kept_from_the_dispatcher(void)
 
 static void *nudge(void *nothing)
 {
-    sigcffi_nudge(QUEUED);
+    sigcffi_nudge();
     return nothing;
 }
 
@@ -419,6 +456,8 @@ const struct test_case waking_cases[] = {
     CASE(another_threads_signal_that_meets_the_lifting_is_not_left_behind),
     CASE(all_that_is_pending_is_called_at_one_look),
     CASE(of_what_a_handler_keeps_out_the_dispatcher_is_told),
+    CASE(a_handler_that_has_replaced_the_dispatcher_is_not_asked),
+    CASE(of_what_another_thread_is_just_taking_the_dispatcher_is_not_asked),
     CASE(of_what_is_deferred_the_dispatcher_is_not_told),
     CASE(what_is_recorded_is_never_kept_from_the_dispatcher),
     CASE(a_nudge_comes_when_the_dispatcher_has_left),

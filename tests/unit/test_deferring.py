@@ -234,6 +234,19 @@ def test_a_subscriber_that_comes_meanwhile_takes_nothing_from_a_plain_handler(
     assert log == ["plain"]
 
 
+def test_what_a_thread_is_just_letting_through_goes_to_the_handler_for_which_it_came(
+    log: list[str],
+) -> None:
+    bit = 1 << (R - 1)
+    lib.sigcffi_defer(bit)
+    queue(R, 1)
+    words[lib.SIGCFFI_WORD_DEFERRED] = 0  # a thread is within sigcffi_lift()
+    signal.signal(R, lambda signum, frame: log.append("too late"))
+    lib.sigcffi_lift(bit)
+    look()
+    assert log == [f"{int(R)}:1"]
+
+
 def test_what_was_taken_back_for_a_plain_handler_is_not_lost_when_another_follows(
     log: list[str],
 ) -> None:
