@@ -348,6 +348,5 @@ def _put_in_order(info: Any, frame: Any) -> None:
     entry = entries.get(signum)
     if entry is not None and not entry.subscribers:
         _let_come()
-        with undisturbed:
-            _take_over(signum, entry.installed)
+        _take_over(signum, entry.installed)
         lib.sigcffi_pend_again(signum, 1)
