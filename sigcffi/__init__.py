@@ -7,19 +7,21 @@
 #   _inspect                         what every signal would do now; strsignal
 #   actions  _force_quit  _receiving flags, counters, ... in C; force_quit; open_signal_receiver
 #   _attaching  _sleeping            what acts in C until it is closed; sleeping until it has
-#   _deferring  _blocking  _waiting  deferred; blocked; pause, sigsuspend, sigwait, sigwaitinfo,
+#   _deferring  _waiting             deferred; pause, sigsuspend, sigwait, sigwaitinfo,
 #                                    sigtimedwait, sigdrain
 #   _timeouts                        timeout, timeout_at
 #   _limits                          blocks with a deadline, and what interrupts them
 #   _handlers  _sigaction  _subscribing   signal, getsignal, siginterrupt; sigaction, handling,
 #                                    ignoring; subscribe
 #   _installing                      how what is done about a signal changes
+#   _blocking                        blocked
 #   _dispatch  _action               from the ring to the handlers; Action, SA_*
 #   _signalfd                        signalfd, and what is read from it
 #   _itimers  _timers  _masks  _sending  _siginfo   alarm and itimers; Timer; masks; sigqueue, ...;
 #                                    SigInfo
 #   _dead_man                        kill_after
-#   _changing                        the lock for what threads and handlers share
+#   _sections                        no handler starts: what deferred is made of; undisturbed
+#   _changing  _exits                the lock for what threads and handlers share; how blocks end
 #   _mainthread  _constants  _names  which thread runs handlers; names the standard module may
 #                                    lack; names of signals and of SI_* codes
 #   _places                          where in the code that runs a block is

@@ -7,12 +7,15 @@ keeps alive until it is closed.
 from __future__ import annotations
 
 import errno
+from operator import attrgetter
 
 from sigcffi._arguments import signal_number
+from sigcffi._exits import exit_of
 from sigcffi._ffi import check, lib
 from sigcffi._handlers import kind_of
 from sigcffi._installing import notice
 from sigcffi._names import name_of
+from sigcffi._sections import undisturbed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,13 +48,19 @@ class Attachment:
         self.signum = signal_number(signum)
         kind_of(self.signum)  # by this C learns to know the interpreter's handler
         notice(self.signum)
-        handle = lib.sigcffi_attach(self.signum, self._kind, number, cell, nth)
-        if handle == -errno.ENOSPC:
-            raise OSError(
-                errno.ENOSPC, f"{name_of(self.signum)} has {lib.SIGCFFI_SLOTS} actions already"
-            )
-        self._handle = check(handle)
-        _attached[handle] = self
+        try:
+            with undisturbed:
+                handle = lib.sigcffi_attach(self.signum, self._kind, number, cell, nth)
+                if handle == -errno.ENOSPC:
+                    raise OSError(
+                        errno.ENOSPC,
+                        f"{name_of(self.signum)} has {lib.SIGCFFI_SLOTS} actions already",
+                    )
+                self._handle = check(handle)
+                _attached[handle] = self
+        except BaseException:
+            self.close()
+            raise
 
     def _tallies(self) -> tuple[int, int]:
         """How often it was taken, and how often that came to nothing."""
@@ -82,8 +91,7 @@ class Attachment:
     def __enter__(self) -> Any:
         return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
-        self.close()
+    __exit__ = exit_of(attrgetter("close"))
 
     def _details(self) -> str:
         return ""

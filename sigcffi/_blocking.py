@@ -8,14 +8,17 @@ Source: pthread_sigmask(3), POSIX.1-2008.
 
 from __future__ import annotations
 
+from operator import attrgetter
+
+from sigcffi._exits import Exit, exit_by
 from sigcffi._ffi import lib
 from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._masks import Mask, word_of
-from sigcffi._scope import Scope
+from sigcffi._scope import Known, Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, SupportsIndex
+    from typing import SupportsIndex
 
 __all__ = ["blocked"]
 
@@ -25,10 +28,11 @@ _unblock = lib.sigcffi_unblock
 
 
 class _Blocked(Scope):
-    __slots__ = ("_set",)
+    __slots__ = ("_exit", "_set")
 
     def __init__(self, word: int) -> None:
         self._set = word
+        self._exit = exit_by(_unblock, word)
 
     def __enter__(self) -> Mask:
         former = _blocks()
@@ -43,13 +47,13 @@ class _Blocked(Scope):
         except BaseException:
             # A handler has raised, and nobody will leave what may just have been entered.
             if _blocks() != former:
-                _unblock(self._set)
+                self._exit(None, None, None)
             raise
 
-    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
-        _unblock(self._set)
-        if LOOKS_LATE:
-            run_due_handlers()
+    __exit__ = Exit(attrgetter("_exit"))
+
+
+_known = Known(_Blocked)
 
 
 def blocked(*signums: SupportsIndex) -> Scope:
@@ -76,12 +80,13 @@ def blocked(*signums: SupportsIndex) -> Scope:
     whole process.
 
     Race conditions: none for the blocked signals: a handler that runs as the block begins may
-    raise, and nothing is blocked then. If a handler of *another* signal raises at the very moment
-    at which the block ends, the signals may stay blocked, as with all context managers in Python.
+    raise, and nothing is blocked then. Whatever a handler of *another* signal raises, at the very
+    moment at which the block ends, the signals are unblocked; on PyPy they may stay blocked, as
+    with all context managers there.
 
     A generator that is left waiting within a block leaves its signals blocked for everybody in that
     thread; and a block in an async function is one for the whole event loop while it waits.
 
     Source: pthread_sigmask(3), POSIX.1-2008.
     """
-    return _Blocked(word_of(signums))
+    return _known[word_of(signums)]

@@ -2,8 +2,8 @@
 
 Law: one lock, for threads; it is recursive, for a handler may interrupt the main thread where that
 holds it. What a handler could change in between is changed by steps that the interpreter does not
-divide, and published until it is what there is. Nothing is kept out meanwhile: an exception may
-strike at any bytecode, also behind the last of a block, and would leave that in force for ever.
+divide, and published until it is what there is. Nothing is kept out meanwhile, of handlers neither:
+who has several steps to make is ``undisturbed`` around all of them.
 
 Every structure that more than one thread can reach says beside it which of these protects it:
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 import faulthandler
 import os
 import time
+from operator import attrgetter
 
 from sigcffi._arguments import nanoseconds
+from sigcffi._exits import exit_of, made
 from sigcffi._ffi import check, lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from sigcffi._arguments import Number
 
 __all__ = ["DeadMansSwitch", "kill_after", "unwatch", "watch"]
@@ -98,8 +98,7 @@ class DeadMansSwitch:
     def __enter__(self) -> DeadMansSwitch:
         return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
-        self.cancel()
+    __exit__ = exit_of(attrgetter("cancel"))
 
     def __repr__(self) -> str:
         left = self.remaining()
@@ -126,7 +125,7 @@ def kill_after(seconds: Number) -> DeadMansSwitch:
     Raises ValueError for a time that is not positive and for NaN, OverflowError if it is too large,
     TypeError if it is not a number. Any thread may call it.
     """
-    return DeadMansSwitch(seconds)
+    return made(DeadMansSwitch, DeadMansSwitch.cancel, seconds)
 
 
 def _show_tracebacks() -> None:

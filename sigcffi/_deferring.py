@@ -1,53 +1,34 @@
 """Critical sections: ``deferred``.
 
-Law: what is deferred waits in C, as a word that the trampoline reads. No system call is made where
-nothing has come.
+Law: the first section that a program enters covers the handlers that were there before sigcffi.
 """
 
 from __future__ import annotations
 
-from sigcffi._ffi import lib
 from sigcffi._handlers import cover_all
-from sigcffi._mainthread import run_due_handlers
 from sigcffi._masks import word_of
-from sigcffi._scope import Scope
+from sigcffi._scope import Known, Scope
+from sigcffi._sections import Section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, SupportsIndex
+    from typing import SupportsIndex
 
 __all__ = ["deferred"]
 
-_defer = lib.sigcffi_defer
-_lift = lib.sigcffi_lift
-_ALL = 2**64 - 1
-_uncovered = True  # handlers that were installed without sigcffi, SIGINT's by the interpreter
 
-
-class _Deferred(Scope):
-    __slots__ = ("_set",)
-
-    def __init__(self, word: int) -> None:
-        self._set = word
+class _Deferred(Section):
+    __slots__ = ()
 
     def __enter__(self) -> None:
-        global _uncovered
-        if _uncovered:
-            cover_all()
-            _uncovered = False
-        try:
-            if _defer(self._set):
-                run_due_handlers()  # before the block, not in it
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-
-    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
-        if _lift(self._set):
-            run_due_handlers()
+        # Handlers that were installed without sigcffi, SIGINT's by the interpreter.
+        cover_all()
+        _Deferred.__enter__ = Section.__enter__  # type: ignore[method-assign]
+        super().__enter__()
 
 
-_everything = _Deferred(_ALL)
+_known = Known(_Deferred)
+_everything = _Deferred(2**64 - 1)
 
 
 def deferred(*signums: SupportsIndex) -> Scope:
@@ -67,4 +48,4 @@ def deferred(*signums: SupportsIndex) -> Scope:
     Threads: handlers run in the main thread. If another thread enters a section, a handler that is
     due there at that moment may still start.
     """
-    return _Deferred(word_of(signums)) if signums else _everything
+    return _known[word_of(signums)] if signums else _everything

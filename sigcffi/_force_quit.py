@@ -11,6 +11,7 @@ from signal import SIG_DFL, SIG_IGN, SIGINT, SIGURG
 
 from sigcffi._arguments import index, signal_number
 from sigcffi._attaching import Attachment
+from sigcffi._exits import made
 from sigcffi._ffi import lib
 from sigcffi._installing import installed, register_aside, registered
 
@@ -82,4 +83,4 @@ def force_quit(signum: SupportsIndex = SIGINT, *, after: SupportsIndex = 2) -> F
         if installed(SIGURG).handler not in (SIG_DFL, SIG_IGN):
             raise RuntimeError("SIGURG has a handler already")
         register_aside(SIGURG, _seen)
-    return ForceQuit(number, times)
+    return made(ForceQuit, ForceQuit.close, number, times)

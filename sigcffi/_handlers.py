@@ -12,7 +12,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import errno
 from signal import NSIG, Signals
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType, NoneType
 
 from sigcffi._action import Action, disposition
 from sigcffi._arguments import index, signal_number
@@ -54,9 +54,13 @@ _registered = lib.sigcffi_registered
 _register = _signal.signal
 _lookup = _signal.getsignal
 
+# By signal, the handler that was not installed from Python for which None was returned last.
+_stood_for: dict[int, Action] = {}
+
 # Handlers of these types cannot be mistaken for a number.
 _FUNCTIONS = frozenset({FunctionType, MethodType, BuiltinFunctionType})
 _NUMBERS = frozenset({int, Signals})
+_OTHERS = frozenset({Action, NoneType})
 
 
 def _number(value: Any) -> Any:
@@ -75,11 +79,13 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
     restarted by the kernel (``siginterrupt`` changes that); Python itself retries most of them (PEP
     475).
 
-    Returns the handler that was in force, as ``getsignal`` tells it.
+    Returns the handler that was in force, as ``getsignal`` tells it. That is None for one that was
+    not installed from Python, a C library's, and None as *handler* puts exactly that one back.
 
     Raises ValueError outside the main thread of the main interpreter or for a number that is not a
-    signal's, TypeError for a handler that is neither, OSError (EINVAL) for a signal whose handling
-    cannot be changed. Nothing has changed then.
+    signal's, TypeError for a handler that is neither, and for None if it was not returned for this
+    signal, OSError (EINVAL) for a signal whose handling cannot be changed. Nothing has changed
+    then.
 
     Threads: the handler runs in the main thread, between two bytecodes, also if the kernel delivers
     the signal to another thread; a blocking call in the main thread is interrupted for it.
@@ -89,13 +95,16 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
     """
     signum = signalnum if type(signalnum) in _NUMBERS else _number(signalnum)
     action = handler if type(handler) in _FUNCTIONS else _number(handler)
-    if (signum in entries and entry_of(signum)) or signum in aside or type(action) is Action:
+    if (
+        (signum in entries and entry_of(signum)) or signum in aside or type(action) in _OTHERS
+    ) and (action is not None or signum in _stood_for):
         return _beside_others(signum, action)
     kind = _query_slotted(signum)
     if kind >= _FOREIGN:
         if kind & _SLOTTED:
             return _beside_others(signum, action)
         kind = _recognised(signum)
+    foreign = installed(signum) if kind == _FOREIGN else None
     try:
         former = _register(signum, action)
         if callable(action):
@@ -105,6 +114,8 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
     except BaseException:
         _cover_if_installed(signum, action)
         raise
+    if foreign is not None:
+        _stood_for[signum] = foreign
     return former if kind == _PYTHON else in_force(_KINDS.get(kind), former)
 
 
@@ -112,12 +123,17 @@ def _beside_others(signum: int, handler: Any) -> Handler:
     """``signal`` for a signal that goes through the dispatcher or has actions in C, or for a
     handler that has to.
     """
-    if not callable(handler):
+    if handler is None and signum in _stood_for:
+        handler = _stood_for[signum]
+    elif not callable(handler):
         handler = disposition(handler)
     require_main_thread()
     run_due_handlers()
     former = getsignal(signum)
+    foreign = installed(signum) if former is None else None
     install(signum, handler if isinstance(handler, Action) else Action.found(handler))
+    if foreign is not None:
+        _stood_for[signum] = foreign
     return former
 
 

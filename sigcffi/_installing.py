@@ -17,11 +17,13 @@ from errno import EINVAL
 from signal import SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP, SIGURG
 
 from sigcffi._action import KERNELS, Action
+from sigcffi._blocking import blocked
 from sigcffi._changing import changing
 from sigcffi._dispatch import dispatch, entries, expect, take_back
 from sigcffi._ffi import NULL, check, lib, new_sigaction, words
 from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._registry import Entry
+from sigcffi._sections import undisturbed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("aside", "entry_of", "install", "installed", "notice", "recognise", "register_aside"),
-    "registered",
-    *("require_main_thread", "subscribe", "unsubscribe"),
+    *("registered", "require_changeable", "require_main_thread", "subscribe", "unsubscribe"),
 ]
 
 _register = _signal.signal
@@ -44,7 +45,6 @@ _USUAL = lib.SIGCFFI_USUAL
 _KIND = _COVERED - 1
 _save = lib.sigcffi_save
 _dispatched = lib.sigcffi_dispatched
-_hold, _let_go = lib.sigcffi_hold, lib.sigcffi_let_go
 _record = lib.sigcffi_record
 _NODEFER, _RESETHAND = lib.SA_NODEFER, lib.SA_RESETHAND
 _SLOTTED = lib.SIGCFFI_WORD_SLOTTED
@@ -67,7 +67,8 @@ def require_main_thread() -> None:
         raise ValueError("signal only works in main thread of the main interpreter")
 
 
-def _require_changeable(signum: int) -> None:
+def require_changeable(signum: int) -> None:
+    """Raise what the kernel would say of SIGKILL."""
     # PyPy would take what the kernel then refuses.
     if not _CHANGEABLE >> (signum - 1) & 1:
         check(-EINVAL)
@@ -154,28 +155,37 @@ def register_aside(signum: int, function: Callable[[int, Any], object]) -> None:
     """Have the interpreter run a function for a signal whenever that has no Python handler, but
     leave the kernel as it is: the signal does not lead to it, only C does.
     """
-    _register_beneath(signum, function, installed(signum), recorded=True)
-    aside[signum] = function
+    with undisturbed:
+        _register_beneath(signum, function, installed(signum), recorded=True)
+        aside[signum] = function
 
 
 def _register_beneath(
     signum: int, function: Callable[[int, Any], object], action: Action, *, recorded: bool
 ) -> None:
     """Have the interpreter run a function for a signal, and the kernel do what *action* says."""
-    blocked = check(_hold(signum))
-    try:
+    with blocked(signum):
         _register(signum, function)
         if not recorded:  # here, where the trampoline is not there
             _record(signum, 0)
         check(lib.sigcffi_put_back(signum, _kernels(action), action._covered))
-    finally:
-        if not blocked:
-            _let_go(signum)
 
 
 def install(signum: int, action: Action) -> None:
     """Do about a signal what *action* says; its subscribers keep what they have."""
-    _require_changeable(signum)
+    require_changeable(signum)
+    _let_come()
+    with undisturbed:
+        _install(signum, action)
+
+
+def _let_come() -> None:
+    """What has come for a handler reaches it before another takes its place."""
+    if words[_PENDING] and lib.sigcffi_settle():
+        run_due_handlers()  # another thread has taken it, or just lifted what kept it out
+
+
+def _install(signum: int, action: Action) -> None:
     entry = entry_of(signum)
     if action._takes_info:
         fresh = entry is None
@@ -234,15 +244,11 @@ def _require_dispatcher(signum: int, flags: int = 0) -> bool:
     """Have the interpreter run the dispatcher for a signal; whether it did not yet."""
     if _lookup(signum) is dispatch:
         return False
-    blocked = check(_hold(signum))
-    try:
+    with blocked(signum):
         _register(signum, dispatch)
         pending = lib.sigcffi_take_pending(signum)  # here nothing comes to it: no trampoline
         expect(signum, pending)
         check(_dispatched(signum, flags))
-    finally:
-        if not blocked:
-            _let_go(signum)
     if pending:
         lib.sigcffi_settle()
     if LOOKS_LATE:
@@ -270,22 +276,16 @@ def _kernels(action: Action) -> Any:
 
 def _register_beside_slots(signum: int, handler: Callable[..., Any]) -> None:
     """Nothing that is attached to the signal shall miss it meanwhile."""
-    blocked = check(_hold(signum))
-    try:
+    with blocked(signum):
         _register(signum, handler)
         _record(signum, 0)  # first: where the trampoline stands, it leads to the dispatcher
         check(lib.sigcffi_registered(signum))
-    finally:
-        if not blocked:
-            _let_go(signum)
     if LOOKS_LATE:
         run_due_handlers()
 
 
 def _take_over(signum: int, action: Action) -> None:
     """The signal leaves the dispatcher: what it does now is between kernel and interpreter."""
-    if words[_PENDING] and lib.sigcffi_settle():
-        run_due_handlers()  # another thread has taken it, or just lifted what kept it out
     handler = action._handler
     python = callable(handler)
     slotted = words[_SLOTTED] >> (signum - 1) & 1
@@ -333,7 +333,12 @@ def _beneath(signum: int, entry: Entry) -> Action | None:
 
 def subscribe(signum: int, callback: Callable[..., Any]) -> None:
     """Have the dispatcher call *callback* for a signal, beside what is installed."""
-    _require_changeable(signum)
+    require_changeable(signum)
+    with undisturbed:
+        _subscribe(signum, callback)
+
+
+def _subscribe(signum: int, callback: Callable[..., Any]) -> None:
     entry = entry_of(signum)
     if (
         entry is None
@@ -361,12 +366,20 @@ def unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
     """Call *callback* no more. In another thread than the main thread, what the last subscriber
     leaves behind is put in order when the signal comes next.
     """
+    if lib.sigcffi_is_main_thread():
+        _let_come()
+    with undisturbed:
+        _unsubscribe(signum, callback)
+
+
+def _unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
     entry = entries.get(signum)
     if entry is None:
         return
     elsewhere = not lib.sigcffi_is_main_thread()
     with changing:
-        if not entry.unsubscribe(callback) or entry.subscribers or entry.installed._takes_info:
+        entry.unsubscribe(callback)
+        if entry.subscribers or entry.installed._takes_info:
             return
         if elsewhere and entry.handler is None:
             entry.install(entry.installed, (_put_in_order, False), always=True)
@@ -387,5 +400,6 @@ def _put_in_order(info: Any, frame: Any) -> None:
     signum = int(info.si_signo)
     entry = entries.get(signum)
     if entry is not None and not entry.subscribers:
+        _let_come()
         _take_over(signum, installed(signum))
         lib.sigcffi_pend_again(signum, 1)

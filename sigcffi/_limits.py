@@ -7,8 +7,11 @@ time is over: not while the block begins or ends, not in a generator's consumer,
 block. Where it may not, it tries again, and the block's end looks at the clock in any case: so no
 block is interrupted after its end, and none whose time is over ends as if it were not.
 
-The timer goes on at an interval until nothing is due: an exception that got lost (in a ``__del__``,
-say, or an ``except: pass``) is raised anew, and a handler that was itself interrupted runs again.
+The timer goes on at an interval until nothing is due: an exception that got lost (in an ``except:
+pass``, say) is raised anew, and a handler that was itself interrupted runs again. Where all
+exceptions get lost, in a ``__del__`` and where one has got lost before, it waits: the interpreter
+is told at once that the signal has come again, and looks at its next bytecodes, until it is out of
+there. What is swallowed time and again is raised less and less often, and a warning says where.
 
 Main thread only.
 
@@ -23,6 +26,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import interrupt_main
 from heapq import heapify, heappop, heappush
 from signal import SIGRTMAX
 from time import CLOCK_MONOTONIC, monotonic_ns
@@ -32,12 +36,13 @@ from sigcffi._dead_man import unwatch, watch
 from sigcffi._ffi import lib, words
 from sigcffi._handlers import getsignal, signal
 from sigcffi._places import Place
+from sigcffi._scope import warn
 from sigcffi._timers import Timer
 from sigcffi._unwinding import UNDERSTOOD, opens_block
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import CodeType, FrameType
 
     from sigcffi._arguments import Number
 
@@ -51,6 +56,8 @@ _SOON = 50_000  # where a few bytecodes are in the way
 AGAIN = 10_000_000
 _LATER = 100_000_000  # at the latest, where there is no telling
 _TRIES = 200  # before an exception passes by handlers: most loops are elsewhere, too
+_PATIENCE = 1000  # looks for a place where exceptions do not get lost: some milliseconds
+_SWALLOWED = 10  # exceptions, before there are fewer
 
 _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
 # Modules that run a block's beginning or end, which an exception must not meet.
@@ -83,19 +90,22 @@ shields: list[tuple[int, Place]] = []  # how many blocks had begun when it did, 
 
 class Limit(Place):
     # _number is its place among all, from 1 on, _raised how many had begun when it was interrupted,
-    # or ended too late, _put_off how often its interruption was, for a better place.
+    # or ended too late, _put_off how often its interruption was, for a better place, _swallowed how
+    # many interruptions got lost, and _lost the code that was interrupted last.
     __slots__ = (
-        *("_deadline", "_entry", "_kill", "_number", "_put_off", "_raised", "_seconds", "_wait"),
+        *("_deadline", "_entry", "_kill", "_lost", "_number", "_put_off", "_raised", "_seconds"),
+        *("_swallowed", "_wait"),
     )
     _deadline: int
     _entry: tuple[int, int, Limit] | None
     _kill: int | None
+    _lost: CodeType | None
     _wait: int | None
 
     def __init__(self, seconds: Number | None, *, kill_after: Number | None = None) -> None:
-        self._frame = self._entry = self._kill = self._wait = None
+        self._frame = self._entry = self._kill = self._lost = self._wait = None
         self._generators = ()
-        self._number = self._put_off = self._raised = 0
+        self._number = self._put_off = self._raised = self._swallowed = 0
         self._deadline = NEVER
         self._seconds = seconds
         if seconds is not None:
@@ -284,10 +294,44 @@ def _expire(signum: int, frame: FrameType | None) -> None:
             block._put_off += 1
             _arm(now + _SOON)
             return
+        if block._put_off < _PATIENCE >> block._swallowed and _gets_lost(block, frame):
+            block._put_off += 1
+            # Unpacked, because behind a call the interpreter would look here, where it is too soon.
+            (_,) = map(interrupt_main, (signum,))  # type: ignore[arg-type]
+            return
+        if block._raised:
+            _say_that_it_was_swallowed(block, now)
         block._put_off = 0
+        block._lost = frame.f_code
         raise block._interruption(passes_by)
     oldest = min((block._deadline for block in due), default=now)
     arm_for_next(now + min(max((now - oldest) // 8, AGAIN), _LATER))
+
+
+def _gets_lost(block: Limit, frame: FrameType) -> bool:
+    """Whether what is raised where *frame* is now may go nowhere: in a finalizer, or in what was
+    interrupted the last time, and that came to nothing.
+    """
+    lost = block._lost if block._raised else None
+    now: FrameType | None = frame
+    while now is not None and now is not block._frame:
+        if now.f_code is lost or now.f_code.co_name == "__del__":
+            return True
+        now = now.f_back
+    return False
+
+
+def _say_that_it_was_swallowed(block: Limit, now: int) -> None:
+    block._swallowed += 1
+    if block._swallowed >= _SWALLOWED:
+        _arm(now + (AGAIN << min(block._swallowed - _SWALLOWED, 10)))
+    if block._swallowed == _SWALLOWED:
+        warn(
+            f"what interrupts a timeout block was swallowed {_SWALLOWED} times, the last time "
+            "where it is raised now; it will be raised less often",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def _is_machinery(frame: FrameType) -> bool:

@@ -13,16 +13,19 @@ from __future__ import annotations
 import atexit
 import errno
 from itertools import starmap
+from operator import attrgetter
 from signal import SIGKILL, SIGSTOP
 from struct import Struct
 
 from sigcffi._arguments import index, signal_number
+from sigcffi._exits import exit_of, made
 from sigcffi._ffi import check, lib, new_records, view
 from sigcffi._handlers import kind_of
 from sigcffi._installing import notice
 from sigcffi._loops import Watches, trio_here
 from sigcffi._names import name_of
 from sigcffi._scope import warn_unclosed
+from sigcffi._sections import undisturbed
 from sigcffi._siginfo import SigInfo
 from sigcffi._sleeping import sleep_until
 
@@ -93,13 +96,14 @@ class Receiver:
             kind_of(signum)  # by this C learns to know the interpreter's handler
             notice(signum)
             word |= 1 << (signum - 1)
-        handle = lib.sigcffi_open_receiver(self._records, capacity, word, overflow == "drop")
-        if handle == -errno.ENOSPC:
-            raise OSError(errno.ENOSPC, "too many receivers, or actions of one of the signals")
-        self._handle = check(handle)
-        self._ring = view(lib.sigcffi_receiver_ring(handle), 2, "Q")
-        # By the handle: a loop that watches it does not keep a receiver that everybody else forgot.
-        self._watches = Watches(lambda: lib.sigcffi_received(handle), lambda: _copy(handle))
+        with undisturbed:  # C writes to the memory from now on, and must be stopped before it goes
+            handle = lib.sigcffi_open_receiver(self._records, capacity, word, overflow == "drop")
+            if handle == -errno.ENOSPC:
+                raise OSError(errno.ENOSPC, "too many receivers, or actions of one of the signals")
+            self._handle = check(handle)
+            self._ring = view(lib.sigcffi_receiver_ring(handle), 2, "Q")
+            # By the handle: a loop that watches it does not keep a receiver that is forgotten.
+            self._watches = Watches(lambda: lib.sigcffi_received(handle), lambda: _copy(handle))
 
     # ---- Taking ----
 
@@ -244,8 +248,7 @@ class Receiver:
     def __enter__(self) -> Receiver:
         return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
-        self.close()
+    __exit__ = exit_of(attrgetter("close"))
 
     async def __aenter__(self) -> Receiver:
         return self
@@ -314,7 +317,7 @@ def open_signal_receiver(
     size = _LEAST
     while size < wanted:
         size *= 2
-    return Receiver(numbers, size, overflow)
+    return made(Receiver, Receiver.close, numbers, size, overflow)
 
 
 # The memory of receivers goes with the interpreter, and C must not write to it then.

@@ -11,14 +11,15 @@ from signal import SIG_DFL, SIG_IGN
 
 from sigcffi._action import Action
 from sigcffi._arguments import signal_number
+from sigcffi._exits import exit_of
 from sigcffi._ffi import lib
-from sigcffi._installing import install, installed, require_main_thread
+from sigcffi._installing import install, installed, require_changeable, require_main_thread
 from sigcffi._scope import Scope, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any, SupportsIndex
+    from collections.abc import Callable, Iterable
+    from typing import SupportsIndex
 
     from sigcffi._action import AnyHandler
 
@@ -84,35 +85,46 @@ class _Changing(Scope):
     def __enter__(self) -> None:
         changed: list[tuple[int, Action]] = []
         try:
+            self._stack.append(changed)
             for signum in self._signums:
                 require_main_thread()
+                require_changeable(signum)
                 changed.append((signum, installed(signum)))
                 install(signum, self._action)
         except BaseException:
-            self._undo(changed)  # the last one, too: a handler that was due may have raised
+            self._undo([changed])  # the last one, too: a handler that was due may have raised
             raise
-        self._stack.append(changed)
 
-    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
-        others = self._undo(self._stack.pop())
+    def _undoing(self) -> Callable[[], None]:
+        entered: list[list[tuple[int, Action]]] = []
+        return lambda: self._undo(entered)
+
+    __exit__ = exit_of(_undoing)
+
+    def _undo(self, entered: list[list[tuple[int, Action]]]) -> None:
+        """Put back what was there, in the place of our own. *entered* is what has to be undone, or
+        is told that: what was entered last.
+        """
+        if not entered:
+            entered.append(self._stack[-1])
+        changed, others = entered[0], []
+        while changed:
+            signum, former = changed[-1]
+            now = installed(signum)
+            if self._is_ours(now) or now == former:
+                install(signum, former)
+            else:
+                others.append(signum)
+            changed.pop()
+        if self._stack and self._stack[-1] is changed:
+            self._stack.pop()
         if others:
             warn(
                 f"the handler of signal {', '.join(map(str, others))} was replaced within the "
                 "block and not put back: it stays",
                 RuntimeWarning,
-                stacklevel=2,
+                stacklevel=4,
             )
-
-    def _undo(self, changed: list[tuple[int, Action]]) -> list[int]:
-        """Put back what was there; the signals that have another handler than ours."""
-        others = []
-        while changed:
-            signum, former = changed.pop()
-            if self._is_ours(installed(signum)):
-                install(signum, former)
-            else:
-                others.append(signum)
-        return others
 
     def _is_ours(self, now: Action) -> bool:
         ours = self._action

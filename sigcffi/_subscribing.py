@@ -5,8 +5,11 @@ Law: a subscriber comes on top of what is installed and takes nothing from it.
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from sigcffi import _installing
 from sigcffi._arguments import signal_number
+from sigcffi._exits import exit_of
 from sigcffi._installing import require_main_thread, unsubscribe
 
 TYPE_CHECKING = False
@@ -65,8 +68,7 @@ class Subscription:
     def __enter__(self) -> Subscription:
         return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
-        self.close()
+    __exit__ = exit_of(attrgetter("close"))
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"

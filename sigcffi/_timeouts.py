@@ -1,7 +1,8 @@
 """Timeouts that nest: ``timeout``, ``timeout_at``.
 
-Law: what programs say and are told. A block that is interrupted ends with ``TimedOut``, and so does
-one whose time is over at its end, if no other exception leaves it.
+Law: what programs say and are told. A block that is interrupted ends with ``TimedOut``, whatever
+the interruption has become on its way (C code makes exceptions of its own of it), and so does one
+whose time is over at its end, if no other exception leaves it.
 
 Source: "with" in the reference of the language.
 """
@@ -68,10 +69,13 @@ class timeout(Limit):
     When the time is over a ``TimeoutInterrupt``, which is no Exception, is raised in the block, and
     at the block's end it becomes a ``TimedOut``, which is a TimeoutError. A block whose time is
     over at its end raises ``TimedOut`` also if it got that far; another exception that leaves it
-    then is left alone, and in an ExceptionGroup with others ``TimedOut`` takes the interruption's
-    place. With 0 or a negative time it is over at once. Blocks nest to any depth; of
-    several whose time is over the outermost is interrupted. If the interruption is swallowed in the
-    block it is raised anew, as long as the block lasts.
+    then is left alone, unless the block was interrupted: then ``TimedOut`` is raised from an
+    Exception, which may be what C code has made of the interruption. In an ExceptionGroup with
+    others ``TimedOut`` takes the interruption's place. With 0 or a negative time it is over at
+    once. Blocks nest to any depth; of several whose time is over the outermost is interrupted. If
+    the interruption is swallowed in the block it is raised anew, as long as the block lasts; after
+    ten times less and less often, and a RuntimeWarning says where. Destructors (``__del__``), where
+    all exceptions get lost, are not interrupted: what comes behind them is.
 
     *kill_after*: if Python does not get to run within so many seconds after the deadline, because C
     code does not return, or its handlers are held back (``deferred``), the process is ended by
@@ -146,6 +150,7 @@ class timeout(Limit):
             self._leave()
         now = monotonic_ns()
         if self._deadline <= now:
+            interrupted = self._raised > 0
             self._raised = at.opened
             if not due:
                 arm_for_next(now + AGAIN)  # it would expire again soon
@@ -156,6 +161,14 @@ class timeout(Limit):
                 if others is not None:
                     raise others.derive([self._timed_out(), *others.exceptions]) from error
                 raise self._timed_out() from error
+            if interrupted and isinstance(error, Exception) and not self._is_outer(error):
+                raise self._timed_out() from error
+
+    def _is_outer(self, error: Exception) -> bool:
+        """Whether this ends a block around this one, and only passes by."""
+        if not isinstance(error, TimedOut) or error.timeout is None:
+            return False
+        return error.timeout._number < self._number
 
     def _interruption(self, passes_by: bool) -> BaseException:
         self._raised = at.opened

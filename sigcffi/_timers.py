@@ -15,15 +15,18 @@ import os
 import sys
 import time
 from _thread import get_native_id
+from operator import attrgetter
 from signal import SIGALRM
 
 from sigcffi._arguments import index, nanoseconds, signal_number
+from sigcffi._exits import exit_of
 from sigcffi._ffi import check, itimer_error, lib
 from sigcffi._scope import warn_unclosed
+from sigcffi._sections import undisturbed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, SupportsIndex
+    from typing import SupportsIndex
 
     from sigcffi._arguments import Number
 
@@ -112,16 +115,17 @@ class Timer:
         if not _VALID >> (number - 1) & 1:
             raise ValueError(f"signal {number} belongs to the C library")
         tid = 0 if thread_id is None else _kernels_number(thread_id)
-        handle = lib.sigcffi_timer_create(which, number, sent, tid)
-        if handle in (-errno.EINVAL, -errno.ENOTSUP):
-            raise OSError(-handle, f"clock {which}: {os.strerror(-handle)}")
-        self._handle = check(handle)
-        self.timerid = handle & 0x7FFFFFFF
         self.signum = number
         self.clock = which
         self.value = sent
         self.thread_id = thread_id
-        _open.add(handle)
+        with undisturbed:
+            handle = lib.sigcffi_timer_create(which, number, sent, tid)
+            if handle in (-errno.EINVAL, -errno.ENOTSUP):
+                raise OSError(-handle, f"clock {which}: {os.strerror(-handle)}")
+            self.timerid = check(handle) & 0x7FFFFFFF
+            self._handle = handle
+            _open.add(handle)
 
     # ---- Times ----
 
@@ -194,15 +198,15 @@ class Timer:
         """Disarm it and give it up; a second time changes nothing. A signal that it has sent and
         nobody has taken yet may still come. Any thread may call it.
         """
-        handle, self._handle = self._handle, _CLOSED
+        handle = self._handle
+        lib.sigcffi_timer_delete(handle)  # first: nothing is left undone, whatever strikes here
         _open.discard(handle)
-        lib.sigcffi_timer_delete(handle)
+        self._handle = _CLOSED
 
     def __enter__(self) -> Timer:
         return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
-        self.close()
+    __exit__ = exit_of(attrgetter("close"))
 
     def __del__(self) -> None:
         if getattr(self, "_handle", _CLOSED) != _CLOSED and not self.closed:

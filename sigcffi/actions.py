@@ -21,7 +21,9 @@ import os
 
 from sigcffi._arguments import index
 from sigcffi._attaching import Attachment
+from sigcffi._exits import made
 from sigcffi._ffi import address_of, lib, view
+from sigcffi._sections import undisturbed
 from sigcffi._sleeping import sleep_until
 
 TYPE_CHECKING = False
@@ -69,7 +71,8 @@ class Flag(Attachment):
     def __init__(self, signum: SupportsIndex) -> None:
         self._handle = 0
         self._cell = -1  # none yet
-        self._cell = _new_cell()
+        with undisturbed:
+            self._cell = _new_cell()
         pointer = lib.sigcffi_cell(self._cell)
         self._value = view(pointer, 1, "i")
         self.address: int = address_of(pointer)
@@ -184,12 +187,12 @@ def flag(signum: SupportsIndex) -> Flag:
     OSError: EINVAL for a signal that cannot be handled, ENOSPC if the signal has eight actions.
     Nothing is attached then.
     """
-    return Flag(signum)
+    return made(Flag, Flag.close, signum)
 
 
 def counter(signum: SupportsIndex) -> Counter:
     """Attach a counter of deliveries to a signal. Raises what ``flag`` raises."""
-    return Counter(signum)
+    return made(Counter, Counter.close, signum)
 
 
 def write(signum: SupportsIndex, fd: FileDescriptorLike) -> Write:
@@ -208,7 +211,7 @@ def write(signum: SupportsIndex, fd: FileDescriptorLike) -> Write:
     if not -(2**31) <= number < 2**31:
         raise OverflowError("Python int too large to convert to C int")
     try:
-        return Write(signum, number)
+        return made(Write, Write.close, signum, number)
     except BlockingIOError:
         raise ValueError(f"the fd {number} is in blocking mode") from None
 
@@ -234,7 +237,7 @@ def forward(signum: SupportsIndex, pid: SupportsIndex) -> Forward:
         raise OverflowError("Python int too large to convert to C int")
     if number == os.getpid():
         raise ValueError("a process cannot forward signals to itself")
-    return Forward(signum, number)
+    return made(Forward, Forward.close, signum, number)
 
 
 def _condition(when: When) -> tuple[int, int]:
@@ -263,7 +266,7 @@ def exit(signum: SupportsIndex, status: SupportsIndex, *, when: When = None) -> 
     number = index(status)
     if not 0 <= number <= 255:
         raise ValueError("an exit status is 0 to 255")
-    return Exit(signum, number, when)
+    return made(Exit, Exit.close, signum, number, when)
 
 
 def default(signum: SupportsIndex, *, when: When = None) -> Default:
@@ -276,4 +279,4 @@ def default(signum: SupportsIndex, *, when: When = None) -> Default:
 
     Raises what ``flag`` raises.
     """
-    return Default(signum, 0, when)
+    return made(Default, Default.close, signum, 0, when)

@@ -13,7 +13,7 @@ static struct sections sections; /* of all threads, under the lock */
 static void publish(void)
 {
     uint64_t set = sections.of_all > 0 ? UINT64_MAX : 0;
-    if (set == 0)
+    if (set == 0 && sections.all > 0)
         for (int signum = 1; signum < NSIG; signum++)
             if (sections.of[signum] > 0) set |= sigcffi_bit(signum);
     atomic_store(&channel.deferred, set);
@@ -22,6 +22,7 @@ static void publish(void)
 /* Lock held */
 static void count(struct sections *these, uint64_t set, int step)
 {
+    these->all += step;
     if (set == UINT64_MAX)
         these->of_all += step;
     else
@@ -100,6 +101,13 @@ unsigned sigcffi_take_pending(int signum)
 }
 
 /* ---- Critical sections ---- */
+
+/* How many sections this thread is in. */
+unsigned sigcffi_sections(void)
+{
+    const struct thread *thread = sigcffi_this_thread();
+    return thread != NULL ? (unsigned)thread->sections.all : 0;
+}
 
 /* No call is made to a handler of the signals in `set` (all ones: of any signal) until it has been
  * lifted as often as it was deferred. Whether calls have been made since it was last asked: they

@@ -88,27 +88,6 @@ void sigcffi_unblock(uint64_t word)
     if (changed != 0) sigcffi_sigmask(SIG_UNBLOCK, changed);
 }
 
-/* Block one signal in the calling thread: 1 if it was blocked, 0 if not. */
-int sigcffi_hold(int signum)
-{
-    sigset_t set, former;
-    sigemptyset(&set);
-    if (sigaddset(&set, signum) != 0) return -errno;
-    sigcffi_main_mask(SIG_BLOCK, sigcffi_bit(signum));
-    pthread_sigmask(SIG_BLOCK, &set, &former);
-    return sigismember(&former, signum);
-}
-
-/* Unblock it again. */
-void sigcffi_let_go(int signum)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, signum);
-    sigcffi_main_mask(SIG_UNBLOCK, sigcffi_bit(signum));
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-}
-
 /* Blocked and pending, for the thread or the process. */
 uint64_t sigcffi_sigpending(void)
 {

@@ -165,6 +165,7 @@ int sigcffi_relieve(void);
 
 /* --- deferral.c --- */
 bool sigcffi_defer(uint64_t set);
+unsigned sigcffi_sections(void);
 int sigcffi_lift(uint64_t set);
 int sigcffi_settle(void);
 void sigcffi_pend_again(int signum, unsigned times);
@@ -179,8 +180,6 @@ uint64_t sigcffi_mask_of(const struct sigaction *action);
 struct sigcffi_record;
 
 uint64_t sigcffi_sigmask(int how, uint64_t set);
-int sigcffi_hold(int signum);
-void sigcffi_let_go(int signum);
 uint64_t sigcffi_sigpending(void);
 uint64_t sigcffi_valid_signals(void);
 unsigned sigcffi_blocks(void);

@@ -4,10 +4,12 @@
 
 #include "sigcffi.h"
 
-/* How many critical sections every signal is in, and how many are for all signals. */
+/* How many critical sections every signal is in, how many are for all signals, and how many there
+ * are. */
 struct sections {
     int of[NSIG];
     int of_all;
+    int all;
 };
 
 /* The blocks of one signal: how many, and which of them have blocked it, for the others found it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -165,6 +166,34 @@ def test_a_foreign_handler_is_none(foreign: ctypes.CDLL) -> None:
     assert signal.getsignal(signal.SIGUSR1) is None
     assert signal.signal(signal.SIGUSR1, nothing) is None
     assert signal.getsignal(signal.SIGUSR1) is nothing
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_none_puts_back_the_foreign_handler_that_it_stood_for(
+    foreign: ctypes.CDLL, beside: bool
+) -> None:
+    signum = signal.SIGUSR1
+    assert foreign.foreign_install(signum, signal.SA_RESTART | signal.SA_NODEFER) == 0
+    before = disposition(signum)
+    with signal.subscribe(signum, nothing) if beside else contextlib.nullcontext():
+        former = signal.signal(signum, nothing)
+        assert former is None
+        assert signal.signal(signum, former) is nothing
+        assert signal.getsignal(signum) is None
+        calls = foreign.foreign_calls()
+        os.kill(os.getpid(), signum)
+        assert foreign.foreign_calls() == calls + 1
+        assert beside or disposition(signum) == before
+    assert signal.getsignal(signum) is None
+
+
+def test_none_that_stands_for_nothing_is_no_handler() -> None:
+    former = signal.getsignal(signal.SIGUSR2)
+    with pytest.raises(TypeError):
+        signal.signal(signal.SIGUSR2, None)
+    with signal.subscribe(signal.SIGUSR2, nothing), pytest.raises(TypeError):
+        signal.signal(signal.SIGUSR2, None)
+    assert signal.getsignal(signal.SIGUSR2) is former
 
 
 @pytest.mark.parametrize(("ignore", "expected"), [(0, signal.SIG_DFL), (1, signal.SIG_IGN)])

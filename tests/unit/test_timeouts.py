@@ -10,6 +10,7 @@ import contextlib
 import pickle
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -106,10 +107,12 @@ def test_swallowed_it_comes_again() -> None:
 def test_lost_in_a_finalizer_it_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
     lost: list[Any] = []
     monkeypatch.setattr("sys.unraisablehook", lambda args: lost.append(args.exc_type))
+    limited = True
 
     class Finalized:
         def __del__(self) -> None:
-            spin()
+            if limited:  # it may be over before the collector comes
+                spin()
 
     with pytest.raises(TimedOut), timeout(SHORT):
         cycle = Finalized()
@@ -118,7 +121,97 @@ def test_lost_in_a_finalizer_it_comes_again(monkeypatch: pytest.MonkeyPatch) -> 
 
         gc.collect()
         spin()
+    limited = False
     assert set(lost) <= {TimeoutInterrupt}  # a collector may be late, or stubborn
+
+
+@pytest.mark.skipif(PYPY, reason="objects are finalized by the collector, all at once")
+def test_beside_destructors_it_comes_and_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost: list[Any] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda args: lost.append(args.exc_type))
+
+    class Slow:
+        def __del__(self) -> None:
+            time.sleep(SHORT / 10)
+
+    for _ in range(5):
+        end = time.monotonic() + DEADLINE
+        with pytest.raises(TimedOut) as info, timeout(SHORT):
+            while time.monotonic() < end:
+                Slow()
+        assert isinstance(info.value.__cause__, TimeoutInterrupt)  # and not the block's end
+    assert lost == []
+
+
+@pytest.mark.skipif(PYPY, reason="objects are finalized by the collector, all at once")
+def test_what_is_lost_in_a_callback_is_lost_there_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost: list[Any] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda args: lost.append(args.exc_type))
+
+    def slow(reference: object) -> None:
+        time.sleep(SHORT / 10)
+
+    class Referenced:
+        pass
+
+    end = time.monotonic() + DEADLINE
+    with pytest.raises(TimedOut) as info, timeout(SHORT):
+        while time.monotonic() < end:
+            referenced = Referenced()
+            reference = weakref.ref(referenced, slow)
+            del referenced, reference
+            referenced = Referenced()
+            reference = weakref.ref(referenced, slow)
+            del referenced
+            assert reference() is None
+    assert isinstance(info.value.__cause__, TimeoutInterrupt)
+    assert len(lost) <= 1
+
+
+def test_what_is_swallowed_time_and_again_comes_less_often_and_is_told_once() -> None:
+    swallowed: list[float] = []
+    block = timeout(SHORT)
+
+    def swallow() -> None:
+        with block:
+            while len(swallowed) < _limits._SWALLOWED + 4:
+                try:
+                    spin()
+                except TimeoutInterrupt:
+                    swallowed.append(time.monotonic())
+
+    with pytest.warns(RuntimeWarning, match="swallowed") as warned, pytest.raises(TimedOut):
+        swallow()
+    assert [warning.filename for warning in warned] == [__file__]
+    usual = _limits.AGAIN / 1e9
+    assert swallowed[-1] - swallowed[-2] > 4 * usual
+
+
+def test_an_interruption_that_becomes_another_exception_is_its_cause() -> None:
+    """As sqlite3 makes an OperationalError of what a function of the program raises."""
+
+    def converted() -> None:
+        try:
+            spin()
+        except TimeoutInterrupt:
+            raise LookupError from None
+
+    block = timeout(SHORT)
+    with pytest.raises(TimedOut) as info, block:
+        converted()
+    assert info.value.timeout is block
+    assert isinstance(info.value.__cause__, LookupError)
+
+
+def test_an_exit_of_the_program_is_none_of_its_exceptions() -> None:
+    def converted() -> None:
+        try:
+            spin()
+        except TimeoutInterrupt:
+            raise SystemExit(3) from None
+
+    with pytest.raises(SystemExit), timeout(SHORT):
+        converted()
 
 
 def test_in_an_exit_stack_a_loop_that_calls_nothing_is_interrupted() -> None:

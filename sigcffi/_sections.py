@@ -1,0 +1,47 @@
+"""Sections in which no Python handler starts: ``Section``, ``undisturbed``.
+
+Law: what is deferred waits in C, as a word that the trampoline reads. No system call is made where
+nothing has come. What takes several steps, and would be wrong for ever if it stayed half done, is
+done ``undisturbed``: a handler that raises does so before it or after it.
+
+Handlers that were installed without sigcffi do not wait, as long as nobody has covered them.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+
+from sigcffi._exits import Exit, exit_by
+from sigcffi._ffi import lib
+from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
+from sigcffi._scope import Scope
+
+__all__ = ["Section", "undisturbed"]
+
+_defer = lib.sigcffi_defer
+_lift = lib.sigcffi_lift
+_sections = lib.sigcffi_sections
+
+
+class Section(Scope):
+    __slots__ = ("_exit", "_set")
+
+    def __init__(self, word: int) -> None:
+        self._set = word
+        self._exit = exit_by(_lift, word)
+
+    def __enter__(self) -> None:
+        # PyPy may run a handler before the section has begun, too; CPython only behind the call.
+        former = _sections() if LOOKS_LATE else -1
+        try:
+            if _defer(self._set):
+                run_due_handlers()  # before the block, not in it
+        except BaseException:
+            if _sections() != former:
+                self._exit(None, None, None)
+            raise
+
+    __exit__ = Exit(attrgetter("_exit"))
+
+
+undisturbed = Section(2**64 - 1)
