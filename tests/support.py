@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, TypeVar
 import pytest
 
 import sigcffi
-from sigcffi import _limits
+from sigcffi import _handlers, _limits
 from sigcffi._changing import changing
 from sigcffi._ffi import words
 from sigcffi._installing import notice
@@ -126,6 +126,7 @@ class Snapshot:
         """The interpreter's table through the standard module, the kernel's directly."""
         # Blocks leave their timer armed, and it must not meet the default action.
         _limits._arm(_limits.NEVER)
+        _handlers._stood_for.clear()  # a C library's handlers that a test has replaced
         for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
             signal.setitimer(which, 0)
         for signum, handler in self.handlers.items():

@@ -2,8 +2,8 @@
  * signals, and a part to play the interpreter.
  *
  * Law: nothing here knows what sigcffi promises, only how to find out. A wait is for a condition
- * or for a thread, never for a time; the one clock is the parent's, which ends a case that hangs
- * and calls it a failure.
+ * or for a thread, never for a time. The clock is looked at by the parent, which ends a case that
+ * hangs and calls it a failure, and by what is tried as often as there is time for.
  */
 #ifndef SIGCFFI_TEST_HARNESS_H
 #define SIGCFFI_TEST_HARNESS_H
@@ -136,12 +136,14 @@ void breathe(void);
 /* How often somebody has slept; relief.c. */
 extern _Atomic long long naps;
 
-/* For threads that are to meet: at full speed, so that they meet within nanoseconds, as long as the
- * other one runs too. Where other programs take its processor from it, this one sleeps meanwhile:
- * the time that a case may have would go into turns. */
+/* For threads that are to meet within nanoseconds: at full speed. */
 #define MEET(condition) \
     for (unsigned turn = 1; !(condition); turn++) keep_pace(turn)
 void keep_pace(unsigned turn);
+
+/* Whether this case has time for another round. Where other programs take the processors, threads
+ * seldom run together, and a round may take as long as their turns: fewer fit in. */
+bool time_is_left(void);
 
 /* Let some time go by, in no system call. */
 void spin(int turns);

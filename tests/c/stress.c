@@ -723,7 +723,9 @@ static void a_signal_that_meets_the_lifting_is_not_left_behind(void)
     unsigned random = 12345;
     register_signal(QUEUED);
     pthread_t lifting = start_thread(lift_in_every_round, NULL);
-    for (int i = 1; i <= rounds; i++) {
+    int i = 0;
+    while (i < rounds && (i % 64 != 0 || time_is_left())) {
+        i++;
         atomic_store(&current_round, i);
         MEET(atomic_load(&deferred_round) >= i);
         spin(random_below(&random, 256));
@@ -734,7 +736,7 @@ static void a_signal_that_meets_the_lifting_is_not_left_behind(void)
     }
     atomic_store(&current_round, -1);
     join(lifting);
-    figures("%d rounds", rounds);
+    figures("%d of %d rounds", i, rounds);
 }
 
 static void deferring_one_signal_holds_back_no_other(void)

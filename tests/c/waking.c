@@ -62,7 +62,9 @@ static void another_threads_signal_that_meets_the_lifting_is_not_left_behind(voi
     pthread_t thread = start_thread(raise_in_every_round, NULL);
     run_on_a_processor_of_its_own(0);
     atomic_store(&main_thread_promised, true);
-    for (int i = 1; i <= rounds; i++) {
+    int i = 0;
+    while (i < rounds && (i % 64 != 0 || time_is_left())) {
+        i++;
         sigcffi_defer(sigcffi_bit(QUEUED));
         atomic_store(&current_round, i);
         /* To take it takes longer than lifting, and how much longer nobody knows. */
@@ -74,7 +76,7 @@ static void another_threads_signal_that_meets_the_lifting_is_not_left_behind(voi
     atomic_store(&current_round, -1);
     join(thread);
     EQUAL((long long)pending(), 0);
-    figures("%d rounds", rounds);
+    figures("%d of %d rounds", i, rounds);
 }
 
 /* One poke, or one lifting, may be all there is. */
