@@ -148,7 +148,6 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
     former = words[RUNNING]
     explained = _explained[signum]  # first: a call that comes in between explains more, not less
     calls = words[CALLS + signum]
-    first = None
     if not former and calls - explained == 1 and not _waiting and not _ready and not _late:
         try:
             words[RUNNING] = ALL
@@ -174,8 +173,8 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
                         if words[HEAD] == number and not _waiting and not words[PENDING]:
                             return  # no pressure either: the ring has held one record
         except BaseException as error:
-            first = error
-        _drain(signum, frame, 0, first)
+            _drain(signum, frame, 0, error)
+        _drain(signum, frame, 0, None)
         return
     # Whether the call is explained is decided before the interpreter looks for signals again.
     if calls == explained:
@@ -203,7 +202,8 @@ def _prepare(entry: Entry, only: Any) -> tuple[Any, Callable[[], object]]:
 
 def _drain(signum: int, frame: FrameType | None, former: int, first: BaseException | None) -> None:
     """Hand over all that is there, but what *former* and ``deferred`` keep out. *first* is an
-    exception that is going to leave.
+    exception that is going to leave. It is being handled meanwhile: a timeout sees by that that it
+    need not raise it again.
     """
     left, stuck = LIMIT, False
     number, what = 0, dispatch  # for whom an exception is: the delivery, or what was called
@@ -269,8 +269,10 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                 break
         except BaseException as error:
             words[RUNNING] = ALL
+            if first is None:
+                _drain(signum, frame, former, error)
             calls = _begun.get(number)
-            first = _keep(first, error, what if calls is None else calls.last())
+            _report(error, what if calls is None else calls.last())
     if first is not None:
         try:
             raise first
@@ -377,16 +379,8 @@ def _leave_to_lifting(former: int) -> None:
             lib.sigcffi_pend_again(info._signo, 1)
 
 
-def _keep(first: BaseException | None, error: BaseException, call: object) -> BaseException:
-    """The first exception is going to leave the dispatcher; the others are reported at once."""
-    if first is None:
-        return error
-    _report(error, call)
-    return first
-
-
 def _report(error: BaseException, call: object) -> None:
-    """Say that an exception of *call* goes nowhere."""
+    """Say that an exception of *call* goes nowhere: another one is going to leave."""
     if sys.unraisablehook is sys.__unraisablehook__:  # which takes an object of its own only
         print(f"Exception ignored in: {call!r}", file=sys.stderr)
         sys.__excepthook__(type(error), error, error.__traceback__)
