@@ -46,7 +46,9 @@ class Tracing:
                 function()
         self.act = act
         try:
-            return function()
+            # Within a generator: what a strike leaves behind as "being handled" (CPython 3.11 does,
+            # at the end of an ``except``) goes with it, and is no later exception's context.
+            return next(function() for _ in (0,))
         finally:
             self.act = _nothing
 
