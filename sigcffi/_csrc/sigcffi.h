@@ -61,6 +61,9 @@ enum {
     SIGCFFI_SLOT_KINDS,
 };
 
+/* A slot of a kind that is the parent's alone, and yet is to stay in a forked child. */
+enum { SIGCFFI_INHERITED = 1 };
+
 /* What a signal does by default. */
 enum {
     SIGCFFI_TERMINATES,
