@@ -388,19 +388,31 @@ int sigcffi_dispatched(int signum, int flags)
     const struct sigaction *interpreters = interpreters_action(signum, &result);
     if (interpreters != NULL) {
         atomic_fetch_or(&channel.attached, sigcffi_bit(signum));
+        sigcffi_call_by_urgent(sigcffi_bit(signum), 0);
         result = put_on_top(signum, interpreters, flags & kept_flags, &found);
     }
     sigcffi_release_lock();
     return result;
 }
 
+/* The dispatcher is called by SIGURG for the signals in `set`, or no more: see wake.c. */
+void sigcffi_call_by_urgent(uint64_t set, int on)
+{
+    if (on)
+        atomic_fetch_or(&channel.foreign, set);
+    else
+        atomic_fetch_and(&channel.foreign, ~set);
+}
+
 /* Record this signal from now on, or no more. */
 void sigcffi_record(int signum, int on)
 {
-    if (on)
+    if (on) {
         atomic_fetch_or(&channel.attached, sigcffi_bit(signum));
-    else
+    } else {
         atomic_fetch_and(&channel.attached, ~sigcffi_bit(signum));
+        sigcffi_call_by_urgent(sigcffi_bit(signum), 0);
+    }
 }
 
 /* Lock held. Whether an action is no more than its handler tells: no flags and no signals in the
