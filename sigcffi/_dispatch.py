@@ -179,9 +179,9 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
         return
     # Whether the call is explained is decided before the interpreter looks for signals again.
     if calls == explained:
-        if signum not in _late:
-            # The interpreter calls by itself: for ``_thread.interrupt_main``, and for a signal that
-            # came while its handler was installed.
+        if signum not in _late or words[FOREIGN] >> (signum - 1) & 1:
+            # The interpreter calls by itself: for ``_thread.interrupt_main``, for a signal that
+            # came while its handler was installed, and where others have called its C handler.
             _add(signum)
         elif LOOKS_LATE:  # and no call interrupts another
             _late.discard(signum)
