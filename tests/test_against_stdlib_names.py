@@ -35,7 +35,8 @@ IDENTICAL_FUNCTIONS = {"default_int_handler", "raise_signal", "set_wakeup_fd"}
 def test_nothing_else_is_public_but_what_is_meant_to_be() -> None:
     beyond = {
         *("Action", "SigInfo", "SignalState", "Subscription", "deferred", "deliveries"),
-        *("dispositions", "dropped", "handling", "ignoring", "patch_stdlib", "pthread_sigqueue"),
+        *("dispositions", "dropped", "handling", "ignoring", "patch_stdlib"),
+        *(["pthread_sigqueue"] if lib.SIGCFFI_HAS_PTHREAD_SIGQUEUE else []),
         *("sigaction", "sigqueue", "subscribe", "unpatch_stdlib"),
         *("DeadMansSwitch", "ForceQuit", "Receiver", "actions", "force_quit", "kill_after"),
         *("CLOCK_BOOTTIME_ALARM", "CLOCK_REALTIME_ALARM", "Timer", "blocked", "sigdrain"),

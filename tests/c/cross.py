@@ -4,9 +4,10 @@ Law: warnings are errors; a target is a line of the table at the end, and what w
 says why. The compiler is zig, which brings the headers of all of them (PyPI: ziglang); what cffi
 makes of the declarations is compiled too (PyPI: cffi), against the running interpreter's headers.
 
-``python tests/c/cross.py [TARGET ...]``; two minutes, of which most goes into C libraries that are
-built once and kept (``ZIG_GLOBAL_CACHE_DIR``, else a directory for temporary files). Exit status: 0
-if all is well.
+``python tests/c/cross.py [--kernel FILE] [TARGET ...]``; two minutes, of which most goes into C
+libraries that are built once and kept (``ZIG_GLOBAL_CACHE_DIR``, else a directory for temporary
+files). With a kernel for it the cases run on another processor, too, which takes longer: see
+qemu.py. Exit status: 0 if all is well.
 """
 
 from __future__ import annotations
@@ -17,14 +18,24 @@ import os
 import platform
 import runpy
 import shutil
-import subprocess
 import sys
 import sysconfig
 import tempfile
 import time
 from typing import NamedTuple
 
-from run import COMMON, CSRC, HERE, RuleError, c_files, compile_stress, run, run_stress
+import qemu
+from run import (
+    COMMON,
+    CSRC,
+    HERE,
+    WARNINGS,
+    RuleError,
+    c_files,
+    compile_stress,
+    run,
+    run_stress,
+)
 
 ROOT = os.path.normpath(os.path.join(HERE, os.pardir, os.pardir))
 ZIG = (sys.executable, "-m", "ziglang")
@@ -113,19 +124,28 @@ def compile_for(target: str, directory: str, flags: list[str]) -> None:
     )
 
 
-def run_for(target: str, directory: str) -> Row:
-    """Run the C cases on this machine, if it can."""
-    machine = platform.machine()
-    if target not in RUNS_ON.get(machine, ()):
-        return Row("yes", "-", "-", [])
+def program_for(target: str, directory: str) -> str:
+    """Build the C cases, and the C library if it is the first time."""
     command = [*ZIG, "cc", "-target", target, "-O2"]
-    program = compile_stress(command, CSRC, os.path.join(directory, f"stress-{target}"))
+    return compile_stress(command, CSRC, os.path.join(directory, f"stress-{target}"))
+
+
+def machine_for(program: str, directory: str, kernel: str) -> list[str]:
+    """Return the command that runs a program on a machine of its own."""
+    source, init = (os.path.join(directory, name) for name in ("init.c", "init"))
+    with open(source, "w", encoding="utf-8") as text:
+        text.write(qemu.INIT)
+    run([*ZIG, "cc", "-target", qemu.TARGET, "-O2", *WARNINGS, source, "-o", init])
+    return qemu.command(kernel, init, program)
+
+
+def run_for(target: str, command: list[str]) -> Row:
+    """Run the C cases."""
+    print(f"== {target}", flush=True)
     try:
-        subprocess.run([program, "no case of this name"], check=True)
+        ran, skipped, failed = run_stress(command, "plain")
     except OSError as error:
         return Row("yes", "-", "-", [f"not run: this kernel says {error.strerror}"])
-    print(f"== {target}", flush=True)
-    ran, skipped, failed = run_stress(program, "plain", [])
     why = [f"{skipped} cases left out, see above"] if skipped else []
     return Row("yes", str(ran), "FAILED" if failed else "yes", [*why, *failed])
 
@@ -134,7 +154,9 @@ def main() -> int:
     """Everything, with a table at the end."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="all unless named")
-    targets: list[str] = parser.parse_args().targets or list(TARGETS)
+    parser.add_argument("--kernel", help=f"for {qemu.QEMU}: runs the cases of {qemu.TARGET}")
+    arguments = parser.parse_args()
+    targets: list[str] = arguments.targets or list(TARGETS)
     if unknown := set(targets) - set(TARGETS):
         parser.error(f"no such target here: {', '.join(sorted(unknown))}")
 
@@ -143,26 +165,42 @@ def main() -> int:
     kept = os.path.join(tempfile.gettempdir(), f"sigcffi-zig-{os.getuid()}")
     for variable in ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"):
         os.environ.setdefault(variable, kept)
+    own = RUNS_ON.get(platform.machine(), ())
+    missing = qemu.missing(arguments.kernel)
     with tempfile.TemporaryDirectory(prefix="sigcffi-cross-") as directory:
         os.chmod(directory, 0o755)  # the cases run as other users
         flags = generate(directory)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            # First what takes longest, so that its cases run while the others are compiled.
+            programs = {
+                target: pool.submit(program_for, target, directory)
+                for target in targets
+                if target in own or (target == qemu.TARGET and not missing)
+            }
             compiled = {
                 target: pool.submit(compile_for, target, directory, flags) for target in targets
             }
-        for target, result in compiled.items():
-            try:
-                result.result()
-                rows[target] = run_for(target, directory)
-            except (RuleError, subprocess.SubprocessError) as error:
-                rows[target] = Row("FAILED", "-", "-", str(error).splitlines())
+            for target in sorted(targets, key=lambda target: target not in programs):
+                try:
+                    if target in programs:
+                        command = [programs[target].result()]
+                        if target not in own:
+                            command = machine_for(*command, directory, arguments.kernel)
+                        rows[target] = run_for(target, command)
+                    else:
+                        why = [f"not run: {missing}"] if target == qemu.TARGET else []
+                        rows[target] = Row("yes", "-", "-", why)
+                    compiled[target].result()
+                except RuleError as error:
+                    rows[target] = Row("FAILED", "-", "-", str(error).splitlines())
     print(f"\n{'target':28}  compiled  cases run  passed")
-    for target, row in rows.items():
+    for target in targets:
+        row = rows[target]
         print(f"{target:28}  {row.compiled:8}  {row.ran:9}  {row.passed}")
         for line in row.why:
             print(f"    {line}")
     failed = sum(row.failed for row in rows.values())
-    others = f"run only on {platform.machine()}'s own; {time.monotonic() - began:.0f} s in all"
+    others = f"no others run on {platform.machine()}; {time.monotonic() - began:.0f} s in all"
     print(f"cross: {len(rows) - failed} of {len(rows)} targets are well; {others}")
     return failed != 0
 

@@ -12,8 +12,13 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-/* A case takes a second or two, under a sanitizer ten; see time_of(). */
-enum { DEADLINE = 30, EXIT_SKIP = 77 };
+/* Seconds: a case takes one or two, under a sanitizer ten; see time_of(). On a slow machine a case
+ * may take longer by as much as a signal does; see slowness(). */
+enum { DEADLINE = 30 };
+static double deadline;
+
+/* Microseconds that a signal takes at most, on a processor of today. */
+enum { USUAL = 5, EXIT_SKIP = 77 };
 
 static char said[256];
 
@@ -117,6 +122,28 @@ static void run_in_child(const struct test_case *test)
     exit(0); /* not _exit(): a sanitizer has its last word here */
 }
 
+static void do_nothing(int signum)
+{
+    (void)signum;
+}
+
+/* How many times longer than usual a signal takes, in the processor's time and undisturbed: on an
+ * emulated machine it is many. */
+static double slowness(void)
+{
+    enum { TRIES = 10, ROUNDS = 500 };
+    double least = 1;
+    install(STANDARD, do_nothing, 0);
+    for (int try = 0; try < TRIES; try++) {
+        double before = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+        for (int i = 0; i < ROUNDS; i++) MUST(raise(STANDARD));
+        double each = (seconds_of(CLOCK_PROCESS_CPUTIME_ID) - before) / ROUNDS;
+        if (each < least) least = each;
+    }
+    install(STANDARD, SIG_DFL, 0);
+    return least > USUAL / 1e6 ? least / (USUAL / 1e6) : 1;
+}
+
 /* What a case has had of its time: while it runs, what the processors gave it, which on a busy
  * machine may be little; while it does nothing, all that goes by. */
 static double time_of(pid_t pid, double *processor, double *clock)
@@ -146,10 +173,10 @@ static bool run_case(const struct test_case *test)
     double had = 0, processor = 0, clock = seconds_of(CLOCK_MONOTONIC);
     while (waitpid(pid, &status, WNOHANG) == 0) {
         had += time_of(pid, &processor, &clock);
-        if (had >= DEADLINE) {
+        if (had >= deadline) {
             kill(-pid, SIGKILL);
             waitpid(pid, &status, 0);
-            printf("FAILED %s (hung for %d s)\n", test->name, DEADLINE);
+            printf("FAILED %s (hung for %.0f s)\n", test->name, deadline);
             return false;
         }
         sigtimedwait(&child_ended, NULL, &(struct timespec){.tv_sec = 1});
@@ -169,6 +196,10 @@ int run_cases(const struct test_case *cases, int argc, char **argv)
     signal(SIGINT, SIG_DFL);
     signal(SIGQUIT, SIG_DFL);
     block(SIGCHLD); /* to wait for it */
+    if (deadline == 0) {
+        deadline = DEADLINE * slowness();
+        if (deadline > DEADLINE) printf("a slow machine: %.0f s for each case\n", deadline);
+    }
     for (; cases->name != NULL; cases++) {
         bool wanted = argc < 2;
         for (int i = 1; i < argc; i++) wanted |= strcmp(argv[i], cases->name) == 0;
@@ -318,11 +349,6 @@ static sem_t takers_may_go;
 static int wake_signal(void)
 {
     return SIGRTMAX;
-}
-
-static void do_nothing(int signum)
-{
-    (void)signum;
 }
 
 /* Open to every signal, and blocked only by what sigcffi does. */

@@ -8,6 +8,8 @@ Run by the tox environment ``package``.
 
 from __future__ import annotations
 
+import concurrent.futures
+import os
 import shutil
 import subprocess
 import sys
@@ -42,8 +44,14 @@ KINDS = (
 
 
 def run(*command: object, cwd: Path = ROOT) -> None:
-    print("$", *(getattr(part, "name", part) for part in command), flush=True)
-    subprocess.run(list(map(str, command)), cwd=cwd, check=True)
+    """Run a command to its end; what it says is printed in one piece."""
+    line = " ".join(str(getattr(part, "name", part)) for part in command)
+    words = list(map(str, command))
+    done = subprocess.run(
+        words, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    print(f"$ {line}\n{done.stdout}", end="", flush=True)
+    done.check_returncode()
 
 
 def only(folder: Path, pattern: str) -> Path:
@@ -105,8 +113,12 @@ def main() -> None:
         sdist = only(folder, "*.tar.gz")
         run("twine", "check", "--strict", sdist)
         tests = copy_of_the_tests(folder / "apart")
-        for kind in KINDS:
-            check_kind(kind, sdist, folder / kind.tags, tests)
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            checks = [
+                pool.submit(check_kind, kind, sdist, folder / kind.tags, tests) for kind in KINDS
+            ]
+        for check in checks:
+            check.result()
 
 
 if __name__ == "__main__":

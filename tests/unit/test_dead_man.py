@@ -7,6 +7,7 @@ however slow the machine is.
 
 from __future__ import annotations
 
+import platform
 import resource
 import threading
 import time
@@ -277,6 +278,10 @@ def test_it_tells_how_much_is_left() -> None:
     switch.cancel()
 
 
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc",
+    reason="no other C library takes the size of a thread's stack from RLIMIT_STACK",
+)
 def test_what_could_not_be_started_is_not_left_behind() -> None:
     """There is no room for the thread's stack, and for all else there is."""
     code = """

@@ -432,7 +432,10 @@ def test_it_describes_who_sent_it_how_and_with_what(
     signum: str | int, code: str | int | None, fields: dict[str, int], line: str
 ) -> None:
     signum = getattr(standard, signum) if isinstance(signum, str) else signum
-    code = _names.CODES[code] if isinstance(code, str) else code
+    if isinstance(code, str):
+        if code not in _names.CODES:
+            pytest.skip(f"the C library has no {code}")
+        code = _names.CODES[code]
     assert SigInfo.of(signum, code, **fields).describe() == line
 
 

@@ -103,7 +103,7 @@ def test_what_threads_close_at_once_is_closed_once() -> None:
 def until_queued(value: int) -> None:
     def queued() -> bool:
         try:
-            signal.pthread_sigqueue(threading.get_ident(), SIGNUM, value)
+            signal.sigqueue(os.getpid(), SIGNUM, value)
         except BlockingIOError:
             return False
         return True
@@ -323,14 +323,14 @@ def test_of_a_subscription_for_one_delivery_the_first_of_several_signals_is_it()
         if frame.f_code.co_name == "_close_and_call" and event == "line":
             lines.append(frame.f_lineno)
             if len(lines) == 2:
-                signal.pthread_sigqueue(threading.get_ident(), second, 0)
+                signal.sigqueue(os.getpid(), second, 0)
                 signal.pthread_sigmask(signal.SIG_BLOCK, ())
         return trace
 
     former = sys.gettrace()
     sys.settrace(trace)  # type: ignore[arg-type]
     try:
-        signal.pthread_sigqueue(threading.get_ident(), first, 0)
+        signal.sigqueue(os.getpid(), first, 0)
         until(lambda: seen, "the callback")
     finally:
         sys.settrace(former)
