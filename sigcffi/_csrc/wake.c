@@ -136,8 +136,10 @@ static void trip(int signum, void *context)
     atomic_store_explicit(&state.called, true, memory_order_relaxed);
     atomic_fetch_add(&channel.calls[signum], 1 + on_its_way);
     sigcffi_call_interpreter(signum);
-    atomic_fetch_sub(&channel.calls[signum], on_its_way);
-    if (main) sigcffi_poke_later(context);
+    if (main)
+        sigcffi_poke_later(context);
+    else
+        atomic_fetch_sub(&channel.calls[signum], on_its_way);
     if (atomic_load(&state.watched) & sigcffi_bit(signum)) sigcffi_ask_for_notice(signum);
 }
 
