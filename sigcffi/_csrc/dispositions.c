@@ -154,10 +154,11 @@ static int read_briefly(int signum, struct sigaction *action)
     return sigaction(signum, NULL, action) == 0 ? 0 : -errno;
 }
 
-/* Fill in what that has left out. Where it is not known there is no address. */
+/* Fill in what that has left out of a handler. Where it is not known there is no address. */
 static void read_the_rest(int signum, struct sigaction *action)
 {
 #if SIGCFFI_HAS_RESTORER
+    if (!sigcffi_is_function(sigcffi_handler_of(action))) return;
     struct sigcffi_kernel_sigaction whole;
     if (syscall(SYS_rt_sigaction, signum, NULL, &whole, sizeof whole.mask) == 0 &&
         whole.handler == action->sa_handler) /* or somebody has been there in between */
@@ -199,23 +200,39 @@ static int install_exactly(int signum, const struct sigaction *action)
     return write_exactly(signum, action);
 }
 
-/* Lock held. Have the trampoline, which the kernel has just been given, return to our own code:
- * unless somebody was quicker by an instant, and is left alone. */
-static void return_by_own_code(int signum, const struct sigaction *ours)
+/* Lock held. Give the kernel the trampoline, `ours`, which returns to our own code; the handler
+ * that it has replaced is believed to be `under`.
+ *
+ * The C library cannot be told where it returns to. But it is to know that there is a handler:
+ * musl's posix_spawn() takes away those that it knows of. And other libraries may stand in its
+ * place, and keep the kernel's handler to themselves. So it is passed by only where the kernel has
+ * a handler that it was told of: the interpreter's, just installed, or the trampoline. */
+static int give_trampoline(int signum, const struct sigaction *ours, uintptr_t under,
+                           struct sigaction *found)
 {
 #if SIGCFFI_HAS_RETURN
     struct sigcffi_kernel_sigaction mine = {.handler = ours->sa_handler,
                                             .flags = (unsigned)ours->sa_flags | SA_RESTORER,
                                             .restorer = (void (*)(void))sigcffi_own_return()},
-                                    found;
+                                    was;
     memcpy(mine.mask, &ours->sa_mask, sizeof mine.mask);
-    if (syscall(SYS_rt_sigaction, signum, &mine, &found, sizeof mine.mask) == 0 &&
-        found.handler != mine.handler)
-        syscall(SYS_rt_sigaction, signum, &found, NULL, sizeof found.mask);
-#else
-    (void)signum;
-    (void)ours;
+    if (classify(under) == SIGCFFI_PYTHON &&
+        syscall(SYS_rt_sigaction, signum, &mine, &was, sizeof mine.mask) == 0) {
+        found->sa_handler = was.handler;
+        if ((uintptr_t)was.handler == under || is_trampoline(found)) return 0;
+        syscall(SYS_rt_sigaction, signum, &was, NULL, sizeof was.mask);
+    }
 #endif
+    if (sigaction(signum, ours, found) != 0) return -errno;
+#if SIGCFFI_HAS_RETURN
+    /* Unless somebody was quicker by an instant, and is left alone. */
+    if (syscall(SYS_rt_sigaction, signum, &mine, &was, sizeof mine.mask) == 0 &&
+        was.handler != mine.handler)
+        syscall(SYS_rt_sigaction, signum, &was, NULL, sizeof was.mask);
+#else
+    (void)under;
+#endif
+    return 0;
 }
 
 /* Lock held. Put the trampoline in the kernel's place for `signum`, on top of `under` and with
@@ -243,12 +260,13 @@ static int put_on_top(int signum, const struct sigaction *under, int flags, stru
     ours.sa_mask = sigcffi_set_of(state.trampoline_mask);
     /* Before the first signal that may need it. Where that fails pokes do, and calls are made on
      * the spot. */
-    if (signum != SIGURG) sigcffi_keep_interposed(SIGURG);
+    if (signum != SIGURG && !(atomic_load(&state.wanted) & sigcffi_bit(signum)))
+        sigcffi_keep_interposed(SIGURG);
     /* The base first: the trampoline may run before sigaction() returns. */
     set_base(level, signum, under);
     atomic_fetch_or(&state.wanted, sigcffi_bit(signum));
-    if (sigaction(signum, &ours, found) != 0) return -errno;
-    return_by_own_code(signum, &ours);
+    int result = give_trampoline(signum, &ours, sigcffi_handler_of(under), found);
+    if (result != 0) return result;
     on_top[signum] = (signed char)(level + 1);
     if (signum != SIGURG && sigcffi_wants_pokes() &&
         classify(sigcffi_handler_of(under)) == SIGCFFI_PYTHON)
@@ -528,12 +546,16 @@ int sigcffi_stay_on_top(int signum)
     return result;
 }
 
-/* Lock held. Put the base back, unless somebody else has replaced the trampoline meanwhile. */
-static int withdraw(int signum)
+/* Lock held. Put the base back, unless somebody else has replaced the trampoline meanwhile, or
+ * it is the interpreter's and `keeps_python`. */
+static int withdraw(int signum, bool keeps_python)
 {
     struct sigaction now;
     int result = look(signum, &now);
     if (result != 0) return result;
+    if (keeps_python &&
+        classify(sigcffi_beneath(signum, sigcffi_handler_of(&now))) == SIGCFFI_PYTHON)
+        return 0;
     note(signum, &now);
     if (!is_trampoline(&now)) {
         atomic_fetch_and(&state.wanted, ~sigcffi_bit(signum));
@@ -547,7 +569,7 @@ static int withdraw(int signum)
 int sigcffi_withdraw(int signum)
 {
     sigcffi_take_lock();
-    int result = withdraw(signum);
+    int result = withdraw(signum, false);
     sigcffi_release_lock();
     return result;
 }
@@ -556,7 +578,7 @@ int sigcffi_withdraw(int signum)
  * Python handler, which has it wherever sigcffi has come by. */
 void sigcffi_withdraw_unneeded(int signum)
 {
-    if (!is_needed(signum) && sigcffi_query(signum) != SIGCFFI_PYTHON) withdraw(signum);
+    if (!is_needed(signum)) withdraw(signum, true);
 }
 
 /* ---- Counts ---- */

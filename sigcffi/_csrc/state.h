@@ -38,6 +38,7 @@ _Static_assert(SIGCFFI_MAIN_CHANNEL < 64, "a set of rings must fit in one 64-bit
 /* The main channel. Python reads it as an array of 64-bit words, then records; it writes `running`
  * and, from time to time, `tail`, in the main thread. */
 struct channel {
+    _Atomic uint64_t calls[NSIG]; /* to the interpreter's handler; see SIGCFFI_ON_ITS_WAY */
     struct sigcffi_ring ring;
     _Atomic uint64_t deferred;    /* no handler of these is called: critical sections, any thread */
     _Atomic uint64_t running;     /* the same while handlers run; matters to the main thread only */
@@ -47,7 +48,6 @@ struct channel {
     _Atomic uint64_t slotted;     /* the signals that have slots, or shall be kept as if */
     _Atomic uint64_t foreign;     /* the signals for which the dispatcher is called by SIGURG */
     _Atomic uint64_t main_thread; /* pthread_t: comparing it costs nothing */
-    _Atomic uint64_t calls[NSIG]; /* to the interpreter's handler; see SIGCFFI_ON_ITS_WAY */
     struct sigcffi_record records[SIGCFFI_CAPACITY];
 };
 
@@ -68,6 +68,8 @@ enum {
     SIGCFFI_WORD_CALLS = SIGCFFI_WORD(calls),
     SIGCFFI_WORDS = SIGCFFI_WORD(records),
 };
+
+_Static_assert(SIGCFFI_WORD_CALLS == 0, "Python counts on a signal's number being the index");
 
 /* One action attached to a signal. What is not atomic stays as it is while a handler may see it. */
 struct slot {

@@ -187,6 +187,8 @@ static void die_of(int signum)
 /* handler context. Put a signal into the main channel. */
 static void record(const struct call *call, int whom)
 {
+    /* A section that another thread enters from here on may find the handler just being called. */
+    if (atomic_load(&channel.deferred) & sigcffi_bit(call->signum)) whom |= SIGCFFI_IN_SECTION;
     uint64_t fill = sigcffi_push(&channel.ring, channel.records, SIGCFFI_CAPACITY, call->signum,
                                  whom, call->info);
     if (fill == 0) atomic_fetch_add_explicit(&state.dropped[call->signum], 1, memory_order_relaxed);

@@ -142,8 +142,10 @@ static void trip(int signum, void *context)
     atomic_store_explicit(&state.called, true, memory_order_relaxed);
     atomic_fetch_add(&channel.calls[called], 1 + on_its_way);
     sigcffi_call_interpreter(called);
-    atomic_fetch_sub(&channel.calls[called], on_its_way);
-    if (main) sigcffi_poke_later(context);
+    if (main)
+        sigcffi_poke_later(context);
+    else
+        atomic_fetch_sub(&channel.calls[called], on_its_way);
     if (atomic_load(&state.watched) & sigcffi_bit(signum)) sigcffi_ask_for_notice(signum);
 }
 
