@@ -83,7 +83,7 @@ struct slot {
 
 /* The trampoline is there several times, for others may put their handlers on top of it, and it may
  * be put on top of those: see dispositions.c. */
-#define SIGCFFI_LEVELS 4
+#define SIGCFFI_LEVELS 8
 
 /* In state.stops. */
 #define SIGCFFI_STOPPING UINT32_C(0xff)

@@ -58,8 +58,13 @@ LEVEL(0)
 LEVEL(1)
 LEVEL(2)
 LEVEL(3)
+LEVEL(4)
+LEVEL(5)
+LEVEL(6)
+LEVEL(7)
 
-sigcffi_entry *const sigcffi_levels[SIGCFFI_LEVELS] = {level_0, level_1, level_2, level_3};
+sigcffi_entry *const sigcffi_levels[SIGCFFI_LEVELS] = {level_0, level_1, level_2, level_3,
+                                                       level_4, level_5, level_6, level_7};
 
 /* handler context, or outside handlers. Which level of the trampoline a handler is, or -1. */
 int sigcffi_level_of(uintptr_t handler)
