@@ -533,6 +533,15 @@ void sigcffi_withdraw_unneeded(int signum)
     if (!is_needed(signum) && sigcffi_query(signum) != SIGCFFI_PYTHON) withdraw(signum);
 }
 
+/* Lock held. Whether a delivery that the trampoline has begun with is still to be gone on with: the
+ * trampoline is there, or somebody has put a handler in its place who may call it. */
+bool sigcffi_is_handled(int signum)
+{
+    struct sigaction now;
+    if (read_briefly(signum, &now) != 0 || is_trampoline(&now)) return true;
+    return on_top[signum] != 0 && sigcffi_is_function(sigcffi_handler_of(&now));
+}
+
 /* ---- Counts ---- */
 
 uint64_t sigcffi_deliveries(int signum)

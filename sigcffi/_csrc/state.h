@@ -218,6 +218,7 @@ SIGCFFI_HIDDEN void sigcffi_timers_after_fork(void);
 /* dispositions.c, outside handlers */
 SIGCFFI_HIDDEN int sigcffi_interpose_locked(int signum);
 SIGCFFI_HIDDEN void sigcffi_withdraw_unneeded(int signum);
+SIGCFFI_HIDDEN bool sigcffi_is_handled(int signum);
 SIGCFFI_HIDDEN void sigcffi_take_lock(void);
 SIGCFFI_HIDDEN void sigcffi_release_lock(void);
 SIGCFFI_HIDDEN void sigcffi_sections_after_fork(void);
