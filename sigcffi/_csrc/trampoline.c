@@ -274,7 +274,10 @@ static void call_foreign(const struct call *call, uintptr_t handler, siginfo_t *
     if (call->by_kernel && call->context != NULL) {
         const ucontext_t *interrupted = call->context;
         uint64_t mask = atomic_load_explicit(&base->mask, memory_order_relaxed);
-        sigset_t its = sigcffi_set_of(mask | sigcffi_word_of(&interrupted->uc_sigmask));
+        /* What a wait with a mask of its own (sigsuspend, ppoll) has interrupted is the mask that
+         * comes back behind it. It may have the signal, which was not blocked. */
+        uint64_t before = sigcffi_word_of(&interrupted->uc_sigmask) & ~sigcffi_bit(call->signum);
+        sigset_t its = sigcffi_set_of(mask | before);
         pthread_sigmask(SIG_SETMASK, &its, NULL);
     }
     sigcffi_call(handler, call->signum, info, context);
