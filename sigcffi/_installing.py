@@ -358,6 +358,8 @@ def _subscribe(signum: int, callback: Callable[..., Any]) -> None:
             raise
         if not former._takes_info:
             _put_under(signum, former)
+    else:
+        check(lib.sigcffi_interpose(signum))  # put back by signal(2), C would be told nothing
     with changing:
         entry.subscribe(callback)
 

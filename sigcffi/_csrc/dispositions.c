@@ -96,8 +96,9 @@ static struct sigaction base_under(int signum, const struct sigaction *above)
     int level = level_of(above);
     uintptr_t handler = atomic_load(&state.bases[level][signum].handler);
     struct sigaction base = whole[level][signum];
-    /* What siginterrupt() did to the trampoline it would have done to the base. */
-    if (sigcffi_is_function(sigcffi_handler_of(&base)))
+    /* What siginterrupt() did to the trampoline it would have done to the base. Not what signal(2)
+     * did, which has put it back without the rest of its flags. */
+    if (sigcffi_is_function(sigcffi_handler_of(&base)) && (above->sa_flags & SA_SIGINFO))
         base.sa_flags = (base.sa_flags & ~SA_RESTART) | (above->sa_flags & SA_RESTART);
     /* A handler with SA_RESETHAND that has been called is no longer there. */
     if (!sigcffi_is_function(handler))
@@ -460,7 +461,10 @@ static int interpose_unless_there(int signum, bool only_interpreter)
     int result = look(signum, &now);
     if (result != 0) return result;
     note(signum, &now);
-    if (is_trampoline(&now)) return 0;
+    if (is_trampoline(&now)) {
+        if (now.sa_flags & SA_SIGINFO) return 0;
+        now = base_under(signum, &now); /* put back by signal(2): it is told nothing */
+    }
     if (only_interpreter && classify(sigcffi_handler_of(&now)) != SIGCFFI_PYTHON) return 0;
     read_the_rest(signum, &now);
     return put_on_top_of(signum, &now, 0);
