@@ -396,9 +396,9 @@ def _report(error: BaseException, call: object) -> None:
         )
 
 
-def take_back(signum: int) -> None:
+def take_back(signum: int, *, called: bool = False) -> None:
     """A signal leaves the dispatcher: what was not handed over goes to whatever handles the signal
-    from now on.
+    from now on. Not if that has been *called* already, in the place of the dispatcher.
     """
     if words[RUNNING] and not _is_inside(sys._getframe()):
         words[RUNNING] = 0  # what a handler has kept out that has gone: there may be no next call
@@ -422,7 +422,7 @@ def take_back(signum: int) -> None:
                 del _waiting[number]
                 # What stood above the handler has had its call.
                 taken += _apart.pop(number, None) != FOR_SUBSCRIBERS
-        if taken:
+        if taken and not called:
             lib.sigcffi_pend_again(signum, taken)
     finally:
         words[RUNNING] = former

@@ -131,7 +131,7 @@ def entry_of(signum: int) -> Entry | None:
     if entry is not None and not entry.subscribers and _lookup(signum) is not dispatch:
         del entries[signum]
         _record(signum, 0)
-        take_back(signum)
+        take_back(signum, called=True)
         return None
     return entry
 
@@ -244,6 +244,7 @@ def _require_dispatcher(signum: int, flags: int = 0) -> bool:
     """Have the interpreter run the dispatcher for a signal; whether it did not yet."""
     if _lookup(signum) is dispatch:
         return False
+    take_back(signum, called=True)  # recorded while somebody had another handler installed
     with blocked(signum):
         _register(signum, dispatch)
         pending = lib.sigcffi_take_pending(signum)  # here nothing comes to it: no trampoline
