@@ -440,9 +440,9 @@ def _report(error: BaseException, call: object) -> None:
         )
 
 
-def take_back(signum: int) -> None:
+def take_back(signum: int, *, called: bool = False) -> None:
     """A signal leaves the dispatcher: what was not handed over goes to whatever handles the signal
-    from now on.
+    from now on. Not if that has been *called* already, in the place of the dispatcher.
     """
     at = _at
     former = at.running
@@ -464,7 +464,7 @@ def take_back(signum: int) -> None:
                 del _waiting[number]
                 # What stood above the handler has had its call.
                 taken += _apart.pop(number, None) != FOR_SUBSCRIBERS
-        if taken:
+        if taken and not called:
             lib.sigcffi_pend_again(signum, taken)
     finally:
         at.running = former

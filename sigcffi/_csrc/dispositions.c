@@ -10,8 +10,9 @@
 /* The bases with flags and mask, to be put back. */
 static struct sigaction whole[SIGCFFI_LEVELS][NSIG];
 
-static signed char on_top[NSIG];        /* the level that we have given the kernel, plus one */
-static bool held[SIGCFFI_LEVELS][NSIG]; /* another handler stood on it, and may call it */
+static signed char on_top[NSIG];   /* the level that we have given the kernel, plus one */
+static signed char based[NSIG];    /* how many levels have been given a base */
+static signed char taken_of[NSIG]; /* the one that was given another last */
 
 /* The thread that changes the tables, 0 if there is none, and how often over it holds the lock. */
 static _Atomic uintptr_t lock_owner;
@@ -95,8 +96,9 @@ static struct sigaction base_under(int signum, const struct sigaction *above)
     int level = level_of(above);
     uintptr_t handler = atomic_load(&state.bases[level][signum].handler);
     struct sigaction base = whole[level][signum];
-    /* What siginterrupt() did to the trampoline it would have done to the base. */
-    if (sigcffi_is_function(sigcffi_handler_of(&base)))
+    /* What siginterrupt() did to the trampoline it would have done to the base. Not what signal(2)
+     * did, which has put it back without the rest of its flags. */
+    if (sigcffi_is_function(sigcffi_handler_of(&base)) && (above->sa_flags & SA_SIGINFO))
         base.sa_flags = (base.sa_flags & ~SA_RESTART) | (above->sa_flags & SA_RESTART);
     /* A handler with SA_RESETHAND that has been called is no longer there. */
     if (!sigcffi_is_function(handler))
@@ -106,44 +108,34 @@ static struct sigaction base_under(int signum, const struct sigaction *above)
 
 /* ---- Levels ----
  *
- * A base that another handler may call must stay where it is: whoever found a level in the kernel
- * and put a handler in its place may call it, and may put it back. So a level that was seen to have
- * been replaced is held, and what is put on top of that handler is another one. A level is free
- * again when somebody has put back a lower one, and so taken off what stood above; a base that
- * comes back has its level as before. Where nobody was seen nobody is believed to hold it.
+ * A base that another handler may call must stay where it is: whoever has found a level in the
+ * kernel may call it, or put it back, at any time and unseen. So each base has a level of its own,
+ * for good: the default action, ignoring, the interpreter's handler, and each handler of others.
  *
- * There are few. Of more handlers of others on top of each other one is passed by.
+ * There are few. Where a signal has had more bases than that, one that is not the interpreter's
+ * loses its level, and a handler of others may be passed by.
  */
 
 /* Lock held. What the kernel has is known to be this. */
 static void note(int signum, const struct sigaction *now)
 {
-    int level = level_of(now), top = on_top[signum] - 1;
-    if (level == top) return;
-    if (level >= 0) {
-        held[level][signum] = false;
-        if (top >= 0) held[top][signum] = false;
-        on_top[signum] = (signed char)(level + 1);
-    } else if (classify(sigcffi_handler_of(now)) != SIGCFFI_PYTHON) {
-        held[top][signum] = true;
-    }
+    int level = level_of(now);
+    if (level >= 0) on_top[signum] = (signed char)(level + 1);
 }
 
 /* Lock held. The level that is to stand on top of `under`. */
 static int level_for(int signum, const struct sigaction *under)
 {
-    int top = on_top[signum] - 1;
-    for (int level = 0; level < SIGCFFI_LEVELS; level++)
+    for (int level = 0; level < based[signum]; level++)
         if (atomic_load(&state.bases[level][signum].handler) == sigcffi_handler_of(under))
             return level;
-    if (top >= 0 && !held[top][signum]) return top;
-    for (int level = 0; level < SIGCFFI_LEVELS; level++)
-        if (!held[level][signum]) return level;
-    for (int level = 0; level < SIGCFFI_LEVELS; level++) {
-        uintptr_t base = atomic_load(&state.bases[level][signum].handler);
-        if (level != top && classify(base) != SIGCFFI_PYTHON) return level;
-    }
-    return top == 0;
+    if (based[signum] < SIGCFFI_LEVELS) return based[signum]++;
+    int level = taken_of[signum];
+    do level = (level + 1) % SIGCFFI_LEVELS;
+    while (level == on_top[signum] - 1 ||
+           classify(atomic_load(&state.bases[level][signum].handler)) == SIGCFFI_PYTHON);
+    taken_of[signum] = (signed char)level;
+    return level;
 }
 
 /* What the kernel has for `signum`, as the C library tells it: some leave out how the handler
@@ -504,7 +496,10 @@ static int interpose_unless_there(int signum, bool only_interpreter)
     int result = look(signum, &now);
     if (result != 0) return result;
     note(signum, &now);
-    if (is_trampoline(&now)) return 0;
+    if (is_trampoline(&now)) {
+        if (now.sa_flags & SA_SIGINFO) return 0;
+        now = base_under(signum, &now); /* put back by signal(2): it is told nothing */
+    }
     if (only_interpreter && classify(sigcffi_handler_of(&now)) != SIGCFFI_PYTHON) return 0;
     read_the_rest(signum, &now);
     return put_on_top_of(signum, &now, 0);
@@ -579,6 +574,15 @@ int sigcffi_withdraw(int signum)
 void sigcffi_withdraw_unneeded(int signum)
 {
     if (!is_needed(signum)) withdraw(signum, true);
+}
+
+/* Lock held. Whether a delivery that the trampoline has begun with is still to be gone on with: the
+ * trampoline is there, or somebody has put a handler in its place who may call it. */
+bool sigcffi_is_handled(int signum)
+{
+    struct sigaction now;
+    if (read_briefly(signum, &now) != 0 || is_trampoline(&now)) return true;
+    return on_top[signum] != 0 && sigcffi_is_function(sigcffi_handler_of(&now));
 }
 
 /* ---- Counts ---- */

@@ -87,7 +87,7 @@ struct slot {
 
 /* The trampoline is there several times, for others may put their handlers on top of it, and it may
  * be put on top of those: see dispositions.c. */
-#define SIGCFFI_LEVELS 4
+#define SIGCFFI_LEVELS 8
 
 /* In state.stops. */
 #define SIGCFFI_STOPPING UINT32_C(0xff)
@@ -222,6 +222,7 @@ SIGCFFI_HIDDEN void sigcffi_timers_after_fork(void);
 /* dispositions.c, outside handlers */
 SIGCFFI_HIDDEN int sigcffi_interpose_locked(int signum);
 SIGCFFI_HIDDEN void sigcffi_withdraw_unneeded(int signum);
+SIGCFFI_HIDDEN bool sigcffi_is_handled(int signum);
 SIGCFFI_HIDDEN void sigcffi_take_lock(void);
 SIGCFFI_HIDDEN void sigcffi_release_lock(void);
 SIGCFFI_HIDDEN void sigcffi_sections_after_fork(void);

@@ -58,8 +58,13 @@ LEVEL(0)
 LEVEL(1)
 LEVEL(2)
 LEVEL(3)
+LEVEL(4)
+LEVEL(5)
+LEVEL(6)
+LEVEL(7)
 
-sigcffi_entry *const sigcffi_levels[SIGCFFI_LEVELS] = {level_0, level_1, level_2, level_3};
+sigcffi_entry *const sigcffi_levels[SIGCFFI_LEVELS] = {level_0, level_1, level_2, level_3,
+                                                       level_4, level_5, level_6, level_7};
 
 /* handler context, or outside handlers. Which level of the trampoline a handler is, or -1. */
 int sigcffi_level_of(uintptr_t handler)
@@ -271,7 +276,10 @@ static void call_foreign(const struct call *call, uintptr_t handler, siginfo_t *
     if (call->by_kernel && call->context != NULL) {
         const ucontext_t *interrupted = call->context;
         uint64_t mask = atomic_load_explicit(&base->mask, memory_order_relaxed);
-        sigset_t its = sigcffi_set_of(mask | sigcffi_word_of(&interrupted->uc_sigmask));
+        /* What a wait with a mask of its own (sigsuspend, ppoll) has interrupted is the mask that
+         * comes back behind it. It may have the signal, which was not blocked. */
+        uint64_t before = sigcffi_word_of(&interrupted->uc_sigmask) & ~sigcffi_bit(call->signum);
+        sigset_t its = sigcffi_set_of(mask | before);
         pthread_sigmask(SIG_SETMASK, &its, NULL);
     }
     sigcffi_call(handler, call->signum, info, context);
