@@ -103,10 +103,11 @@ static SIGCFFI_THREAD_LOCAL struct call above;
 static _Atomic ptrdiff_t apart;
 
 /* handler context. Whether these lie as the kernel puts them, and in a frame that is still there:
- * within reach above what this thread has on its stack now. */
+ * within reach above what this thread has on its stack now. (A variable's address does not tell:
+ * AddressSanitizer has them elsewhere.) */
 static bool lie_as_kernels(const struct call *call)
 {
-    const uintptr_t reach = 1 << 20, here = (uintptr_t)call;
+    const uintptr_t reach = 1 << 20, here = (uintptr_t)__builtin_frame_address(0);
     ptrdiff_t usual = atomic_load_explicit(&apart, memory_order_relaxed);
     return usual != 0 && (uintptr_t)call->info == (uintptr_t)call->context + (uintptr_t)usual &&
            (uintptr_t)call->context - here < reach && call->info->si_signo == call->signum;
