@@ -58,6 +58,7 @@ DEFERRED = lib.SIGCFFI_WORD_DEFERRED
 RUNNING = lib.SIGCFFI_WORD_RUNNING
 PENDING = lib.SIGCFFI_WORD_PENDING
 PRESSURE = lib.SIGCFFI_WORD_PRESSURE
+FOREIGN = lib.SIGCFFI_WORD_FOREIGN
 COUNTED = lib.SIGCFFI_ON_ITS_WAY - 1
 CAPACITY = lib.SIGCFFI_CAPACITY
 LAST = CAPACITY - 1
@@ -358,8 +359,13 @@ def _put_back() -> None:
 
 
 def _add(signum: int) -> None:
-    """A delivery of which nothing was recorded."""
-    _waiting[next(_unrecorded)] = SigInfo(signum, None)
+    """A delivery of which nothing was recorded: where a C library's handler has it first, that has
+    called the interpreter's, and not the trampoline.
+    """
+    number = next(_unrecorded)
+    if words[FOREIGN] >> (signum - 1) & 1:
+        _apart[number] = FOR_HANDLER
+    _waiting[number] = SigInfo(signum, None)
 
 
 def _call_late(frame: FrameType | None) -> bool:
