@@ -113,10 +113,11 @@ def kill_after(seconds: Number) -> DeadMansSwitch:
     It is done in C, by a thread that needs nothing of Python: the process dies of SIGABRT (with a
     core dump where that is usual) whatever its threads are doing. The tracebacks of all threads are
     printed before by ``faulthandler``, which is enabled if it was not and if standard error is a
-    file; should it stumble over what other threads are doing, the process dies of that. SIGABRT's
-    Python handler, if there is one, is not called. If standard error takes nothing for two seconds
-    the process dies of SIGALRM. The first process of a PID namespace, which does not die of what it
-    sends to itself, exits with status 128 plus the signal's number.
+    file; should it stumble over what other threads are doing, the process dies of that. A Python
+    handler of SIGABRT is called only if ``faulthandler`` was enabled after it was installed and the
+    main thread is not stuck; the process dies all the same. If standard error takes nothing for two
+    seconds the process dies of SIGALRM. The first process of a PID namespace, which does not die of
+    what it sends to itself, exits with status 128 plus the signal's number.
 
     The clock is the monotonic one: time during which the machine sleeps does not count, time during
     which the process is stopped does. The switch stays on until it is cancelled, whether or not

@@ -57,6 +57,7 @@ RUNNING = lib.SIGCFFI_WORD_RUNNING
 PENDING = lib.SIGCFFI_WORD_PENDING
 PRESSURE = lib.SIGCFFI_WORD_PRESSURE
 CALLS = lib.SIGCFFI_WORD_CALLS
+FOREIGN = lib.SIGCFFI_WORD_FOREIGN
 COUNTED = lib.SIGCFFI_ON_ITS_WAY - 1
 CAPACITY = lib.SIGCFFI_CAPACITY
 LAST = CAPACITY - 1
@@ -178,9 +179,9 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
         return
     # Whether the call is explained is decided before the interpreter looks for signals again.
     if calls == explained:
-        if signum not in _late:
-            # The interpreter calls by itself: for ``_thread.interrupt_main``, and for a signal that
-            # came while its handler was installed.
+        if signum not in _late or words[FOREIGN] >> (signum - 1) & 1:
+            # The interpreter calls by itself: for ``_thread.interrupt_main``, for a signal that
+            # came while its handler was installed, and where others have called its C handler.
             _add(signum)
         elif LOOKS_LATE:  # and no call interrupts another
             _late.discard(signum)
@@ -213,27 +214,19 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
             if _late:
                 stuck = _call_late(frame)
             while left:
-                if (
-                    _ready
-                ):  # each time: it may be a handler's call of the dispatcher that was struck
+                if _ready:  # each time: a handler's call of the dispatcher may have been struck
                     _put_back()
-                tail = words[TAIL]
-                if words[HEAD] != tail:
-                    number, signo, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
-                    if number == tail + 1:  # else a thread is just writing it, and tells later
-                        if number not in _waiting:  # an exception may have struck behind the store
-                            if signo > _SIGNUM:
-                                signo = _set_apart(number, signo)
-                            _waiting[number] = SigInfo(signo, payload, number)
-                        words[TAIL] = number
+                _read()
                 if not _waiting:
                     _begun.clear()  # an exception may have struck before one was taken out
                     _apart.clear()
                     break
                 number = _first_but(former | words[DEFERRED])
                 if not number:
-                    if words[TAIL] == tail:
+                    if not _read():
                         break
+                    while _read():  # all, before the next look, which goes through all that waits
+                        pass
                     continue
                 if first is not None:
                     left -= 1
@@ -265,7 +258,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                 _leave_to_lifting(former)
             if words[PENDING] & ~(words[DEFERRED] | former):
                 lib.sigcffi_settle()
-            if not left or not (_is_filled() or (_late and not stuck)):
+            if not left or not (_next() or (_late and not stuck)):
                 break
         except BaseException as error:
             words[RUNNING] = ALL
@@ -303,11 +296,30 @@ def _set_apart(number: int, signo: int) -> int:
     return signum
 
 
-def _is_filled() -> bool:
-    """Whether the next record can be read."""
+def _next(most: int = CAPACITY) -> tuple[int, int, bytes] | None:
+    """The next record; None if it cannot be read yet, or as many as *most* wait already: then it
+    stays in the ring, whose pressure holds back what comes.
+    """
     tail = words[TAIL]
-    filled: bool = unpack(memory, RECORDS + (tail & LAST) * SIZE)[0] == tail + 1
-    return filled
+    full = len(_waiting) >= most and tail + 1 not in _waiting
+    if words[HEAD] == tail or full:
+        return None
+    record: tuple[int, int, bytes] = unpack(memory, RECORDS + (tail & LAST) * SIZE)
+    return record if record[0] == tail + 1 else None  # a thread is just writing it, and tells later
+
+
+def _read(most: int = CAPACITY) -> bool:
+    """Move the next record from the ring to what waits; whether there was one."""
+    record = _next(most)
+    if record is None:
+        return False
+    number, signo, payload = record
+    if number not in _waiting:  # an exception may have struck behind the store
+        if signo > _SIGNUM:
+            signo = _set_apart(number, signo)
+        _waiting[number] = SigInfo(signo, payload, number)
+    words[TAIL] = number
+    return True
 
 
 def _put_back() -> None:
@@ -320,8 +332,13 @@ def _put_back() -> None:
 
 
 def _add(signum: int) -> None:
-    """A delivery of which nothing was recorded."""
-    _waiting[next(_unrecorded)] = SigInfo(signum, None)
+    """A delivery of which nothing was recorded: where a C library's handler has it first, that has
+    called the interpreter's, and not the trampoline.
+    """
+    number = next(_unrecorded)
+    if words[FOREIGN] >> (signum - 1) & 1:
+        _apart[number] = FOR_HANDLER
+    _waiting[number] = SigInfo(signum, None)
 
 
 def _call_late(frame: FrameType | None) -> bool:
@@ -406,16 +423,9 @@ def take_back(signum: int, *, called: bool = False) -> None:
         return
     former, words[RUNNING] = words[RUNNING], ALL
     try:
-        while (tail := words[TAIL]) != words[HEAD]:
-            number, signo, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
-            if number != tail + 1:
+        while words[TAIL] != words[HEAD]:
+            if not _read(2 * CAPACITY):
                 os.sched_yield()  # a thread is just writing it
-                continue
-            if number not in _waiting:
-                if signo > _SIGNUM:
-                    signo = _set_apart(number, signo)
-                _waiting[number] = SigInfo(signo, payload, number)
-            words[TAIL] = number
         taken = 0
         for number, info in list(_waiting.items()):
             if info._signo == signum and number not in _begun:

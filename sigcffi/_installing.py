@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("aside", "entry_of", "install", "installed", "notice", "recognise", "register_aside"),
-    *("registered", "require_changeable", "require_main_thread", "subscribe", "unsubscribe"),
+    *("registered", "require_changeable", "require_main_thread", "require_urgent", "subscribe"),
+    "unsubscribe",
 ]
 
 _register = _signal.signal
@@ -162,6 +163,24 @@ def register_aside(signum: int, function: Callable[[int, Any], object]) -> None:
         aside[signum] = function
 
 
+def _look(signum: int, frame: Any) -> None:
+    """What the interpreter runs for SIGURG, for it is called by that in the place of others."""
+    lib.sigcffi_seen(2**64 - 1)
+    dispatch(signum, frame)
+
+
+def require_urgent() -> bool:
+    """Have the interpreter look around whenever C calls it for SIGURG; False where it runs another
+    function then.
+    """
+    registered = _lookup(SIGURG)
+    if registered is not _look and registered is not dispatch:
+        if callable(registered):
+            return False
+        register_aside(SIGURG, _look)
+    return True
+
+
 def _register_beneath(
     signum: int, function: Callable[[int, Any], object], action: Action, *, recorded: bool
 ) -> None:
@@ -266,6 +285,8 @@ def _put_under(signum: int, action: Action) -> None:
     if action._saved is None and callable(action._handler):
         check(_dispatched(signum, 0))
     else:
+        by_urgent = action._handler is None and require_urgent()
+        lib.sigcffi_call_by_urgent(1 << signum - 1, by_urgent)
         check(lib.sigcffi_put_back(signum, _kernels(action), 1))
 
 
@@ -294,6 +315,8 @@ def _take_over(signum: int, action: Action) -> None:
     handler = action._handler
     python = callable(handler)
     slotted = words[_SLOTTED] >> (signum - 1) & 1
+    if signum == SIGURG and python:
+        lib.sigcffi_call_by_urgent(2**64 - 1, 0)  # first: it stands for nobody else any more
     # Not a foreign handler: the interpreter's table keeps what it has. And not the default action
     # where something in C stands on it, which would be without for an instant.
     if python and slotted:

@@ -11,7 +11,8 @@ The timer goes on at an interval until nothing is due: an exception that got los
 pass``, say) is raised anew, and a handler that was itself interrupted runs again. Where all
 exceptions get lost, in a ``__del__`` and where one has got lost before, it waits: the interpreter
 is told at once that the signal has come again, and looks at its next bytecodes, until it is out of
-there. What is swallowed time and again is raised less and less often, and a warning says where.
+there, with pauses. What is swallowed time and again is raised there less and less often, and a
+warning says where.
 
 Main thread only.
 
@@ -56,7 +57,8 @@ _SOON = 50_000  # where a few bytecodes are in the way
 AGAIN = 10_000_000
 _LATER = 100_000_000  # at the latest, where there is no telling
 _TRIES = 200  # before an exception passes by handlers: most loops are elsewhere, too
-_PATIENCE = 1000  # looks for a place where exceptions do not get lost: some milliseconds
+_PATIENCE = 1000  # looks for a place where exceptions do not get lost, then a pause: milliseconds
+_PAUSE = 3 * AGAIN
 _SWALLOWED = 10  # exceptions, before there are fewer
 
 _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
@@ -91,10 +93,11 @@ shields: list[tuple[int, Place]] = []  # how many blocks had begun when it did, 
 class Limit(Place):
     # _number is its place among all, from 1 on, _raised how many had begun when it was interrupted,
     # or ended too late, _put_off how often its interruption was, for a better place, _swallowed how
-    # many interruptions got lost, and _lost the code that was interrupted last.
+    # many interruptions got lost, _lost the code that was interrupted last, and _again when it may
+    # be interrupted there again.
     __slots__ = (
-        *("_deadline", "_entry", "_kill", "_lost", "_number", "_put_off", "_raised", "_seconds"),
-        *("_swallowed", "_wait"),
+        *("_again", "_deadline", "_entry", "_kill", "_lost", "_number", "_put_off", "_raised"),
+        *("_seconds", "_swallowed", "_wait"),
     )
     _deadline: int
     _entry: tuple[int, int, Limit] | None
@@ -105,7 +108,7 @@ class Limit(Place):
     def __init__(self, seconds: Number | None, *, kill_after: Number | None = None) -> None:
         self._frame = self._entry = self._kill = self._lost = self._wait = None
         self._generators = ()
-        self._number = self._put_off = self._raised = self._swallowed = 0
+        self._again = self._number = self._put_off = self._raised = self._swallowed = 0
         self._deadline = NEVER
         self._seconds = seconds
         if seconds is not None:
@@ -294,10 +297,15 @@ def _expire(signum: int, frame: FrameType | None) -> None:
             block._put_off += 1
             _arm(now + _SOON)
             return
-        if block._put_off < _PATIENCE >> block._swallowed and _gets_lost(block, frame):
+        lost = _gets_lost(block, frame)
+        if lost and block._put_off < _PATIENCE:
             block._put_off += 1
             # Unpacked, because behind a call the interpreter would look here, where it is too soon.
             (_,) = map(interrupt_main, (signum,))  # type: ignore[arg-type]
+            return
+        if now < block._again and (lost or frame.f_code is block._lost):
+            block._put_off = 0
+            _arm(min(block._again, now + _PAUSE))
             return
         if block._raised:
             _say_that_it_was_swallowed(block, now)
@@ -324,7 +332,7 @@ def _gets_lost(block: Limit, frame: FrameType) -> bool:
 def _say_that_it_was_swallowed(block: Limit, now: int) -> None:
     block._swallowed += 1
     if block._swallowed >= _SWALLOWED:
-        _arm(now + (AGAIN << min(block._swallowed - _SWALLOWED, 10)))
+        block._again = now + (AGAIN << min(block._swallowed - _SWALLOWED, 10))
     if block._swallowed == _SWALLOWED:
         warn(
             f"what interrupts a timeout block was swallowed {_SWALLOWED} times, the last time "

@@ -102,6 +102,7 @@ class _Lib:
     SIGCFFI_HAS_PTHREAD_SIGQUEUE: int
     SIGCFFI_STORES_IN_ORDER: int
     SIGCFFI_SLOTS: int
+    SIGCFFI_INHERITED: int
     SIGCFFI_SLOT_COUNTER: int
     SIGCFFI_SLOT_FLAG: int
     SIGCFFI_SLOT_WRITE: int
@@ -134,6 +135,7 @@ class _Lib:
     SIGCFFI_ON_ITS_WAY: int
     SIGCFFI_WORD_PRESSURE: int
     SIGCFFI_WORD_SLOTTED: int
+    SIGCFFI_WORD_FOREIGN: int
     SIGCFFI_WORD_MAIN_THREAD: int
     SIGCFFI_WORDS: int
 
@@ -170,6 +172,7 @@ class _Lib:
     def sigcffi_detach(self, signum: int, handle: int, /) -> _Tally: ...
     def sigcffi_tally_of(self, signum: int, handle: int, /) -> _Tally: ...
     def sigcffi_seen(self, word: int, /) -> None: ...
+    def sigcffi_call_by_urgent(self, word: int, on: int, /) -> None: ...
     def sigcffi_new_cell(self) -> int: ...
     def sigcffi_free_cell(self, cell: int, /) -> None: ...
     def sigcffi_cell(self, cell: int, /) -> Any: ...

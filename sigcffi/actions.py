@@ -216,7 +216,7 @@ def write(signum: SupportsIndex, fd: FileDescriptorLike) -> Write:
         raise ValueError(f"the fd {number} is in blocking mode") from None
 
 
-def forward(signum: SupportsIndex, pid: SupportsIndex) -> Forward:
+def forward(signum: SupportsIndex, pid: SupportsIndex, *, inherit: bool = False) -> Forward:
     """Have a signal sent on to a process whenever it comes, or to processes as kill(2) has it: 0
     for this process's group, -1 for all that it may signal, else minus the number of a group.
 
@@ -225,6 +225,8 @@ def forward(signum: SupportsIndex, pid: SupportsIndex) -> Forward:
     signal goes round in circles. A process is held on to (pidfd, unless the kernel or a filter of
     system calls refuses it): once it has ended nothing is sent to another that has got its number.
     What could not be sent is counted as ``missed``.
+
+    In a forked child it is closed, unless *inherit* is true: the child's signals are its own.
 
     Ctrl-C at a terminal reaches every process of the foreground group; one that is in it gets a
     forwarded SIGINT in addition.
@@ -237,7 +239,8 @@ def forward(signum: SupportsIndex, pid: SupportsIndex) -> Forward:
         raise OverflowError("Python int too large to convert to C int")
     if number == os.getpid():
         raise ValueError("a process cannot forward signals to itself")
-    return made(Forward, Forward.close, signum, number)
+    inherited = lib.SIGCFFI_INHERITED if inherit else 0
+    return made(Forward, Forward.close, signum, number, -1, inherited)
 
 
 def _condition(when: When) -> tuple[int, int]:

@@ -48,6 +48,12 @@ def of_hypothesis(item: pytest.Item) -> bool:
     return getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--values", type=int, default=400_000, help="how many values the largest flood sends"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("thorough" if config.option.markexpr == "stress" else "quick")
 

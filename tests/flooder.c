@@ -1,7 +1,7 @@
 /* Sends many values, as fast as the receiver's queue takes them.
  *
  * flooder PID TID SIGNUM SENDER COUNT: COUNT signals to a process, or to one of its threads if TID
- * is not 0. Value number i of sender s is s << 20 | i. Waits for the end of its input first, so
+ * is not 0. Value number i of sender s is s << 24 | i. Waits for the end of its input first, so
  * that many can start together. Prints how often the queue was full.
  */
 #define _GNU_SOURCE 1
@@ -29,7 +29,7 @@ int main(int argc, char **argv)
     info.si_pid = getpid();
     info.si_uid = getuid();
     for (int i = 0; i < count;) {
-        info.si_value.sival_int = sender << 20 | i;
+        info.si_value.sival_int = sender << 24 | i;
         long result = tid != 0 ? syscall(SYS_rt_tgsigqueueinfo, pid, tid, signum, &info)
                                : syscall(SYS_rt_sigqueueinfo, pid, signum, &info);
         if (result == 0) {

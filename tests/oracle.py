@@ -7,6 +7,7 @@ here, once, with what is wrong.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from decimal import Decimal
@@ -132,6 +133,9 @@ WRONG_TYPES = [None, "1", b"1", StrChild("1"), [], {}, Thing(), 1.0, FloatChild(
 ODD_INTEGERS = [True, False, Index(1), Int(1), IntChild(1), Decimal(1), Fraction(1)]
 OUT_OF_RANGE = [0, -1, 65, 66, 2**31 - 1, 2**31, -(2**31) - 1, 2**63, 2**64, 2**70, -(2**70)]
 
+# By itself numpy starts a thread for each processor, and these would take the signals that tests
+# send to a process whose main thread blocks them.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 try:
     import numpy
 except ImportError:

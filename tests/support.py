@@ -305,7 +305,8 @@ def taken(pid: int, signum: int) -> None:
 
 
 def python_says(code: str, *args: str, **options: Any) -> str:
-    """The output of code that must end well."""
+    """The output of code that must end well; what it says beside, as figures, is ours, too."""
     done = run_python(code, *args, **options)
     assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
+    sys.stderr.write(done.stderr)
     return done.stdout

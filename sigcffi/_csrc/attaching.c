@@ -218,7 +218,8 @@ static int prepare_forward(struct slot *slot, int pid)
  *
  * `number` is the descriptor of write (-EWOULDBLOCK if it blocks), the process or group of forward
  * and the status of exit, `cell` the flag that is set, or that exit and default wait for (-1: for
- * none), `from` the delivery from which on exit, default and force_quit do something. */
+ * none), `from` the delivery from which on exit, default and force_quit do something, and for
+ * forward SIGCFFI_INHERITED if a forked child is to do so, too. */
 int64_t sigcffi_attach(int signum, int kind, int number, int cell, int from)
 {
     if (!sigcffi_is_signal(signum) || kind <= SIGCFFI_SLOT_EMPTY || kind >= SIGCFFI_SLOT_RECEIVER)
@@ -332,7 +333,8 @@ int *sigcffi_cell(int cell)
 /* ---- The process ---- */
 
 /* Lock held, every signal blocked, in a forked child: no handler is running, and nothing has been
- * delivered to it. */
+ * delivered to it. What its parent forwards is for the parent: it does not, unless that was asked
+ * for. */
 void sigcffi_slots_after_fork(void)
 {
     atomic_store(&state.inside[0], 0);
@@ -340,8 +342,11 @@ void sigcffi_slots_after_fork(void)
     for (int cell = 0; cell < SIGCFFI_CELLS; cell++) atomic_store(&state.cells[cell], 0);
     for (int signum = 1; signum < NSIG; signum++)
         for (int index = 0; index < SIGCFFI_SLOTS; index++) {
-            atomic_store(&state.slots[signum][index].count, 0);
-            atomic_store(&state.slots[signum][index].missed, 0);
-            atomic_store(&state.slots[signum][index].echoes, false);
+            struct slot *slot = &state.slots[signum][index];
+            atomic_store(&slot->count, 0);
+            atomic_store(&slot->missed, 0);
+            atomic_store(&slot->echoes, false);
+            if (slot->kind == SIGCFFI_SLOT_FORWARD && slot->from != SIGCFFI_INHERITED)
+                sigcffi_detach_locked(signum, index);
         }
 }

@@ -164,18 +164,23 @@ static void read_the_rest(int signum, struct sigaction *action)
  * choose. */
 static int write_exactly(int signum, const struct sigaction *action)
 {
-    if (sigaction(signum, action, NULL) != 0) return -errno;
 #if SIGCFFI_HAS_RESTORER
+    struct sigaction without = *action;
     struct sigcffi_kernel_sigaction whole;
+    without.sa_flags &= ~SA_RESTORER; /* or there would be one for a moment that is no address */
+    if (sigaction(signum, &without, NULL) != 0) return -errno;
     if (!sigcffi_is_function(sigcffi_handler_of(action)) || !(action->sa_flags & SA_RESTORER) ||
         action->sa_restorer == NULL)
         return 0;
     if (syscall(SYS_rt_sigaction, signum, NULL, &whole, sizeof whole.mask) != 0) return -errno;
     if (whole.restorer == action->sa_restorer) return 0;
+    whole.flags |= SA_RESTORER;
     whole.restorer = action->sa_restorer; /* what else there is, is what was just written */
     if (syscall(SYS_rt_sigaction, signum, &whole, NULL, sizeof whole.mask) != 0) return -errno;
-#endif
     return 0;
+#else
+    return sigaction(signum, action, NULL) == 0 ? 0 : -errno;
+#endif
 }
 
 /* Lock held. Give the kernel exactly this, without the trampoline. */
@@ -375,19 +380,31 @@ int sigcffi_dispatched(int signum, int flags)
     const struct sigaction *interpreters = interpreters_action(signum, &result);
     if (interpreters != NULL) {
         atomic_fetch_or(&channel.attached, sigcffi_bit(signum));
+        sigcffi_call_by_urgent(sigcffi_bit(signum), 0);
         result = put_on_top(signum, interpreters, flags & kept_flags, &found);
     }
     sigcffi_release_lock();
     return result;
 }
 
+/* The dispatcher is called by SIGURG for the signals in `set`, or no more: see wake.c. */
+void sigcffi_call_by_urgent(uint64_t set, int on)
+{
+    if (on)
+        atomic_fetch_or(&channel.foreign, set);
+    else
+        atomic_fetch_and(&channel.foreign, ~set);
+}
+
 /* Record this signal from now on, or no more. */
 void sigcffi_record(int signum, int on)
 {
-    if (on)
+    if (on) {
         atomic_fetch_or(&channel.attached, sigcffi_bit(signum));
-    else
+    } else {
         atomic_fetch_and(&channel.attached, ~sigcffi_bit(signum));
+        sigcffi_call_by_urgent(sigcffi_bit(signum), 0);
+    }
 }
 
 /* Lock held. Whether an action is no more than its handler tells: no flags and no signals in the

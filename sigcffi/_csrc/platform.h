@@ -71,11 +71,12 @@ struct sigcffi_kernel_sigaction {
 #endif
 
 /* How a handler with three arguments returns: to the byte what debuggers and unwinders know a
- * signal's frame by. */
+ * signal's frame by. glibc for i386 has no room for it: what it reads is written with SA_RESTORER
+ * and without the address, and whoever saves a handler and puts it back would crash the process. */
 #if SIGCFFI_HAS_RESTORER && SIGCFFI_KERNEL_CALLS_HANDLERS
 #if defined(__x86_64__)
 #define SIGCFFI_RETURN "movq $15, %rax\n\tsyscall\n"
-#elif defined(__i386__)
+#elif defined(__i386__) && !defined(__GLIBC__)
 #define SIGCFFI_RETURN "movl $173, %eax\n\tint $0x80\n"
 #elif defined(__aarch64__)
 #define SIGCFFI_RETURN "mov x8, #139\n\tsvc #0\n"

@@ -45,6 +45,7 @@ struct channel {
     _Atomic uint64_t pressure;    /* what threads may have blocked because the ring is full */
     _Atomic uint64_t attached;    /* the signals that are recorded */
     _Atomic uint64_t slotted;     /* the signals that have slots, or shall be kept as if */
+    _Atomic uint64_t foreign;     /* the signals for which the dispatcher is called by SIGURG */
     _Atomic uint64_t main_thread; /* pthread_t: comparing it costs nothing */
     _Atomic uint64_t calls[NSIG]; /* to the interpreter's handler; see SIGCFFI_ON_ITS_WAY */
     struct sigcffi_record records[SIGCFFI_CAPACITY];
@@ -62,6 +63,7 @@ enum {
     SIGCFFI_WORD_PENDING = SIGCFFI_WORD(pending),
     SIGCFFI_WORD_PRESSURE = SIGCFFI_WORD(pressure),
     SIGCFFI_WORD_SLOTTED = SIGCFFI_WORD(slotted),
+    SIGCFFI_WORD_FOREIGN = SIGCFFI_WORD(foreign),
     SIGCFFI_WORD_MAIN_THREAD = SIGCFFI_WORD(main_thread),
     SIGCFFI_WORD_CALLS = SIGCFFI_WORD(calls),
     SIGCFFI_WORDS = SIGCFFI_WORD(records),

@@ -94,25 +94,26 @@ def main() -> int:
         print(f"skipped: there is no {' and no '.join(missing)}")
         return SKIPPED
     chosen = [HERE / f"{name}.pml" for name in sys.argv[1:]] or sorted(HERE.glob("*.pml"))
+    whole = [(model, scene) for model in chosen for scene in scenes(model)]
+    mutants = [
+        (model, mutant) for model in chosen for mutant in table(model.read_text(), "Mutants")
+    ]
     bad = 0
-    for model in chosen:
-        promises = ", ".join(table(model.read_text(), "Promises"))
-        for scene in scenes(model):
-            found = verify(model, scene)
+    # Two, whatever the machine: each may take MEMORY.
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        verified = [pool.submit(verify, *each) for each in whole]
+        caught = [pool.submit(catch, *each) for each in mutants]
+        for (model, scene), result in zip(whole, verified, strict=True):
+            found = result.result()
             bad += found.broken != ""
+            promises = ", ".join(table(model.read_text(), "Promises"))
             verdict = f"{found.broken}: BROKEN" if found.broken else f"none {promises}"
             title = " ".join((model.stem, *scene))
             print(f"{title:<18} {found.states:>9,} states {found.seconds:>5.1f} s  {verdict}")
             sys.stdout.flush()
-    mutants = [
-        (model, mutant) for model in chosen for mutant in table(model.read_text(), "Mutants")
-    ]
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for (model, mutant), broken in zip(
-            mutants, pool.map(catch, *zip(*mutants, strict=True)), strict=True
-        ):
-            bad += not broken
-            print(f"{model.stem:<12} {mutant:<28} {broken or 'NOT CAUGHT'}", flush=True)
+        for (model, mutant), broken in zip(mutants, caught, strict=True):
+            bad += not broken.result()
+            print(f"{model.stem:<12} {mutant:<28} {broken.result() or 'NOT CAUGHT'}", flush=True)
     return int(bad > 0)
 
 

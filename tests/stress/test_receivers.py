@@ -32,7 +32,7 @@ class Account:
         self.seen = bytearray(TOTAL)
 
     def enter(self, info):
-        sender, number = info.si_value >> 20, info.si_value & 0xFFFFF
+        sender, number = info.si_value >> 24, info.si_value & 0xFFFFFF
         index = sender * EACH + number
         assert not self.seen[index], (sender, number)
         self.seen[index] = 1

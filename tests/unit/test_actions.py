@@ -249,6 +249,44 @@ def test_what_a_process_has_sent_is_not_sent_back_to_it() -> None:
             says(child, b"True\n")
 
 
+@pytest.mark.parametrize("inherit", [False, True])
+def test_a_forked_childs_signals_are_its_own_unless_it_is_to_forward_them(inherit: bool) -> None:
+    target = """
+        import sys, sigcffi as signal
+
+        R = signal.SIGRTMIN
+        signal.pthread_sigmask(signal.SIG_BLOCK, {R})
+        print("there", flush=True)
+        sys.stdin.read(1)
+        got = []
+        while R in signal.sigpending():
+            got.append(signal.sigwait({R}))
+        print(len(got))
+    """
+    code = f"""
+        import os, resource, sys, sigcffi as signal
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        R = signal.SIGRTMIN
+        forward = signal.actions.forward(R, int(sys.argv[1]), inherit={inherit})
+        child = os.fork()
+        if child == 0:
+            print(forward.closed, flush=True)
+            os.kill(os.getpid(), R)
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), forward.closed, flush=True)
+        os.kill(os.getpid(), R)
+        print(forward.missed, flush=True)
+    """
+    with running_python(target) as process:
+        says(process, b"there\n")
+        status = 0 if inherit else -R
+        assert python_says(code, str(process.pid)) == f"{not inherit}\n{status} False\n0\n"
+        tell(process)
+        says(process, b"%d\n" % (1 + inherit))
+        assert process.wait() == 0
+
+
 @pytest.mark.parametrize("group", ["0", "-os.getpgrp()"])
 @pytest.mark.parametrize("queue", ["as it is", "used up"])
 @pytest.mark.parametrize("signum", [S, R])

@@ -73,6 +73,26 @@ def test_with_an_action_on_top_each_handler_is_called_once(
         assert (len(called), chaining.foreign_chained() - before) == (2 * number,) * 2
 
 
+def test_over_a_library_that_was_there_first_each_handler_is_called_once(
+    chaining: ctypes.CDLL, called: list[Any]
+) -> None:
+    """It calls the interpreter's handler by itself: nothing of ours stands between."""
+    standard.signal(S, lambda signum, frame: called.append("handler"))
+    assert chaining.foreign_chain(int(S)) == 0
+    for _ in range(3):
+        with subscribe(S, lambda info, frame: called.append(info.si_pid)):
+            send()
+            assert sorted(called, key=str) == [HERE, "handler"]
+            with signal.deferred():
+                send()
+                assert len(called) == 2
+            assert sorted(called, key=str) == [HERE, HERE, "handler", "handler"]
+        called.clear()
+        send()
+        assert called == ["handler"]
+        called.clear()
+
+
 def test_a_subscriber_on_top_gets_what_the_kernel_told(
     beneath: Callable[[], None], chaining: ctypes.CDLL, called: list[Any]
 ) -> None:

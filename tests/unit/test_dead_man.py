@@ -69,6 +69,11 @@ def test_whoever_has_taken_sigabrt_since_it_ends(install: str, seconds: str) -> 
     ends_silently(f"earlier = signal.kill_after(60); {install}", "time.sleep(1000)", seconds)
 
 
+def test_whoever_had_taken_sigabrt_before_it_ends() -> None:
+    handler = "signal.signal(signal.SIGABRT, lambda signum, frame: None)"
+    ends_silently(handler, "time.sleep(1000)", "0.01")
+
+
 def ends_silently(before: str, waiting: str, seconds: str) -> None:
     done = run_python(f"""
         import os, resource, threading, time

@@ -17,8 +17,8 @@ from support import PYPY, join, nested_handlers, python_says, readable, run_pyth
 from tracing import Tracing
 
 import sigcffi as signal
-from sigcffi import SigInfo, _installing, actions, sigaction, subscribe
-from sigcffi._dispatch import RUNNING, account, dispatch
+from sigcffi import SigInfo, _dispatch, _installing, actions, sigaction, subscribe
+from sigcffi._dispatch import CAPACITY, RUNNING, account, dispatch
 from sigcffi._ffi import words
 
 S, T, R, Q = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN, signal.SIGRTMIN + 1
@@ -341,6 +341,41 @@ def test_what_waits_calls_nobody_who_is_just_replacing_another() -> None:
 
 
 # ---- Nesting ----
+
+
+@nested_handlers
+def test_what_a_handler_keeps_out_is_not_looked_through_for_each_that_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor does more of it wait here than the ring holds: what is more is the kernel's to keep."""
+    total, looks, waiting = 3 * CAPACITY, [0], [0]
+    seen: list[int | None] = []
+    first_but = _dispatch._first_but
+
+    def count(kept_out: int) -> int:
+        looks[0] += 1
+        waiting[0] = max(waiting[0], len(_dispatch._waiting))
+        return first_but(kept_out)
+
+    def handler(info: SigInfo, frame: FrameType | None) -> None:
+        seen.append(info.si_value)
+        if len(seen) == 1:
+            with signal.blocked(R, Q):
+                queue(*[(R, value) for value in range(1, 500)], (Q, 0))
+            look()
+            assert called == [Q]
+            assert looks[0] < 10
+            queue(*[(R, value) for value in range(500, total)])
+
+    called: list[int] = []
+    sigaction(R, handler)
+    sigaction(Q, lambda info, frame: called.append(info.si_signo))
+    monkeypatch.setattr(_dispatch, "_first_but", count)
+    queue((R, 0))
+    look()
+    assert seen == [*range(total)]
+    assert waiting[0] <= CAPACITY
+    assert signal.dropped() == 0
 
 
 def test_the_law_of_counting_holds_at_any_moment() -> None:

@@ -112,14 +112,23 @@ def test_system_calls_are_interruptible_again_after_signal() -> None:
 
 @pytest.mark.parametrize("module", [signal, standard])
 def test_siginterrupt_reaches_the_kernel_through_the_trampoline(module: Any) -> None:
-    """Asyncio calls the standard module's."""
-    signal.signal(signal.SIGUSR1, nothing)
+    """Asyncio calls the standard module's: the C library reads the disposition and writes it."""
+    calls = []
+
+    def handler(signum: int, frame: FrameType | None) -> None:
+        calls.append(signum)
+
+    signal.signal(signal.SIGUSR1, handler)
     restart = lib.SA_RESTART
     module.siginterrupt(signal.SIGUSR1, False)
     assert flags_of(signal.SIGUSR1) & restart
-    assert signal.getsignal(signal.SIGUSR1) is nothing
+    assert signal.getsignal(signal.SIGUSR1) is handler
     module.siginterrupt(signal.SIGUSR1, True)
     assert not flags_of(signal.SIGUSR1) & restart
+    before = signal.deliveries(signal.SIGUSR1)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    assert calls == [signal.SIGUSR1]
+    assert signal.deliveries(signal.SIGUSR1) == before + 1
 
 
 def test_a_restartable_base_stays_restartable_under_the_trampoline() -> None:
