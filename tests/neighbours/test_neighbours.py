@@ -111,6 +111,7 @@ class Chain:
         self.handler: str | None = None  # what the dispatcher calls
         self.subscribers: list[str] = []
         self.recorded = False  # for the dispatcher
+        self.by_urgent = False  # and it is called by another signal
         self.covered = True  # ours was there already when it was installed
         self.actions: list[str] = []  # and receivers
         self.blocks = 0
@@ -187,7 +188,7 @@ class Chain:
             self.seen.append(("delivered", CALLED))
             for name in self.actions:
                 self.seen.append((name, call.info if name[0] == "r" else CALLED))
-            self.tripped |= self.recorded
+            self.tripped |= self.recorded and not self.by_urgent
             if self.recorded and self.registered == DISPATCHER:
                 self.waiting += [(name, call.info, False) for name in self.subscribers]
             elif self.recorded:
@@ -204,7 +205,7 @@ class Chain:
     def python(self, info: Any, *, bare: bool = False) -> None:
         if self.registered == DISPATCHER and bare:
             # As one call for all that has come, and not beside what ours has recorded.
-            self.unrecorded = dict.fromkeys(self.subscribers)
+            self.unrecorded = {} if self.by_urgent else dict.fromkeys(self.subscribers)
             if self.handler is not None:
                 self.unrecorded[self.handler] = CALLED if is_plain(self.handler) else None
         elif self.registered == DISPATCHER:
@@ -296,6 +297,8 @@ class Chain:
         dispatched = bool(self.subscribers) or (name is not None and not is_plain(name))
         self.recorded, self.handler = dispatched, name if dispatched else None
         self.covered = covered
+        ends = (DEFAULT, IGNORED, PYTHON)
+        self.by_urgent = bool(self.subscribers) and action.handler not in ends
         if dispatched:
             self.registered = DISPATCHER
         elif name is not None:
@@ -308,6 +311,11 @@ class Chain:
             self.installs(Action(Ours(action)))
         else:
             self.installs(action)
+
+    @property
+    def is_stale(self) -> bool:
+        """Somebody has put back what the interpreter has no handler for any more."""
+        return self.base.handler == PYTHON and self.beneath is None
 
     def state(self) -> tuple[Action, str | None, bool]:
         """What ``install`` takes to have things as they are now."""
@@ -336,7 +344,7 @@ class Chain:
 
     def wait(self) -> None:
         if self.registered != DISPATCHER:
-            self.recorded = False
+            self.recorded = self.by_urgent = False
         self.put_on_top()
 
     def detach(self, name: str) -> None:
@@ -537,8 +545,8 @@ class Neighbours(RuleBasedStateMachine):
         chain = self.chains[signum]
         handler = chain.base.handler
         told = self.do("getsignal", signum)
-        if handler == PYTHON and chain.beneath is None:
-            return  # somebody has put back what the interpreter has no handler for any more
+        if chain.is_stale:
+            return
         if handler == PYTHON:
             handler = chain.beneath
         assert told == (handler if handler in (DEFAULT, IGNORED, chain.beneath) else None)
@@ -546,7 +554,7 @@ class Neighbours(RuleBasedStateMachine):
     @rule(signum=signums)
     def subscribe(self, signum: int) -> None:
         chain = self.chains[signum]
-        if not chain.waiting:
+        if not chain.waiting and not chain.is_stale:
             name = self.open("s", chain)
             chain.subscribe(name)
             self.do("subscribe", signum, name)
@@ -555,9 +563,10 @@ class Neighbours(RuleBasedStateMachine):
     @rule(number=index)
     def unsubscribe(self, number: int) -> None:
         name = self.pick("s", number)
-        if name is not None and not self.owners[name].waiting:
-            self.owners.pop(name).unsubscribe(name)
-            self.do("close", name)
+        if name is None or self.owners[name].waiting or self.owners[name].is_stale:
+            return
+        self.owners.pop(name).unsubscribe(name)
+        self.do("close", name)
 
     @rule(signum=signums, kind=st.sampled_from(["counter", "flag", "write", "receiver"]))
     def attach(self, signum: int, kind: str) -> None:
@@ -597,7 +606,7 @@ class Neighbours(RuleBasedStateMachine):
     @rule(signum=signums, kind=st.sampled_from(["handling", "ignoring"]))
     def change(self, signum: int, kind: str) -> None:
         chain = self.chains[signum]
-        if not chain.waiting:
+        if not chain.waiting and not chain.is_stale:
             name = self.open("i" if kind == "handling" else "g", chain)
             self.former[name] = chain.state()
             self.install(chain, name if kind == "handling" else IGNORED)

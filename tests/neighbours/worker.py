@@ -29,7 +29,6 @@ with suppress(ImportError):  # a neighbour on SIGWINCH, with GNU's library
 foreign = ctypes.CDLL(sys.argv[1])
 SIGNALS = json.loads(sys.argv[2])
 NEIGHBOURS = range(4)
-HOLD = {standard.SIG_BLOCK, standard.SIG_UNBLOCK, standard.SIG_SETMASK}
 
 
 def say(what: Any) -> None:
