@@ -67,8 +67,9 @@ class Action:
 
     # Inside the library: _takes_info tells a handler of a SigInfo from one of a number; _saved is
     # the kernel's struct where handler, mask and flags do not say all; _covered whether the
-    # trampoline was on top.
-    __slots__ = ("_covered", "_flags", "_handler", "_mask", "_saved", "_takes_info")
+    # trampoline was on top; _beneath the Python handler's Action, or None, where the kernel does
+    # not lead to it, but a C library's handler may, or put back what does.
+    __slots__ = ("_beneath", "_covered", "_flags", "_handler", "_mask", "_saved", "_takes_info")
 
     def __init__(
         self, handler: AnyHandler, mask: Iterable[SupportsIndex] = (), flags: SupportsIndex = 0
@@ -81,6 +82,7 @@ class Action:
             raise OSError(errno.EINVAL, "unknown flags")
         self._saved: Any = None
         self._covered: int = 0
+        self._beneath: Action | None = None
 
     @classmethod
     def found(cls, handler: Handler, saved: Any = None, covered: int = True) -> Action:
@@ -91,6 +93,7 @@ class Action:
         self._handler = handler
         self._saved = saved
         self._covered = covered
+        self._beneath = None
         self._takes_info = False
         self._mask = 0
         self._flags = None

@@ -12,11 +12,13 @@ account of those that have begun. An exception may leave the rest where it is, a
 
 While the dispatcher thinks it keeps every signal out (``running`` has all bits), and while a
 handler runs, the signals that the handler keeps out. A dispatcher that has set this, and is not on
-the stack any more, does not count: an exception has ended it, or a greenlet was switched away.
+the stack any more, does not count: an exception has ended it, or a greenlet was switched away. C is
+told the same for the signals that the dispatcher is not called for, but not on the short way: while
+that thinks their handlers may run, and its own handler keeps out none of them.
 
 It makes no compiled call where nothing special has happened: each would give up the GIL, and beside
 a busy thread it could take milliseconds to get it back. So it looks into the channel's memory by
-itself.
+itself. A word of that costs as much as ten variables: the short way reads two.
 
 Rejected: leaving the rest of the records to the next call when a handler has raised. Nothing can
 make the interpreter call again later: from Python it would do so at once, inside of this call.
@@ -39,7 +41,7 @@ from sigcffi._siginfo import SigInfo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import FrameType
     from typing import Any
 
@@ -56,7 +58,7 @@ DEFERRED = lib.SIGCFFI_WORD_DEFERRED
 RUNNING = lib.SIGCFFI_WORD_RUNNING
 PENDING = lib.SIGCFFI_WORD_PENDING
 PRESSURE = lib.SIGCFFI_WORD_PRESSURE
-CALLS = lib.SIGCFFI_WORD_CALLS
+FOREIGN = lib.SIGCFFI_WORD_FOREIGN
 COUNTED = lib.SIGCFFI_ON_ITS_WAY - 1
 CAPACITY = lib.SIGCFFI_CAPACITY
 LAST = CAPACITY - 1
@@ -65,6 +67,9 @@ FOR_HANDLER = lib.SIGCFFI_FOR_HANDLER
 _SIGNUM = FOR_SUBSCRIBERS - 1  # the bits of a record's signo below
 RECORDS = lib.SIGCFFI_WORDS * 8
 SIZE = lib.SIGCFFI_RECORD_SIZE
+
+# Where records come one by one, their places are given back only after so many and one more.
+SOME = CAPACITY // 16 - 1
 
 ALL = 2**64 - 1  # no handler keeps SIGKILL out, so this says that the dispatcher thinks
 
@@ -122,6 +127,7 @@ _apart: dict[int, int] = {}  # of them those that are not for all, and whom they
 _remove = _waiting.pop
 _ready: deque[tuple[SigInfo, FrameType | None]] = deque()  # what the short way has in hand
 _append, _take = _ready.append, _ready.popleft
+_new = object.__new__
 _unrecorded = count(-1, -1)  # numbers of what is not from the ring
 _explained = [0] * NSIG  # how many of C's calls to the interpreter the dispatcher has heard of
 _late: set[int] = set()  # signals for which the interpreter may call once more for one of these
@@ -130,9 +136,12 @@ _late: set[int] = set()  # signals for which the interpreter may call once more 
 class _Position:
     """What there is one of."""
 
-    __slots__ = ("lost",)
+    __slots__ = ("again", "lost", "running", "tail")
 
     def __init__(self) -> None:
+        self.tail: int = words[TAIL]  # the number of the next record
+        self.running = 0  # what is kept out, or ALL
+        self.again = False  # a call has come while one was at work: that looks again
         self.lost = 0  # records that no handler got
 
 
@@ -145,42 +154,52 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
     Here stands what is common: one record, of this signal, for one handler. It is what ``_drain``
     does, without asking what cannot be otherwise.
     """
-    former = words[RUNNING]
+    at = _at
+    former = at.running
     explained = _explained[signum]  # first: a call that comes in between explains more, not less
-    calls = words[CALLS + signum]
+    calls = words[signum]
     if not former and calls - explained == 1 and not _waiting and not _ready and not _late:
         try:
-            words[RUNNING] = ALL
+            at.running = ALL
             if _explained[signum] == explained:
                 _explained[signum] = calls
-            tail = words[TAIL]
+            tail = at.tail
             number, signo, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
-            if number == tail + 1 and signo & _SIGNUM == signum and not words[DEFERRED]:
+            # There is one, of this signal, that has not come within a critical section. Of what
+            # comes from here on there is another call.
+            if (
+                number == words[HEAD]
+                and number > tail
+                and (signo == signum or signo - signum == FOR_SUBSCRIBERS)
+            ):
                 entry = entries[signum]
                 only = entry.only
-                if only is not None and (
-                    signo == signum or (signo < FOR_HANDLER and entry.interpreters is None)
-                ):
-                    _append((SigInfo(signum, payload, number), frame))
-                    words[TAIL] = number
+                if only is not None and (signo == signum or entry.interpreters is None):
+                    info = _new(SigInfo)  # without a call of its __init__, which takes as long
+                    info._signo = signum
+                    info._fields = payload
+                    info._number = number
+                    _append((info, frame))
+                    at.tail = number
+                    if not number & SOME:
+                        words[TAIL] = number
                     run = entry.run
-                    if run is None or run[0] is not only:
+                    if run[0] is not only:
                         run = _prepare(entry, only)
-                    words[RUNNING] = entry.keeps_out
-                    if not words[PENDING]:
-                        run[1]()
-                        words[RUNNING] = 0
-                        if words[HEAD] == number and not _waiting and not words[PENDING]:
-                            return  # no pressure either: the ring has held one record
+                    at.running = entry.keeps_out
+                    next(run[1])
+                    at.running = 0
+                    if not at.again and not _waiting:
+                        return
         except BaseException as error:
             _drain(signum, frame, 0, error)
         _drain(signum, frame, 0, None)
         return
     # Whether the call is explained is decided before the interpreter looks for signals again.
     if calls == explained:
-        if signum not in _late:
-            # The interpreter calls by itself: for ``_thread.interrupt_main``, and for a signal that
-            # came while its handler was installed.
+        if signum not in _late or words[FOREIGN] >> (signum - 1) & 1:
+            # The interpreter calls by itself: for ``_thread.interrupt_main``, for a signal that
+            # came while its handler was installed, and where others have called its C handler.
             _add(signum)
         elif LOOKS_LATE:  # and no call interrupts another
             _late.discard(signum)
@@ -190,13 +209,15 @@ def dispatch(signum: int, frame: FrameType | None) -> None:
         _explained[signum] = calls & COUNTED
     if former and not _is_inside(frame):
         former = 0
+    if former:
+        at.again = True
     if former != ALL:  # else the call outside of this one looks again before it leaves
         _drain(signum, frame, former, None)
 
 
-def _prepare(entry: Entry, only: Any) -> tuple[Any, Callable[[], object]]:
+def _prepare(entry: Entry, only: Any) -> tuple[Any, Any]:
     """What takes a delivery out of hand and calls its handler, in one step; and for whom."""
-    entry.run = run = only, starmap(only, iter(_take, None)).__next__
+    entry.run = run = only, starmap(only, iter(_take, None))
     return run
 
 
@@ -205,11 +226,14 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
     exception that is going to leave. It is being handled meanwhile: a timeout sees by that that it
     need not raise it again.
     """
+    at = _at
     left, stuck = LIMIT, False
     number, what = 0, dispatch  # for whom an exception is: the delivery, or what was called
     while True:
         try:
-            words[RUNNING] = ALL
+            at.running = words[RUNNING] = ALL
+            if words[TAIL] < at.tail:
+                words[TAIL] = at.tail
             if _late:
                 stuck = _call_late(frame)
             while left:
@@ -236,23 +260,24 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                     what = only
                     step = map(only, map(_remove, (number,)), (frame,))
                     keeps_out = former | entry.keeps_out  # type: ignore[union-attr]
-                    words[RUNNING] = keeps_out
+                    at.running = words[RUNNING] = keeps_out
                     if words[PENDING] & ~(words[DEFERRED] | keeps_out):
                         # It came while the dispatcher thought, and the handler may wait for it.
                         lib.sigcffi_settle()
-                        words[RUNNING] = ALL
+                        at.running = words[RUNNING] = ALL
                         continue
                     next(step)
                 else:
                     _hand_over(entry, number, former, frame)
-                words[RUNNING] = ALL
+                at.running = words[RUNNING] = ALL
             number, what = 0, dispatch
             if words[PRESSURE] and len(_waiting) < CAPACITY and lib.sigcffi_relieve() and left:
                 continue
             if not left and lib.sigcffi_nudge() < 0:
                 left = LIMIT
                 continue
-            words[RUNNING] = former
+            at.again = former != 0  # and one that comes now is seen below
+            at.running = words[RUNNING] = former
             if _waiting:
                 _leave_to_lifting(former)
             if words[PENDING] & ~(words[DEFERRED] | former):
@@ -260,7 +285,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
             if not left or not (_next() or (_late and not stuck)):
                 break
         except BaseException as error:
-            words[RUNNING] = ALL
+            at.running = words[RUNNING] = ALL
             if first is None:
                 _drain(signum, frame, former, error)
             calls = _begun.get(number)
@@ -280,18 +305,19 @@ def _hand_over(entry: Entry | None, number: int, former: int, frame: FrameType |
             _at.lost += number > 0
         calls = _begun[number] = _Calls(entry, number, frame)
     if entry is not None:
-        words[RUNNING] = former | entry.keeps_out
+        _at.running = words[RUNNING] = former | entry.keeps_out
     while number in _waiting:
         next(calls.steps)
     _begun.pop(number, None)
 
 
 def _set_apart(number: int, signo: int) -> int:
-    """A record is not for all that the signal has. Its signal."""
+    """A record may not be for all that the signal has. Its signal."""
     signum = signo & _SIGNUM
+    whom = signo & (FOR_SUBSCRIBERS | FOR_HANDLER)
     entry = entries.get(signum)
-    if signo >= FOR_HANDLER or (entry is not None and entry.interpreters is not None):
-        _apart[number] = signo - signum
+    if whom and (whom == FOR_HANDLER or (entry is not None and entry.interpreters is not None)):
+        _apart[number] = whom
     return signum
 
 
@@ -299,7 +325,9 @@ def _next(most: int = CAPACITY) -> tuple[int, int, bytes] | None:
     """The next record; None if it cannot be read yet, or as many as *most* wait already: then it
     stays in the ring, whose pressure holds back what comes.
     """
-    tail = words[TAIL]
+    if _at.tail < words[TAIL]:  # a child that was forked in C: it begins behind what had come
+        _at.tail = words[TAIL]
+    tail = _at.tail
     full = len(_waiting) >= most and tail + 1 not in _waiting
     if words[HEAD] == tail or full:
         return None
@@ -317,7 +345,7 @@ def _read(most: int = CAPACITY) -> bool:
         if signo > _SIGNUM:
             signo = _set_apart(number, signo)
         _waiting[number] = SigInfo(signo, payload, number)
-    words[TAIL] = number
+    _at.tail = words[TAIL] = number
     return True
 
 
@@ -325,14 +353,19 @@ def _put_back() -> None:
     """An exception has struck the short way before the handler's call."""
     for info, _ in _ready:
         _waiting[info._number] = info
-        if words[TAIL] < info._number:
-            words[TAIL] = info._number
+        if _at.tail < info._number:
+            _at.tail = info._number
     _ready.clear()
 
 
 def _add(signum: int) -> None:
-    """A delivery of which nothing was recorded."""
-    _waiting[next(_unrecorded)] = SigInfo(signum, None)
+    """A delivery of which nothing was recorded: where a C library's handler has it first, that has
+    called the interpreter's, and not the trampoline.
+    """
+    number = next(_unrecorded)
+    if words[FOREIGN] >> (signum - 1) & 1:
+        _apart[number] = FOR_HANDLER
+    _waiting[number] = SigInfo(signum, None)
 
 
 def _call_late(frame: FrameType | None) -> bool:
@@ -340,7 +373,7 @@ def _call_late(frame: FrameType | None) -> bool:
     and C has not called it either, it will not. Whether that cannot be known now: it has begun to,
     further out, or C has, in another thread.
     """
-    before = [(signum, words[CALLS + signum], _explained[signum]) for signum in list(_late)]
+    before = [(signum, words[signum], _explained[signum]) for signum in list(_late)]
     run_due_handlers()
     if LOOKS_LATE:
         return True
@@ -350,7 +383,7 @@ def _call_late(frame: FrameType | None) -> bool:
         frame = frame.f_back
     stuck = False
     for signum, calls, explained in before:
-        if words[CALLS + signum] == calls and _explained[signum] == explained:
+        if words[signum] == calls and _explained[signum] == explained:
             if calls == explained:
                 _late.discard(signum)
             else:
@@ -407,17 +440,22 @@ def _report(error: BaseException, call: object) -> None:
         )
 
 
-def take_back(signum: int) -> None:
+def take_back(signum: int, *, called: bool = False) -> None:
     """A signal leaves the dispatcher: what was not handed over goes to whatever handles the signal
-    from now on.
+    from now on. Not if that has been *called* already, in the place of the dispatcher.
     """
-    if words[RUNNING] and not _is_inside(sys._getframe()):
-        words[RUNNING] = 0  # what a handler has kept out that has gone: there may be no next call
-    if not _waiting and words[HEAD] == words[TAIL]:
+    at = _at
+    former = at.running
+    if former and not _is_inside(sys._getframe()):
+        former = at.running = 0  # what a handler has kept out that has gone: no call may follow
+    if former != ALL:
+        words[RUNNING] = former  # the handler keeps it out of C, too, from now on
+        at.again = at.again or former != 0
+    if not _waiting and words[HEAD] == at.tail:
         return
-    former, words[RUNNING] = words[RUNNING], ALL
+    at.running = ALL
     try:
-        while words[TAIL] != words[HEAD]:
+        while words[HEAD] != at.tail:
             if not _read(2 * CAPACITY):
                 os.sched_yield()  # a thread is just writing it
         taken = 0
@@ -426,10 +464,10 @@ def take_back(signum: int) -> None:
                 del _waiting[number]
                 # What stood above the handler has had its call.
                 taken += _apart.pop(number, None) != FOR_SUBSCRIBERS
-        if taken:
+        if taken and not called:
             lib.sigcffi_pend_again(signum, taken)
     finally:
-        words[RUNNING] = former
+        at.running = former
 
 
 def expect(signum: int, deliveries: int) -> None:
@@ -437,7 +475,7 @@ def expect(signum: int, deliveries: int) -> None:
     one that may be pending stands for so many *deliveries* that were kept out and not recorded, so
     that nobody knows any more what they carried.
     """
-    _explained[signum] = words[CALLS + signum] & COUNTED
+    _explained[signum] = words[signum] & COUNTED
     for _ in range(deliveries):
         _add(signum)
     if deliveries:
@@ -452,7 +490,7 @@ def account() -> tuple[int, int, int, int]:
     kept = sum(number > 0 and number not in _begun for number in list(_waiting))
     offered = lib.sigcffi_offered()
     dropped = sum(map(lib.sigcffi_dropped, range(1, NSIG)))
-    queued = words[HEAD] - words[TAIL] + kept
+    queued = words[HEAD] - _at.tail + kept
     return offered, offered - dropped - queued - _at.lost, dropped + _at.lost, queued
 
 
@@ -464,7 +502,8 @@ def _in_child() -> None:
     _ready.clear()
     _late.clear()
     _at.lost = 0
-    _explained[:] = [words[CALLS + signum] for signum in range(NSIG)]  # for what the child forgets
+    _at.tail = words[TAIL]
+    _explained[:] = [words[signum] for signum in range(NSIG)]  # for what the child forgets
 
 
 os.register_at_fork(after_in_child=_in_child)

@@ -11,22 +11,16 @@ from signal import SIG_DFL, SIG_IGN, SIGINT, SIGURG
 
 from sigcffi._arguments import index, signal_number
 from sigcffi._attaching import Attachment
+from sigcffi._dispatch import dispatch
 from sigcffi._exits import made
 from sigcffi._ffi import lib
-from sigcffi._installing import installed, register_aside, registered
+from sigcffi._installing import installed, registered, require_urgent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FrameType
     from typing import SupportsIndex
 
 __all__ = ["ForceQuit", "force_quit"]
-
-_ALL = 2**64 - 1
-
-
-def _seen(signum: int, frame: FrameType | None) -> None:
-    lib.sigcffi_seen(_ALL)
 
 
 class ForceQuit(Attachment):
@@ -79,8 +73,7 @@ def force_quit(signum: SupportsIndex = SIGINT, *, after: SupportsIndex = 2) -> F
     number, times = signal_number(signum), index(after)
     if not 0 < times < 2**31:
         raise ValueError("after must be at least 1")
-    if registered(SIGURG) is not _seen:
-        if installed(SIGURG).handler not in (SIG_DFL, SIG_IGN):
-            raise RuntimeError("SIGURG has a handler already")
-        register_aside(SIGURG, _seen)
+    taken = installed(SIGURG).handler not in (SIG_DFL, SIG_IGN) or registered(SIGURG) is dispatch
+    if taken or not require_urgent():
+        raise RuntimeError("SIGURG has a handler already")
     return made(ForceQuit, ForceQuit.close, number, times)

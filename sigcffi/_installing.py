@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("aside", "entry_of", "install", "installed", "notice", "recognise", "register_aside"),
-    *("registered", "require_changeable", "require_main_thread", "subscribe", "unsubscribe"),
+    *("registered", "require_changeable", "require_main_thread", "require_urgent", "subscribe"),
+    "unsubscribe",
 ]
 
 _register = _signal.signal
@@ -76,11 +77,10 @@ def require_changeable(signum: int) -> None:
 
 def installed(signum: int) -> Action:
     """What is done about a signal now, as the kernel has it and beside the subscribers."""
-    found = _save(signum, NULL)
-    if found in _USUAL_ACTIONS:
-        return _USUAL_ACTIONS[found]
-    check(found)
+    found = check(_save(signum, NULL))
     registered = _lookup(signum)
+    if found in _USUAL_ACTIONS and not callable(registered):
+        return _USUAL_ACTIONS[found]
     if found & _KIND == _FOREIGN and callable(registered):
         check(recognise(signum))
         found = check(_save(signum, NULL))
@@ -92,7 +92,10 @@ def installed(signum: int) -> Action:
         saved = new_sigaction()
         check(_save(signum, saved))
     handler = registered if kind == _PYTHON else _HANDLERS.get(kind)
-    return Action.found(handler, saved, found & _COVERED)
+    action = Action.found(handler, saved, found & _COVERED)
+    if kind != _PYTHON:
+        action._beneath = _beneath(signum)
+    return action
 
 
 _teaching = iter((SIGURG,))  # taken by one step, once
@@ -131,7 +134,7 @@ def entry_of(signum: int) -> Entry | None:
     if entry is not None and not entry.subscribers and _lookup(signum) is not dispatch:
         del entries[signum]
         _record(signum, 0)
-        take_back(signum)
+        take_back(signum, called=True)
         return None
     return entry
 
@@ -158,6 +161,24 @@ def register_aside(signum: int, function: Callable[[int, Any], object]) -> None:
     with undisturbed:
         _register_beneath(signum, function, installed(signum), recorded=True)
         aside[signum] = function
+
+
+def _look(signum: int, frame: Any) -> None:
+    """What the interpreter runs for SIGURG, for it is called by that in the place of others."""
+    lib.sigcffi_seen(2**64 - 1)
+    dispatch(signum, frame)
+
+
+def require_urgent() -> bool:
+    """Have the interpreter look around whenever C calls it for SIGURG; False where it runs another
+    function then.
+    """
+    registered = _lookup(SIGURG)
+    if registered is not _look and registered is not dispatch:
+        if callable(registered):
+            return False
+        register_aside(SIGURG, _look)
+    return True
 
 
 def _register_beneath(
@@ -207,8 +228,10 @@ def _install(signum: int, action: Action) -> None:
             raise
     elif entry is not None and entry.subscribers:
         _require_dispatcher(signum)
-        _enter(entry, action)
+        _enter(entry, action._beneath or action)
         _put_under(signum, action)
+    elif action._beneath is not None:
+        _put_over(signum, action)
     else:
         _take_over(signum, action)
 
@@ -244,6 +267,7 @@ def _require_dispatcher(signum: int, flags: int = 0) -> bool:
     """Have the interpreter run the dispatcher for a signal; whether it did not yet."""
     if _lookup(signum) is dispatch:
         return False
+    take_back(signum, called=True)  # recorded while somebody had another handler installed
     with blocked(signum):
         _register(signum, dispatch)
         pending = lib.sigcffi_take_pending(signum)  # here nothing comes to it: no trampoline
@@ -261,6 +285,8 @@ def _put_under(signum: int, action: Action) -> None:
     if action._saved is None and callable(action._handler):
         check(_dispatched(signum, 0))
     else:
+        by_urgent = action._handler is None and require_urgent()
+        lib.sigcffi_call_by_urgent(1 << signum - 1, by_urgent)
         check(lib.sigcffi_put_back(signum, _kernels(action), 1))
 
 
@@ -289,6 +315,8 @@ def _take_over(signum: int, action: Action) -> None:
     handler = action._handler
     python = callable(handler)
     slotted = words[_SLOTTED] >> (signum - 1) & 1
+    if signum == SIGURG and python:
+        lib.sigcffi_call_by_urgent(2**64 - 1, 0)  # first: it stands for nobody else any more
     # Not a foreign handler: the interpreter's table keeps what it has. And not the default action
     # where something in C stands on it, which would be without for an instant.
     if python and slotted:
@@ -311,6 +339,21 @@ def _take_over(signum: int, action: Action) -> None:
     _leave_dispatcher(signum)
 
 
+def _put_over(signum: int, action: Action) -> None:
+    """Make *action* what the kernel does, which may come to the Python handler beneath."""
+    beneath: Any = action._beneath
+    if not beneath._takes_info:
+        _register_beneath(signum, beneath._handler, action, recorded=False)
+        _leave_dispatcher(signum)
+        return
+    _enter(entries.get(signum) or Entry(signum), beneath)
+    with blocked(signum):
+        _require_dispatcher(signum)
+        _record(signum, 0)  # for that the trampoline need not be on top
+        check(lib.sigcffi_put_back(signum, _kernels(action), action._covered))
+        _record(signum, 1)
+
+
 def _leave_dispatcher(signum: int) -> None:
     if entries.pop(signum, None) is not None:
         take_back(signum)
@@ -320,13 +363,14 @@ def _leave_dispatcher(signum: int) -> None:
         lib.sigcffi_relieve()
 
 
-def _beneath(signum: int, entry: Entry) -> Action | None:
+def _beneath(signum: int) -> Action | None:
     """The Python handler of a signal that does not lead to it: what a C library has put in its
     place may call it. None if there is none.
     """
     registered = _lookup(signum)
     if registered is dispatch:
-        action = entry.installed
+        entry = entries.get(signum)
+        action = entry.installed if entry is not None else None
         return action if action is not None and callable(action._handler) else None
     return Action.found(registered) if callable(registered) and signum not in aside else None
 
@@ -348,7 +392,7 @@ def _subscribe(signum: int, callback: Callable[..., Any]) -> None:
     ):
         former = installed(signum)
         entry = entry or Entry(signum)
-        _enter(entry, former if callable(former._handler) else _beneath(signum, entry) or former)
+        _enter(entry, former._beneath or former)
         try:
             if not _require_dispatcher(signum):
                 _record(signum, 1)
@@ -358,6 +402,8 @@ def _subscribe(signum: int, callback: Callable[..., Any]) -> None:
             raise
         if not former._takes_info:
             _put_under(signum, former)
+    else:
+        check(lib.sigcffi_interpose(signum))  # put back by signal(2), C would be told nothing
     with changing:
         entry.subscribe(callback)
 
@@ -384,13 +430,8 @@ def _unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
         if elsewhere and entry.handler is None:
             entry.install(entry.installed, (_put_in_order, False), always=True)
     if not elsewhere:
-        # What a C library has put on top meanwhile stays, and may call the handler beneath.
-        found, beneath = installed(signum), entry.installed._handler
-        if callable(beneath) and not callable(found._handler):
-            _register_beneath(signum, beneath, found, recorded=False)
-            _leave_dispatcher(signum)
-        else:
-            _take_over(signum, found)
+        found = installed(signum)
+        (_take_over if found._beneath is None else _put_over)(signum, found)
 
 
 def _put_in_order(info: Any, frame: Any) -> None:

@@ -68,7 +68,7 @@ class Entry:
 
     def __init__(self, signum: int) -> None:
         self.signum = signum
-        self.run: tuple[Any, Callable[[], object]] | None = None
+        self.run: tuple[Any, Any] = None, None
         # By id: equal callbacks are different ones. A dict: a handler that comes in between finds
         # each change made or not begun.
         self.subscribers: dict[int, Callable[..., Any]] = {}

@@ -125,16 +125,17 @@ class _Lib:
     SIGCFFI_CAPACITY: int
     SIGCFFI_FOR_SUBSCRIBERS: int
     SIGCFFI_FOR_HANDLER: int
+    SIGCFFI_IN_SECTION: int
     SIGCFFI_RECORD_SIZE: int
     SIGCFFI_WORD_HEAD: int
     SIGCFFI_WORD_TAIL: int
     SIGCFFI_WORD_DEFERRED: int
     SIGCFFI_WORD_RUNNING: int
     SIGCFFI_WORD_PENDING: int
-    SIGCFFI_WORD_CALLS: int
     SIGCFFI_ON_ITS_WAY: int
     SIGCFFI_WORD_PRESSURE: int
     SIGCFFI_WORD_SLOTTED: int
+    SIGCFFI_WORD_FOREIGN: int
     SIGCFFI_WORD_MAIN_THREAD: int
     SIGCFFI_WORDS: int
 
@@ -171,6 +172,7 @@ class _Lib:
     def sigcffi_detach(self, signum: int, handle: int, /) -> _Tally: ...
     def sigcffi_tally_of(self, signum: int, handle: int, /) -> _Tally: ...
     def sigcffi_seen(self, word: int, /) -> None: ...
+    def sigcffi_call_by_urgent(self, word: int, on: int, /) -> None: ...
     def sigcffi_new_cell(self) -> int: ...
     def sigcffi_free_cell(self, cell: int, /) -> None: ...
     def sigcffi_cell(self, cell: int, /) -> Any: ...

@@ -36,15 +36,15 @@ static unsigned
 
 /* Nothing forbids the calls in `set` any longer. One that had to wait, and whose trampoline has
  * gone meanwhile, goes back to the kernel, which does with the signal what it would do with one
- * that had been blocked. Not one that another thread's handler is just putting there: that was
- * delivered before the trampoline went.
+ * that had been blocked. Not where somebody has put a handler on top of the trampoline: that may
+ * pass on what comes, and of this signal actions and records have been made. Nor one that another
+ * thread's handler is just putting there: that was delivered before the trampoline went.
  *
  * Given back at the end, when all is done and the lock is free: a handler need not return. */
 static void let_through(uint64_t set)
 {
     unsigned times[NSIG];
     uint64_t theirs = 0;
-    struct sigaction now;
     sigcffi_take_lock();
     for (uint64_t rest = set & atomic_load(&state.held); rest != 0; rest &= rest - 1) {
         int signum = __builtin_ctzll(rest) + 1;
@@ -52,8 +52,7 @@ static void let_through(uint64_t set)
         times[signum] = 1 + repeats[signum];
         repeats[signum] = 0;
         atomic_fetch_and(&state.held, ~bit);
-        if (sigaction(signum, NULL, &now) != 0 || sigcffi_level_of(sigcffi_handler_of(&now)) >= 0)
-            continue;
+        if (sigcffi_is_handled(signum)) continue;
         theirs |= atomic_fetch_and(&channel.pending, ~bit) & bit;
     }
     sigcffi_release_lock();

@@ -10,8 +10,9 @@
 /* The bases with flags and mask, to be put back. */
 static struct sigaction whole[SIGCFFI_LEVELS][NSIG];
 
-static signed char on_top[NSIG];        /* the level that we have given the kernel, plus one */
-static bool held[SIGCFFI_LEVELS][NSIG]; /* another handler stood on it, and may call it */
+static signed char on_top[NSIG];   /* the level that we have given the kernel, plus one */
+static signed char based[NSIG];    /* how many levels have been given a base */
+static signed char taken_of[NSIG]; /* the one that was given another last */
 
 /* The thread that changes the tables, 0 if there is none, and how often over it holds the lock. */
 static _Atomic uintptr_t lock_owner;
@@ -95,8 +96,9 @@ static struct sigaction base_under(int signum, const struct sigaction *above)
     int level = level_of(above);
     uintptr_t handler = atomic_load(&state.bases[level][signum].handler);
     struct sigaction base = whole[level][signum];
-    /* What siginterrupt() did to the trampoline it would have done to the base. */
-    if (sigcffi_is_function(sigcffi_handler_of(&base)))
+    /* What siginterrupt() did to the trampoline it would have done to the base. Not what signal(2)
+     * did, which has put it back without the rest of its flags. */
+    if (sigcffi_is_function(sigcffi_handler_of(&base)) && (above->sa_flags & SA_SIGINFO))
         base.sa_flags = (base.sa_flags & ~SA_RESTART) | (above->sa_flags & SA_RESTART);
     /* A handler with SA_RESETHAND that has been called is no longer there. */
     if (!sigcffi_is_function(handler))
@@ -106,44 +108,34 @@ static struct sigaction base_under(int signum, const struct sigaction *above)
 
 /* ---- Levels ----
  *
- * A base that another handler may call must stay where it is: whoever found a level in the kernel
- * and put a handler in its place may call it, and may put it back. So a level that was seen to have
- * been replaced is held, and what is put on top of that handler is another one. A level is free
- * again when somebody has put back a lower one, and so taken off what stood above; a base that
- * comes back has its level as before. Where nobody was seen nobody is believed to hold it.
+ * A base that another handler may call must stay where it is: whoever has found a level in the
+ * kernel may call it, or put it back, at any time and unseen. So each base has a level of its own,
+ * for good: the default action, ignoring, the interpreter's handler, and each handler of others.
  *
- * There are few. Of more handlers of others on top of each other one is passed by.
+ * There are few. Where a signal has had more bases than that, one that is not the interpreter's
+ * loses its level, and a handler of others may be passed by.
  */
 
 /* Lock held. What the kernel has is known to be this. */
 static void note(int signum, const struct sigaction *now)
 {
-    int level = level_of(now), top = on_top[signum] - 1;
-    if (level == top) return;
-    if (level >= 0) {
-        held[level][signum] = false;
-        if (top >= 0) held[top][signum] = false;
-        on_top[signum] = (signed char)(level + 1);
-    } else if (classify(sigcffi_handler_of(now)) != SIGCFFI_PYTHON) {
-        held[top][signum] = true;
-    }
+    int level = level_of(now);
+    if (level >= 0) on_top[signum] = (signed char)(level + 1);
 }
 
 /* Lock held. The level that is to stand on top of `under`. */
 static int level_for(int signum, const struct sigaction *under)
 {
-    int top = on_top[signum] - 1;
-    for (int level = 0; level < SIGCFFI_LEVELS; level++)
+    for (int level = 0; level < based[signum]; level++)
         if (atomic_load(&state.bases[level][signum].handler) == sigcffi_handler_of(under))
             return level;
-    if (top >= 0 && !held[top][signum]) return top;
-    for (int level = 0; level < SIGCFFI_LEVELS; level++)
-        if (!held[level][signum]) return level;
-    for (int level = 0; level < SIGCFFI_LEVELS; level++) {
-        uintptr_t base = atomic_load(&state.bases[level][signum].handler);
-        if (level != top && classify(base) != SIGCFFI_PYTHON) return level;
-    }
-    return top == 0;
+    if (based[signum] < SIGCFFI_LEVELS) return based[signum]++;
+    int level = taken_of[signum];
+    do level = (level + 1) % SIGCFFI_LEVELS;
+    while (level == on_top[signum] - 1 ||
+           classify(atomic_load(&state.bases[level][signum].handler)) == SIGCFFI_PYTHON);
+    taken_of[signum] = (signed char)level;
+    return level;
 }
 
 /* What the kernel has for `signum`, as the C library tells it: some leave out how the handler
@@ -154,10 +146,11 @@ static int read_briefly(int signum, struct sigaction *action)
     return sigaction(signum, NULL, action) == 0 ? 0 : -errno;
 }
 
-/* Fill in what that has left out. Where it is not known there is no address. */
+/* Fill in what that has left out of a handler. Where it is not known there is no address. */
 static void read_the_rest(int signum, struct sigaction *action)
 {
 #if SIGCFFI_HAS_RESTORER
+    if (!sigcffi_is_function(sigcffi_handler_of(action))) return;
     struct sigcffi_kernel_sigaction whole;
     if (syscall(SYS_rt_sigaction, signum, NULL, &whole, sizeof whole.mask) == 0 &&
         whole.handler == action->sa_handler) /* or somebody has been there in between */
@@ -199,23 +192,39 @@ static int install_exactly(int signum, const struct sigaction *action)
     return write_exactly(signum, action);
 }
 
-/* Lock held. Have the trampoline, which the kernel has just been given, return to our own code:
- * unless somebody was quicker by an instant, and is left alone. */
-static void return_by_own_code(int signum, const struct sigaction *ours)
+/* Lock held. Give the kernel the trampoline, `ours`, which returns to our own code; the handler
+ * that it has replaced is believed to be `under`.
+ *
+ * The C library cannot be told where it returns to. But it is to know that there is a handler:
+ * musl's posix_spawn() takes away those that it knows of. And other libraries may stand in its
+ * place, and keep the kernel's handler to themselves. So it is passed by only where the kernel has
+ * a handler that it was told of: the interpreter's, just installed, or the trampoline. */
+static int give_trampoline(int signum, const struct sigaction *ours, uintptr_t under,
+                           struct sigaction *found)
 {
 #if SIGCFFI_HAS_RETURN
     struct sigcffi_kernel_sigaction mine = {.handler = ours->sa_handler,
                                             .flags = (unsigned)ours->sa_flags | SA_RESTORER,
                                             .restorer = (void (*)(void))sigcffi_own_return()},
-                                    found;
+                                    was;
     memcpy(mine.mask, &ours->sa_mask, sizeof mine.mask);
-    if (syscall(SYS_rt_sigaction, signum, &mine, &found, sizeof mine.mask) == 0 &&
-        found.handler != mine.handler)
-        syscall(SYS_rt_sigaction, signum, &found, NULL, sizeof found.mask);
-#else
-    (void)signum;
-    (void)ours;
+    if (classify(under) == SIGCFFI_PYTHON &&
+        syscall(SYS_rt_sigaction, signum, &mine, &was, sizeof mine.mask) == 0) {
+        found->sa_handler = was.handler;
+        if ((uintptr_t)was.handler == under || is_trampoline(found)) return 0;
+        syscall(SYS_rt_sigaction, signum, &was, NULL, sizeof was.mask);
+    }
 #endif
+    if (sigaction(signum, ours, found) != 0) return -errno;
+#if SIGCFFI_HAS_RETURN
+    /* Unless somebody was quicker by an instant, and is left alone. */
+    if (syscall(SYS_rt_sigaction, signum, &mine, &was, sizeof mine.mask) == 0 &&
+        was.handler != mine.handler)
+        syscall(SYS_rt_sigaction, signum, &was, NULL, sizeof was.mask);
+#else
+    (void)under;
+#endif
+    return 0;
 }
 
 /* Lock held. Put the trampoline in the kernel's place for `signum`, on top of `under` and with
@@ -243,12 +252,13 @@ static int put_on_top(int signum, const struct sigaction *under, int flags, stru
     ours.sa_mask = sigcffi_set_of(state.trampoline_mask);
     /* Before the first signal that may need it. Where that fails pokes do, and calls are made on
      * the spot. */
-    if (signum != SIGURG) sigcffi_keep_interposed(SIGURG);
+    if (signum != SIGURG && !(atomic_load(&state.wanted) & sigcffi_bit(signum)))
+        sigcffi_keep_interposed(SIGURG);
     /* The base first: the trampoline may run before sigaction() returns. */
     set_base(level, signum, under);
     atomic_fetch_or(&state.wanted, sigcffi_bit(signum));
-    if (sigaction(signum, &ours, found) != 0) return -errno;
-    return_by_own_code(signum, &ours);
+    int result = give_trampoline(signum, &ours, sigcffi_handler_of(under), found);
+    if (result != 0) return result;
     on_top[signum] = (signed char)(level + 1);
     if (signum != SIGURG && sigcffi_wants_pokes() &&
         classify(sigcffi_handler_of(under)) == SIGCFFI_PYTHON)
@@ -388,19 +398,31 @@ int sigcffi_dispatched(int signum, int flags)
     const struct sigaction *interpreters = interpreters_action(signum, &result);
     if (interpreters != NULL) {
         atomic_fetch_or(&channel.attached, sigcffi_bit(signum));
+        sigcffi_call_by_urgent(sigcffi_bit(signum), 0);
         result = put_on_top(signum, interpreters, flags & kept_flags, &found);
     }
     sigcffi_release_lock();
     return result;
 }
 
+/* The dispatcher is called by SIGURG for the signals in `set`, or no more: see wake.c. */
+void sigcffi_call_by_urgent(uint64_t set, int on)
+{
+    if (on)
+        atomic_fetch_or(&channel.foreign, set);
+    else
+        atomic_fetch_and(&channel.foreign, ~set);
+}
+
 /* Record this signal from now on, or no more. */
 void sigcffi_record(int signum, int on)
 {
-    if (on)
+    if (on) {
         atomic_fetch_or(&channel.attached, sigcffi_bit(signum));
-    else
+    } else {
         atomic_fetch_and(&channel.attached, ~sigcffi_bit(signum));
+        sigcffi_call_by_urgent(sigcffi_bit(signum), 0);
+    }
 }
 
 /* Lock held. Whether an action is no more than its handler tells: no flags and no signals in the
@@ -474,7 +496,10 @@ static int interpose_unless_there(int signum, bool only_interpreter)
     int result = look(signum, &now);
     if (result != 0) return result;
     note(signum, &now);
-    if (is_trampoline(&now)) return 0;
+    if (is_trampoline(&now)) {
+        if (now.sa_flags & SA_SIGINFO) return 0;
+        now = base_under(signum, &now); /* put back by signal(2): it is told nothing */
+    }
     if (only_interpreter && classify(sigcffi_handler_of(&now)) != SIGCFFI_PYTHON) return 0;
     read_the_rest(signum, &now);
     return put_on_top_of(signum, &now, 0);
@@ -516,12 +541,16 @@ int sigcffi_stay_on_top(int signum)
     return result;
 }
 
-/* Lock held. Put the base back, unless somebody else has replaced the trampoline meanwhile. */
-static int withdraw(int signum)
+/* Lock held. Put the base back, unless somebody else has replaced the trampoline meanwhile, or
+ * it is the interpreter's and `keeps_python`. */
+static int withdraw(int signum, bool keeps_python)
 {
     struct sigaction now;
     int result = look(signum, &now);
     if (result != 0) return result;
+    if (keeps_python &&
+        classify(sigcffi_beneath(signum, sigcffi_handler_of(&now))) == SIGCFFI_PYTHON)
+        return 0;
     note(signum, &now);
     if (!is_trampoline(&now)) {
         atomic_fetch_and(&state.wanted, ~sigcffi_bit(signum));
@@ -535,7 +564,7 @@ static int withdraw(int signum)
 int sigcffi_withdraw(int signum)
 {
     sigcffi_take_lock();
-    int result = withdraw(signum);
+    int result = withdraw(signum, false);
     sigcffi_release_lock();
     return result;
 }
@@ -544,7 +573,16 @@ int sigcffi_withdraw(int signum)
  * Python handler, which has it wherever sigcffi has come by. */
 void sigcffi_withdraw_unneeded(int signum)
 {
-    if (!is_needed(signum) && sigcffi_query(signum) != SIGCFFI_PYTHON) withdraw(signum);
+    if (!is_needed(signum)) withdraw(signum, true);
+}
+
+/* Lock held. Whether a delivery that the trampoline has begun with is still to be gone on with: the
+ * trampoline is there, or somebody has put a handler in its place who may call it. */
+bool sigcffi_is_handled(int signum)
+{
+    struct sigaction now;
+    if (read_briefly(signum, &now) != 0 || is_trampoline(&now)) return true;
+    return on_top[signum] != 0 && sigcffi_is_function(sigcffi_handler_of(&now));
 }
 
 /* ---- Counts ---- */

@@ -8,7 +8,7 @@
  *
  *   offset  bytes
  *      0      8    sequence: the record's number in the ring plus one, stored last
- *      8      4    signo, and in the main channel whom it is for: SIGCFFI_FOR_ALL and the others
+ *      8      4    signo, and in the main channel whom it is for: SIGCFFI_FOR_ALL and what follows
  *     12      4    code
  *     16      4    error
  *     20      4    fields: which of the following mean something, the bits below
@@ -48,11 +48,12 @@ enum {
     SIGCFFI_FIELD_NOTHING = 512, /* nothing but signo and time_ns means anything */
 };
 
-/* Whom a record is for; above the number of its signal. */
+/* Whom a record is for, and in which state it came; above the number of its signal. */
 enum {
     SIGCFFI_FOR_ALL,
     SIGCFFI_FOR_SUBSCRIBERS = 0x100, /* the interpreter's handler was not come to */
     SIGCFFI_FOR_HANDLER = 0x200,     /* it was, by a handler that has called it */
+    SIGCFFI_IN_SECTION = 0x400,      /* in addition: it came within a critical section */
 };
 
 struct sigcffi_record {

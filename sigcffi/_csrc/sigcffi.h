@@ -171,6 +171,7 @@ bool sigcffi_defer(uint64_t set);
 unsigned sigcffi_sections(void);
 int sigcffi_lift(uint64_t set);
 int sigcffi_settle(void);
+void sigcffi_call_by_urgent(uint64_t set, int on);
 void sigcffi_pend_again(int signum, unsigned times);
 unsigned sigcffi_take_pending(int signum);
 int sigcffi_nudge(void);

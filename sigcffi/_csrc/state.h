@@ -38,6 +38,7 @@ _Static_assert(SIGCFFI_MAIN_CHANNEL < 64, "a set of rings must fit in one 64-bit
 /* The main channel. Python reads it as an array of 64-bit words, then records; it writes `running`
  * and, from time to time, `tail`, in the main thread. */
 struct channel {
+    _Atomic uint64_t calls[NSIG]; /* to the interpreter's handler; see SIGCFFI_ON_ITS_WAY */
     struct sigcffi_ring ring;
     _Atomic uint64_t deferred;    /* no handler of these is called: critical sections, any thread */
     _Atomic uint64_t running;     /* the same while handlers run; matters to the main thread only */
@@ -45,8 +46,8 @@ struct channel {
     _Atomic uint64_t pressure;    /* what threads may have blocked because the ring is full */
     _Atomic uint64_t attached;    /* the signals that are recorded */
     _Atomic uint64_t slotted;     /* the signals that have slots, or shall be kept as if */
+    _Atomic uint64_t foreign;     /* the signals for which the dispatcher is called by SIGURG */
     _Atomic uint64_t main_thread; /* pthread_t: comparing it costs nothing */
-    _Atomic uint64_t calls[NSIG]; /* to the interpreter's handler; see SIGCFFI_ON_ITS_WAY */
     struct sigcffi_record records[SIGCFFI_CAPACITY];
 };
 
@@ -62,10 +63,13 @@ enum {
     SIGCFFI_WORD_PENDING = SIGCFFI_WORD(pending),
     SIGCFFI_WORD_PRESSURE = SIGCFFI_WORD(pressure),
     SIGCFFI_WORD_SLOTTED = SIGCFFI_WORD(slotted),
+    SIGCFFI_WORD_FOREIGN = SIGCFFI_WORD(foreign),
     SIGCFFI_WORD_MAIN_THREAD = SIGCFFI_WORD(main_thread),
     SIGCFFI_WORD_CALLS = SIGCFFI_WORD(calls),
     SIGCFFI_WORDS = SIGCFFI_WORD(records),
 };
+
+_Static_assert(SIGCFFI_WORD_CALLS == 0, "Python counts on a signal's number being the index");
 
 /* One action attached to a signal. What is not atomic stays as it is while a handler may see it. */
 struct slot {
@@ -83,7 +87,7 @@ struct slot {
 
 /* The trampoline is there several times, for others may put their handlers on top of it, and it may
  * be put on top of those: see dispositions.c. */
-#define SIGCFFI_LEVELS 4
+#define SIGCFFI_LEVELS 8
 
 /* In state.stops. */
 #define SIGCFFI_STOPPING UINT32_C(0xff)
@@ -218,6 +222,7 @@ SIGCFFI_HIDDEN void sigcffi_timers_after_fork(void);
 /* dispositions.c, outside handlers */
 SIGCFFI_HIDDEN int sigcffi_interpose_locked(int signum);
 SIGCFFI_HIDDEN void sigcffi_withdraw_unneeded(int signum);
+SIGCFFI_HIDDEN bool sigcffi_is_handled(int signum);
 SIGCFFI_HIDDEN void sigcffi_take_lock(void);
 SIGCFFI_HIDDEN void sigcffi_release_lock(void);
 SIGCFFI_HIDDEN void sigcffi_sections_after_fork(void);

@@ -58,8 +58,13 @@ LEVEL(0)
 LEVEL(1)
 LEVEL(2)
 LEVEL(3)
+LEVEL(4)
+LEVEL(5)
+LEVEL(6)
+LEVEL(7)
 
-sigcffi_entry *const sigcffi_levels[SIGCFFI_LEVELS] = {level_0, level_1, level_2, level_3};
+sigcffi_entry *const sigcffi_levels[SIGCFFI_LEVELS] = {level_0, level_1, level_2, level_3,
+                                                       level_4, level_5, level_6, level_7};
 
 /* handler context, or outside handlers. Which level of the trampoline a handler is, or -1. */
 int sigcffi_level_of(uintptr_t handler)
@@ -188,6 +193,8 @@ static void die_of(int signum)
 /* handler context. Put a signal into the main channel. */
 static void record(const struct call *call, int whom)
 {
+    /* A section that another thread enters from here on may find the handler just being called. */
+    if (atomic_load(&channel.deferred) & sigcffi_bit(call->signum)) whom |= SIGCFFI_IN_SECTION;
     uint64_t fill = sigcffi_push(&channel.ring, channel.records, SIGCFFI_CAPACITY, call->signum,
                                  whom, call->info);
     if (fill == 0) atomic_fetch_add_explicit(&state.dropped[call->signum], 1, memory_order_relaxed);
@@ -270,7 +277,10 @@ static void call_foreign(const struct call *call, uintptr_t handler, siginfo_t *
     if (call->by_kernel && call->context != NULL) {
         const ucontext_t *interrupted = call->context;
         uint64_t mask = atomic_load_explicit(&base->mask, memory_order_relaxed);
-        sigset_t its = sigcffi_set_of(mask | sigcffi_word_of(&interrupted->uc_sigmask));
+        /* What a wait with a mask of its own (sigsuspend, ppoll) has interrupted is the mask that
+         * comes back behind it. It may have the signal, which was not blocked. */
+        uint64_t before = sigcffi_word_of(&interrupted->uc_sigmask) & ~sigcffi_bit(call->signum);
+        sigset_t its = sigcffi_set_of(mask | before);
         pthread_sigmask(SIG_SETMASK, &its, NULL);
     }
     sigcffi_call(handler, call->signum, info, context);

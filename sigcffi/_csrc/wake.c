@@ -12,6 +12,11 @@
  * The calls are level-triggered too: several deliveries may lead to one. What each carried is in
  * the ring.
  *
+ * Where another's handler has the delivery first, that may call the interpreter's handler itself,
+ * whose call would merge with ours, and nobody could tell whether it had. So of such a signal ours
+ * is made for SIGURG, for which the interpreter runs the dispatcher, too; what comes as the signal
+ * is that handler's.
+ *
  * Rejected: calling the interpreter's handler on whichever thread the kernel chose. It marks the
  * signal, but the main thread's blocking call is not interrupted, and CPython before 3.13 may not
  * look at the mark until its main thread next takes the GIL. Waking the main thread with the
@@ -133,11 +138,14 @@ static void trip(int signum, void *context)
      * on its way. Counted before the call: what runs because of it finds it counted. */
     bool main = sigcffi_on_main_thread();
     uint64_t on_its_way = main ? 0 : SIGCFFI_ON_ITS_WAY;
+    int called = atomic_load(&channel.foreign) & sigcffi_bit(signum) ? SIGURG : signum;
     atomic_store_explicit(&state.called, true, memory_order_relaxed);
-    atomic_fetch_add(&channel.calls[signum], 1 + on_its_way);
-    sigcffi_call_interpreter(signum);
-    atomic_fetch_sub(&channel.calls[signum], on_its_way);
-    if (main) sigcffi_poke_later(context);
+    atomic_fetch_add(&channel.calls[called], 1 + on_its_way);
+    sigcffi_call_interpreter(called);
+    if (main)
+        sigcffi_poke_later(context);
+    else
+        atomic_fetch_sub(&channel.calls[called], on_its_way);
     if (atomic_load(&state.watched) & sigcffi_bit(signum)) sigcffi_ask_for_notice(signum);
 }
 

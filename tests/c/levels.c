@@ -444,7 +444,7 @@ static void a_base_that_ends_its_thread_leaves_nothing_behind(void)
 
 /* ---- Many ---- */
 
-enum { MANY = 2 * SIGCFFI_LEVELS };
+enum { MANY = SIGCFFI_LEVELS + 4 };
 
 static struct sigaction founds[MANY];
 static _Atomic int called[MANY];
@@ -463,10 +463,14 @@ ONE_OF_MANY(4)
 ONE_OF_MANY(5)
 ONE_OF_MANY(6)
 ONE_OF_MANY(7)
+ONE_OF_MANY(8)
+ONE_OF_MANY(9)
+ONE_OF_MANY(10)
+ONE_OF_MANY(11)
 
 static void (*const many[MANY])(int, siginfo_t *, void *) = {
-    one_of_many_0, one_of_many_1, one_of_many_2, one_of_many_3,
-    one_of_many_4, one_of_many_5, one_of_many_6, one_of_many_7,
+    one_of_many_0, one_of_many_1, one_of_many_2, one_of_many_3, one_of_many_4,  one_of_many_5,
+    one_of_many_6, one_of_many_7, one_of_many_8, one_of_many_9, one_of_many_10, one_of_many_11,
 };
 
 /* With more of them than there are levels some are passed by, but nobody comes twice, nor the

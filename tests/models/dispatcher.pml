@@ -19,6 +19,8 @@
  *   THINKS_DISTURBED         while the dispatcher thinks, it says what the handlers further out keep out
  *   RUNNING_BELIEVED         who has set `running` and has gone still counts
  *   HAND_FORGOTTEN           what the short way has in hand is not put back
+ *   ONE_OF_SEVERAL           the short way is taken also where there are more records than its own
+ *   NO_MARK                  a call that finds another one at work does not tell that one
  *   HAND_LOOKED_AT_ONCE      what the short way has in hand is put back only before the first record
  */
 #define RECORDS 3
@@ -29,6 +31,7 @@ byte head, tail;
 byte kind[RECORDS + 1];  /* 1 or 2, of a record */
 byte waiting, ready;     /* in hand, of the long way and of the short way: a bit for each record */
 byte running;
+bool again;              /* a call has found another one at work, which looks once more */
 bool flagged;            /* the interpreter is going to call the dispatcher */
 byte inside;             /* dispatchers on the stack */
 byte strikes = STRIKES;
@@ -48,11 +51,17 @@ inline nested()
     inside == me
 }
 
+#ifdef NO_MARK
+#define MARK skip
+#else
+#define MARK again = true
+#endif
+
 /* The interpreter looks for signals, in a frame that an exception leaves for `where`. */
 #define bytecode(where) \
     if \
     :: strikes > 0 -> strikes--; goto where \
-    :: flagged && running == ALL -> flagged = false \
+    :: flagged && running == ALL -> flagged = false; MARK \
     :: flagged && running != ALL -> \
         nested(); \
         if \
@@ -83,7 +92,7 @@ inline nested()
         :: raised -> raised = false \
         :: else \
         fi \
-    :: flagged && running == ALL -> flagged = false \
+    :: flagged && running == ALL -> flagged = false; MARK \
     od; \
     kept_out = before
 
@@ -116,6 +125,12 @@ proctype dispatcher()
     :: former == 0 && waiting == 0 && ready == 0 && head != tail ->
         running = ALL; /* a */
         bytecode(struck);
+#ifndef ONE_OF_SEVERAL
+        if
+        :: head != tail + 1 -> goto drain
+        :: else
+        fi;
+#endif
         number = tail + 1; /* b */
         bytecode(struck);
         ready = BIT(number); /* c */
@@ -128,7 +143,7 @@ proctype dispatcher()
         running = 0; /* g */
         bytecode(struck);
         if
-        :: head == number -> goto leave /* h */
+        :: !again && waiting == 0 -> goto leave /* h */
         :: else
         fi
     :: else ->
@@ -138,6 +153,10 @@ proctype dispatcher()
         :: else
         fi;
 #endif
+        if
+        :: former != 0 -> MARK
+        :: else
+        fi;
         if
         :: former == ALL -> goto leave
         :: else
@@ -150,7 +169,7 @@ struck: /* except */
     bytecode(out);
 drain:
     bytecode(out);
-again:
+once_more:
 #ifdef THINKS_DISTURBED
     running = former;
 #else
@@ -217,11 +236,13 @@ again:
 #endif
         fi
     od;
+    again = (former != 0);
+    bytecode(caught);
     running = former; /* q */
     bytecode(caught);
     if
     :: head == tail -> goto leave /* r */
-    :: else -> goto again
+    :: else -> goto once_more
     fi;
 
 caught: /* except */
@@ -229,7 +250,7 @@ caught: /* except */
     bytecode(out);
     running = ALL; /* s */
     bytecode(out);
-    goto again;
+    goto once_more;
 
 out: /* an exception leaves */
     first = true;

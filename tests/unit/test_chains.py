@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import os
+import signal as standard
 import subprocess
 import sys
 import textwrap
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import until
+from support import disposition, until
 
 import sigcffi as signal
 from sigcffi import actions, subscribe
@@ -69,6 +71,26 @@ def test_with_an_action_on_top_each_handler_is_called_once(
         assert (len(called), chaining.foreign_chained() - before) == (2 * number - 1,) * 2
         send()
         assert (len(called), chaining.foreign_chained() - before) == (2 * number,) * 2
+
+
+def test_over_a_library_that_was_there_first_each_handler_is_called_once(
+    chaining: ctypes.CDLL, called: list[Any]
+) -> None:
+    """It calls the interpreter's handler by itself: nothing of ours stands between."""
+    standard.signal(S, lambda signum, frame: called.append("handler"))
+    assert chaining.foreign_chain(int(S)) == 0
+    for _ in range(3):
+        with subscribe(S, lambda info, frame: called.append(info.si_pid)):
+            send()
+            assert sorted(called, key=str) == [HERE, "handler"]
+            with signal.deferred():
+                send()
+                assert len(called) == 2
+            assert sorted(called, key=str) == [HERE, HERE, "handler", "handler"]
+        called.clear()
+        send()
+        assert called == ["handler"]
+        called.clear()
 
 
 def test_a_subscriber_on_top_gets_what_the_kernel_told(
@@ -182,6 +204,136 @@ def test_beside_faulthandler_nobody_is_lost(
     command = [sys.executable, "-c", textwrap.dedent(FAULTHANDLER), how, order, chain]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, expected), done.stderr
+
+
+PASSES_THREE, BY_SIGNAL = 2, 32  # foreign.c
+
+
+def put_on_top(foreign: ctypes.CDLL, number: int = 0, how: int = PASSES_THREE) -> None:
+    """One of several C libraries takes the signal."""
+    assert foreign.foreign_join(number, int(S), how, int(signal.SA_SIGINFO), 0) == 0
+    foreign.foreign_visits(number, int(S))
+
+
+def told(infos: list[signal.SigInfo]) -> list[int | None]:
+    return [info.si_code for info in infos]
+
+
+def test_what_was_delivered_in_a_section_is_not_delivered_again_to_a_handler_put_on_top(
+    beneath: Callable[[], None], foreign: ctypes.CDLL, called: list[Any]
+) -> None:
+    beneath()
+    with signal.deferred(), actions.counter(S) as counter:
+        send()
+        put_on_top(foreign)
+    assert (called, int(counter), foreign.foreign_visits(0, int(S))) == ([S], 1, 0)
+    send()
+    assert (called, foreign.foreign_visits(0, int(S))) == ([S, S], 1)
+
+
+@pytest.mark.parametrize("block", [lambda: signal.ignoring(S), lambda: signal.handling(S, print)])
+def test_behind_a_block_the_handler_beneath_a_c_librarys_is_called_as_before(
+    block: Any, beneath: Callable[[], None], chaining: ctypes.CDLL, called: list[Any]
+) -> None:
+    beneath()
+    chaining.foreign_chain(int(S))
+    before = disposition(S)
+    with block():
+        pass
+    assert disposition(S) == before
+    send()
+    assert called == [S]
+    assert chaining.foreign_set(int(S), 1) == 0  # another one ignores the signal for a while
+    with block():
+        pass
+    assert disposition(S) == (signal.SIG_IGN, 0, b"")
+
+
+def test_what_signal_has_put_back_is_told_again_what_comes(foreign: ctypes.CDLL) -> None:
+    infos: list[signal.SigInfo] = []
+    with subscribe(S, lambda info, frame: infos.append(info)):
+        put_on_top(foreign, how=BY_SIGNAL)
+        foreign.foreign_leave(0, int(S))
+        send()
+        with subscribe(S, lambda info, frame: None):
+            send()
+        put_on_top(foreign, how=BY_SIGNAL)
+        foreign.foreign_leave(0, int(S))
+        with actions.counter(S):
+            send()
+    assert told(infos) == [None, signal.SI_USER, signal.SI_USER]
+
+
+def test_flags_that_signal_has_given_the_trampoline_are_not_the_handlers(
+    foreign: ctypes.CDLL,
+) -> None:
+    foreign.foreign_install(int(S), 0)
+    before = disposition(S)
+    with actions.counter(S):
+        put_on_top(foreign, how=BY_SIGNAL)
+        foreign.foreign_leave(0, int(S))
+    assert disposition(S) == before
+
+
+@pytest.mark.skipif(not hasattr(faulthandler, "register"), reason="no faulthandler.register")
+def test_a_thread_that_waits_with_a_mask_of_its_own_is_sent_anew_what_is_not_blocked(
+    foreign: ctypes.CDLL, called: list[Any], tmp_path: Path
+) -> None:
+    signal.signal(S, lambda signum, frame: called.append(signum))
+    with open(tmp_path / "dump", "w") as file:
+        faulthandler.register(S, file=file, chain=True)
+        with actions.counter(S):
+            foreign.foreign_thread_takes(int(S))
+            signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        faulthandler.unregister(S)
+    assert called == [S]
+
+
+def test_who_puts_back_what_was_there_unseen_has_it_as_it_was(foreign: ctypes.CDLL) -> None:
+    fresh = int(signal.SIGRTMAX) - 3  # no other test has had handlers of it
+    foreign.foreign_install(fresh, 0)
+    before, calls = disposition(fresh), foreign.foreign_calls()
+    with actions.counter(fresh) as counter:
+        assert foreign.foreign_join(0, fresh, PASSES_THREE, int(signal.SA_SIGINFO), 0) == 0
+        standard.signal(fresh, lambda signum, frame: None)
+        with actions.counter(fresh):
+            foreign.foreign_leave(0, fresh)
+        os.kill(HERE, fresh)
+        assert (int(counter), foreign.foreign_calls()) == (1, calls + 1)
+    assert disposition(fresh) == before
+
+
+def test_a_trampoline_put_back_leads_to_what_it_stood_on_whatever_has_come_since(
+    beneath: Callable[[], None], foreign: ctypes.CDLL, called: list[Any]
+) -> None:
+    beneath()
+    with actions.counter(S):
+        for number in range(4):
+            put_on_top(foreign, number)
+            actions.counter(S).close()
+        signal.signal(S, signal.SIG_IGN)
+        for number in reversed(range(4)):
+            foreign.foreign_leave(number, int(S))
+            send()
+            assert [foreign.foreign_visits(each, int(S)) for each in range(4)] == [
+                int(each < number) for each in range(4)
+            ]
+
+
+def test_what_the_standard_modules_handler_was_called_for_is_not_handed_over_later(
+    foreign: ctypes.CDLL, called: list[Any]
+) -> None:
+    infos: list[signal.SigInfo] = []
+    with subscribe(S, lambda info, frame: infos.append(info)):
+        put_on_top(foreign)
+        standard.signal(S, lambda signum, frame: called.append(signum))
+        foreign.foreign_leave(0, int(S))
+        send()
+        assert (called, infos) == ([S], [])
+        with subscribe(S, lambda info, frame: None):
+            assert infos == []
+            send()
+    assert (called, told(infos)) == ([S], [signal.SI_USER])
 
 
 @pytest.mark.parametrize("first", ["counter", "subscription"])

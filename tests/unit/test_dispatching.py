@@ -18,7 +18,7 @@ from tracing import Tracing
 
 import sigcffi as signal
 from sigcffi import SigInfo, _dispatch, _installing, actions, sigaction, subscribe
-from sigcffi._dispatch import CAPACITY, RUNNING, account, dispatch
+from sigcffi._dispatch import CAPACITY, account, dispatch
 from sigcffi._ffi import words
 
 S, T, R, Q = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN, signal.SIGRTMIN + 1
@@ -268,11 +268,11 @@ def test_calls_that_interrupt_others_before_these_have_looked_leave_nothing_to_e
     left = deep
 
     class Words:
-        """Signals come when the dispatcher looks at ``running``, which it does first of all."""
+        """Signals come when the dispatcher looks at C's calls, which it does first of all."""
 
         def __getitem__(self, index: int) -> int:
             nonlocal left
-            if sys._getframe(1).f_code is dispatch.__code__ and index == RUNNING and left:
+            if sys._getframe(1).f_code is dispatch.__code__ and index == R and left:
                 left -= 1
                 queue((R, left))
                 look()
