@@ -107,6 +107,7 @@ def test_swallowed_it_comes_again() -> None:
     until(lambda: swallow() == 3, "three within the try, and none beside it")
 
 
+@pytest.mark.skipif(PYPY, reason="in what its collector calls PyPy loses one now and then for good")
 def test_lost_in_a_finalizer_it_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
     lost: list[Any] = []
     monkeypatch.setattr("sys.unraisablehook", lambda args: lost.append(args.exc_type))
@@ -125,7 +126,7 @@ def test_lost_in_a_finalizer_it_comes_again(monkeypatch: pytest.MonkeyPatch) -> 
         gc.collect()
         spin()
     limited = False
-    assert set(lost) <= {TimeoutInterrupt}  # a collector may be late, or stubborn
+    assert set(lost) <= {TimeoutInterrupt}
 
 
 @pytest.mark.skipif(PYPY, reason="objects are finalized by the collector, all at once")
