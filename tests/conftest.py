@@ -50,7 +50,7 @@ def of_hypothesis(item: pytest.Item) -> bool:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--values", type=int, default=400_000, help="how many values the largest flood sends"
+        "--values", type=int, default=200_000, help="how many values the largest flood sends"
     )
 
 
