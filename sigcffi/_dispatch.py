@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from sigcffi._registry import Entry
 
-__all__ = ["account", "dispatch", "entries", "expect", "take_back"]
+__all__ = ["account", "dispatch", "entries", "expect", "gather", "take_back"]
 
 # By signal. The main thread alone changes it; any thread may look an entry up.
 entries: dict[int, Entry] = {}
@@ -440,6 +440,15 @@ def _report(error: BaseException, call: object) -> None:
         )
 
 
+def gather() -> None:
+    """Whom a record is for is seen by who is installed when it is read: so what has come is read
+    before somebody else is. Called where no handler starts.
+    """
+    while words[HEAD] != _at.tail:
+        if not _read(2 * CAPACITY):
+            os.sched_yield()  # a thread is just writing it
+
+
 def take_back(signum: int, *, called: bool = False) -> None:
     """A signal leaves the dispatcher: what was not handed over goes to whatever handles the signal
     from now on. Not if that has been *called* already, in the place of the dispatcher.
@@ -455,9 +464,7 @@ def take_back(signum: int, *, called: bool = False) -> None:
         return
     at.running = ALL
     try:
-        while words[HEAD] != at.tail:
-            if not _read(2 * CAPACITY):
-                os.sched_yield()  # a thread is just writing it
+        gather()
         taken = 0
         for number, info in list(_waiting.items()):
             if info._signo == signum and number not in _begun:

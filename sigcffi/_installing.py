@@ -19,7 +19,7 @@ from signal import SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP, SIGURG
 from sigcffi._action import KERNELS, Action
 from sigcffi._blocking import blocked
 from sigcffi._changing import changing
-from sigcffi._dispatch import dispatch, entries, expect, take_back
+from sigcffi._dispatch import dispatch, entries, expect, gather, take_back
 from sigcffi._ffi import NULL, check, lib, new_sigaction, words
 from sigcffi._mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._registry import Entry
@@ -208,6 +208,8 @@ def _let_come() -> None:
 
 def _install(signum: int, action: Action) -> None:
     entry = entry_of(signum)
+    if entry is not None:
+        gather()
     if action._takes_info:
         fresh = entry is None
         if entry is None:

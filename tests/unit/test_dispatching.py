@@ -340,6 +340,18 @@ def test_what_waits_calls_nobody_who_is_just_replacing_another() -> None:
     assert called == [S]
 
 
+def test_what_waits_is_for_the_handler_that_is_there_when_it_is_let_in() -> None:
+    """Also if nothing handled the signal when it came, beside a subscriber."""
+    called: list[str] = []
+    signal.signal(R, signal.SIG_IGN)
+    with subscribe(R, lambda info, frame: called.append("subscriber")):
+        with signal.deferred():
+            queue((R, 1))
+            sigaction(R, lambda info, frame: called.append("handler"))
+        look()
+    assert called == ["subscriber", "handler"]
+
+
 # ---- Nesting ----
 
 
