@@ -833,6 +833,7 @@ def worker(foreign_path: Path, request: pytest.FixtureRequest) -> Iterator[None]
 TestNeighbours = Neighbours.TestCase
 QUICK = settings().derandomize
 TestNeighbours.settings = settings(
+    derandomize=True,  # in CI, too: what a walk finds takes minutes to be made short
     max_examples=20 if QUICK else 150,
     stateful_step_count=30 if QUICK else 100,
     report_multiple_bugs=False,
