@@ -173,9 +173,9 @@ def require_urgent() -> bool:
     """Have the interpreter look around whenever C calls it for SIGURG; False where it runs another
     function then.
     """
-    registered = _lookup(SIGURG)
-    if registered is not _look and registered is not dispatch:
-        if callable(registered):
+    function = _lookup(SIGURG)
+    if function is not _look and function is not dispatch:
+        if callable(function):
             return False
         register_aside(SIGURG, _look)
     return True
