@@ -202,6 +202,7 @@ static int install_exactly(int signum, const struct sigaction *action)
 static int give_trampoline(int signum, const struct sigaction *ours, uintptr_t under,
                            struct sigaction *found)
 {
+    bool replaced = false;
 #if SIGCFFI_HAS_RETURN
     struct sigcffi_kernel_sigaction mine = {.handler = ours->sa_handler,
                                             .flags = (unsigned)ours->sa_flags | SA_RESTORER,
@@ -212,10 +213,14 @@ static int give_trampoline(int signum, const struct sigaction *ours, uintptr_t u
         syscall(SYS_rt_sigaction, signum, &mine, &was, sizeof mine.mask) == 0) {
         found->sa_handler = was.handler;
         if ((uintptr_t)was.handler == under || is_trampoline(found)) return 0;
-        syscall(SYS_rt_sigaction, signum, &was, NULL, sizeof was.mask);
+        /* Ignoring is not put back: with that the kernel throws away what is pending. */
+        replaced = !sigcffi_is_function((uintptr_t)was.handler);
+        if (!replaced) syscall(SYS_rt_sigaction, signum, &was, NULL, sizeof was.mask);
     }
 #endif
-    if (sigaction(signum, ours, found) != 0) return -errno;
+    struct sigaction there;
+    if (sigaction(signum, ours, &there) != 0) return -errno;
+    if (!replaced || !is_trampoline(&there)) *found = there;
 #if SIGCFFI_HAS_RETURN
     /* Unless somebody was quicker by an instant, and is left alone. */
     if (syscall(SYS_rt_sigaction, signum, &mine, &was, sizeof mine.mask) == 0 &&

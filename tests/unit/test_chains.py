@@ -93,6 +93,18 @@ def test_over_a_library_that_was_there_first_each_handler_is_called_once(
         called.clear()
 
 
+def test_what_is_blocked_outlives_the_end_of_somebodys_ignoring(
+    foreign: ctypes.CDLL, called: list[Any]
+) -> None:
+    with subscribe(S, lambda info, frame: None):
+        assert foreign.foreign_set(int(S), 1) == 0
+        with signal.blocked(S):
+            os.kill(HERE, S)
+            signal.sigaction(S, lambda info, frame: called.append(info.si_pid))
+            assert S in signal.sigpending()
+    assert called == [HERE]
+
+
 def test_a_subscriber_on_top_gets_what_the_kernel_told(
     beneath: Callable[[], None], chaining: ctypes.CDLL, called: list[Any]
 ) -> None:
