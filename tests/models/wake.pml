@@ -1,4 +1,4 @@
-/* Waking: sigcffi/_csrc/wake.c, deferral.c, masks.c, and what of sigcffi/_dispatch.py they rely on.
+/* Waking: sigcffi/_csrc/wake.c, deferral.c, masks.c, and what of sigcffi/_dispatch/dispatcher.py they rely on.
  *
  * The main thread runs Python: it enters a critical section and leaves it, blocks SIGURG and unblocks it,
  * may fork, and runs the handlers that are due (one scene at a time: together it is too much). A second thread takes signals; a third has a critical

@@ -17,9 +17,11 @@ from support import PYPY, join, nested_handlers, python_says, readable, run_pyth
 from tracing import Tracing
 
 import sigcffi as signal
-from sigcffi import SigInfo, _dispatch, _installing, actions, sigaction, subscribe
-from sigcffi._dispatch import CAPACITY, account, dispatch
-from sigcffi._ffi import words
+from sigcffi import SigInfo, actions, sigaction, subscribe
+from sigcffi._core.ffi import words
+from sigcffi._dispatch import dispatcher as _dispatch
+from sigcffi._dispatch.dispatcher import CAPACITY, account, dispatch
+from sigcffi._handlers import installing as _installing
 
 S, T, R, Q = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN, signal.SIGRTMIN + 1
 HERE = os.getpid()
@@ -282,7 +284,7 @@ def test_calls_that_interrupt_others_before_these_have_looked_leave_nothing_to_e
             words[index] = value
 
     sigaction(R, lambda info, frame: values.append(info.si_value))
-    monkeypatch.setattr("sigcffi._dispatch.words", Words())
+    monkeypatch.setattr("sigcffi._dispatch.dispatcher.words", Words())
     queue((R, deep))
     look()
     assert values == [*range(deep, -1, -1)]
@@ -448,7 +450,7 @@ def test_a_fork_within_a_handler_leaves_the_rest_to_the_parent() -> None:
     code = """
         import os
         import sigcffi as signal
-        from sigcffi._dispatch import account
+        from sigcffi._dispatch.dispatcher import account
 
         seen = []
 
@@ -563,7 +565,7 @@ def test_a_handler_that_cannot_be_called_loses_its_record_to_nobody() -> None:
     code = """
         import os, sys
         import sigcffi as signal
-        from sigcffi._dispatch import account
+        from sigcffi._dispatch.dispatcher import account
 
         seen = []
         signal.sigaction(signal.SIGRTMIN, lambda info, frame: seen.append(info.si_value))

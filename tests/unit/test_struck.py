@@ -18,7 +18,8 @@ from support import PYPY, nested_handlers
 from tracing import Act, Tracing
 
 import sigcffi as signal
-from sigcffi import SigInfo, _dispatch
+from sigcffi import SigInfo
+from sigcffi._dispatch import dispatcher as _dispatch
 
 R, Q = signal.SIGRTMIN, signal.SIGRTMIN + 1
 
