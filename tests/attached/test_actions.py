@@ -374,7 +374,7 @@ def test_what_is_no_other_process_is_refused(pid: Any, error: type[Exception]) -
     assert signal.getsignal(S) is standard.getsignal(S) is signal.SIG_DFL
 
 
-# ---- Endings; how they end is in tests/subprocess ----
+# ---- Endings; how they end is in test_endings ----
 
 
 def test_an_exit_status_is_one_byte() -> None:

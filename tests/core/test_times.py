@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from oracle import Both, Float, FloatChild, Index, Int, IntChild, Outcome, StrChild, Thing
+from oracle.outcomes import Both, Float, FloatChild, Index, Int, IntChild, Outcome, StrChild, Thing
 from support import PYPY, with_room
 
 import sigcffi as signal

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from oracle import Index
+from oracle.outcomes import Index
 from support import (
     disposition,
     flags_of,

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from oracle import (
+from oracle.outcomes import (
     EVERYTHING,
     ODD_INTEGERS,
     WRONG_TYPES,

@@ -24,7 +24,7 @@ from python_discovery import get_interpreter
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text())
 NEEDED_BY_TESTS = CONFIGURATION["dependency-groups"]["test"]
-SMOKE = ("tests/unit/test_binding.py", "tests/unit/test_handlers.py")
+SMOKE = ("tests/core/test_binding.py", "tests/handlers/test_handlers.py")
 
 
 class Kind(NamedTuple):

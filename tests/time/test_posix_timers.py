@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from oracle import Outcome
+from oracle.outcomes import Outcome
 from support import with_room
 
 import sigcffi as signal

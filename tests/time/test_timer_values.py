@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from oracle import (
+from oracle.outcomes import (
     Both,
     Float,
     FloatChild,

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from oracle import Float, Index, Outcome
+from oracle.outcomes import Float, Index, Outcome
 from support import asleep, join, until, with_room
 
 import sigcffi as signal
