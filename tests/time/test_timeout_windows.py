@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import timed
+from programs import timed, timed_by_others
+from programs.timed import HOUR
 from support import PYPY
-from timed import HOUR
 from tracing import Tracing
 
 import sigcffi as signal
@@ -100,8 +100,12 @@ def gone() -> None:
     assert not _limits.shields
 
 
-PROGRAMS = [each for each in vars(timed).values() if isinstance(each, types.FunctionType)]
-PROGRAMS = [each for each in PROGRAMS if each.__module__ == timed.__name__]
+PROGRAMS = [
+    each
+    for module in (timed, timed_by_others)
+    for each in vars(module).values()
+    if isinstance(each, types.FunctionType) and each.__module__ == module.__name__
+]
 programs = pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 # All bytecodes take minutes: in ordinary runs it is every seventh. PyPy's compiler is no help here:
 # there it is every third under stress.
@@ -118,7 +122,7 @@ def everywhere(test: Any) -> Any:
     return programs(steps(never_awaited(test)))
 
 
-MODULES = (timed, contextlib, _timeouts, _limits, _places, _dead_man)
+MODULES = (timed, timed_by_others, contextlib, _timeouts, _limits, _places, _dead_man)
 WATCHED = [module.__file__ for module in MODULES]
 
 
@@ -198,11 +202,12 @@ def test_the_time_is_over_and_the_signal_comes(
         said: Said = []
         clock.struck = lambda: foreign.foreign_trip_left() == 0
         foreign.foreign_trip_at(S, countdown)
+        former = sys.gettrace()
         sys.settrace(trace)
         try:
             program(said)
         finally:
-            sys.settrace(None)
+            sys.settrace(former)
             struck = clock.struck()
             foreign.foreign_trip_at(S, never)
         for whose, expected in said:
