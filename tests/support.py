@@ -18,11 +18,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
 import sigcffi
+from sigcffi import SigInfo
 from sigcffi._core.ffi import words
 from sigcffi._dispatch.changing import changing
 from sigcffi._handlers import signal as _handlers
@@ -155,6 +157,22 @@ def compile_foreign(folder: Path) -> Path:
         [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", library, source], check=True
     )
     return library
+
+
+class Recorder:
+    """A handler that keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.infos: list[SigInfo] = []
+        self.frames: list[FrameType | None] = []
+
+    def __call__(self, info: SigInfo, frame: FrameType | None) -> None:
+        self.infos.append(info)
+        self.frames.append(frame)
+
+    @property
+    def values(self) -> list[int | None]:
+        return [info.si_value for info in self.infos]
 
 
 def until(condition: Callable[[], Any], what: str = "condition") -> None:

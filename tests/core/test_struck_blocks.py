@@ -84,13 +84,14 @@ def strike(foreign: ctypes.CDLL) -> Strike:
         return trip
 
     def call(function: Callable[[], object], at: int) -> bool:
+        former = sys.gettrace()
         foreign.foreign_trip_at(S, at)
         try:
             sys.settrace(trace)
             try:
                 function()
             finally:
-                sys.settrace(None)
+                sys.settrace(former)
         except Struck as error:
             where(error)
         left = foreign.foreign_trip_left()

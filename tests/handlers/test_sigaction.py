@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import ctypes
 import os
-import signal as standard
 import subprocess
 import sys
 import threading
@@ -15,42 +12,28 @@ from typing import Any
 import pytest
 from oracle.outcomes import Index
 from support import (
+    Recorder,
     disposition,
     flags_of,
     join,
     needs_pthread_sigqueue,
     nested_handlers,
-    python_says,
     queue,
     run_python,
 )
 
 import sigcffi as signal
-from sigcffi import Action, SigInfo, handling, ignoring, sigaction
+from sigcffi import Action, SigInfo, handling, sigaction
 from sigcffi._sigcffi import lib
 
 S, T, R = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN
+
+
 HERE = os.getpid()
 
 
 def nothing(info: SigInfo, frame: FrameType | None) -> None:
     pass
-
-
-class Recorder:
-    """A handler that keeps what it was given."""
-
-    def __init__(self) -> None:
-        self.infos: list[SigInfo] = []
-        self.frames: list[FrameType | None] = []
-
-    def __call__(self, info: SigInfo, frame: FrameType | None) -> None:
-        self.infos.append(info)
-        self.frames.append(frame)
-
-    @property
-    def values(self) -> list[int | None]:
-        return [info.si_value for info in self.infos]
 
 
 def look() -> None:
@@ -246,141 +229,6 @@ def test_what_comes_behind_a_resethand_handler_takes_the_default_action() -> Non
     assert (done.returncode, done.stdout) == (-R, "1\n"), done
 
 
-# ---- Restoring ----
-
-
-def test_a_default_and_an_ignored_signal_come_back() -> None:
-    for former in (signal.SIG_DFL, signal.SIG_IGN):
-        signal.signal(S, former)
-        before = disposition(S)
-        action = sigaction(S, nothing)
-        assert action.handler == former
-        installed = sigaction(S, action)
-        assert installed.handler is nothing
-        assert disposition(S) == before
-        assert signal.getsignal(S) == standard.getsignal(S) == former
-
-
-def test_a_handler_of_signal_comes_back_with_its_flag() -> None:
-    seen: list[int] = []
-
-    def plain(signum: int, frame: FrameType | None) -> None:
-        seen.append(signum)
-
-    signal.signal(S, plain)
-    signal.siginterrupt(S, False)
-    before = disposition(S)
-    action = sigaction(S, nothing)
-    assert action.handler is plain
-    assert not action.flags & signal.SA_SIGINFO
-    assert action.flags & signal.SA_RESTART
-    assert not flags_of(S) & signal.SA_RESTART
-    sigaction(S, action)
-    assert disposition(S) == before
-    assert signal.getsignal(S) is standard.getsignal(S) is plain
-    os.kill(HERE, S)
-    look()
-    assert seen == [S]
-
-
-def test_the_handler_that_the_interpreter_installed_comes_back_as_it_was() -> None:
-    code = """
-        import sigcffi as signal
-        from sigcffi._sigcffi import ffi, lib
-
-        def raw():
-            action = ffi.new("struct sigaction *")
-            lib.sigaction(signal.SIGINT, ffi.NULL, action)
-            whole, mask = bytes(ffi.buffer(action)), ffi.addressof(action, "sa_mask")
-            # Behind the kernel's 64 signals a mask holds what was in memory before.
-            start = ffi.cast("char *", mask) - ffi.cast("char *", action)
-            return whole[: start + 8] + whole[start + ffi.sizeof(mask[0]) :]
-
-        before = raw()
-        former = signal.sigaction(signal.SIGINT, lambda info, frame: None)
-        assert raw() != before
-        signal.sigaction(signal.SIGINT, former)
-        assert raw() == before
-        with signal.subscribe(signal.SIGINT, lambda info, frame: None):
-            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        assert raw() == before
-        try:
-            signal.raise_signal(signal.SIGINT)
-            signal.pthread_sigmask(signal.SIG_BLOCK, ())
-        except KeyboardInterrupt:
-            print("interrupted")
-    """
-    assert python_says(code) == "interrupted\n"
-
-
-def test_a_sigaction_handler_comes_back_with_mask_and_flags() -> None:
-    seen = Recorder()
-    sigaction(S, seen, mask=[T], flags=signal.SA_RESTART)
-    before = disposition(S)
-    former = sigaction(S, nothing)
-    sigaction(S, former)
-    assert sigaction(S) == former == Action(seen, [T], signal.SA_RESTART)
-    assert disposition(S) == before
-    os.kill(HERE, S)
-    look()
-    assert len(seen.infos) == 1
-
-
-def test_a_c_librarys_handler_comes_back_byte_for_byte(foreign: ctypes.CDLL) -> None:
-    assert foreign.foreign_install(S, signal.SA_RESTART | signal.SA_NODEFER) == 0
-    before = disposition(S)
-    action = sigaction(S, nothing)
-    assert action.handler is None
-    assert action.mask == {signal.SIGUSR2, signal.SIGWINCH}
-    assert action.flags & (signal.SA_RESTART | signal.SA_NODEFER | signal.SA_SIGINFO)
-    assert signal.getsignal(S) is not None
-    sigaction(S, action)
-    assert disposition(S) == before
-    assert signal.getsignal(S) is None
-    calls = foreign.foreign_calls()
-    os.kill(HERE, S)
-    assert foreign.foreign_calls() == calls + 1
-
-
-def test_a_restorer_of_its_own_comes_back_with_a_foreign_handler(foreign: ctypes.CDLL) -> None:
-    if not hasattr(foreign, "foreign_install_raw"):
-        pytest.skip("how a handler returns on this processor is not known here")
-    assert foreign.foreign_install_raw(S) == 0
-    restorer = foreign.foreign_restorer
-    restorer.restype = ctypes.c_void_p
-    before = restorer(S)
-    former = sigaction(S, nothing)
-    assert restorer(S) != before
-    sigaction(S, former)
-    assert restorer(S) == before
-
-
-def test_getsignal_hands_out_what_signal_takes_back() -> None:
-    seen = Recorder()
-    sigaction(S, seen, mask=[T])
-    former = signal.signal(S, signal.SIG_IGN)
-    assert callable(former)
-    assert signal.signal(S, former) is signal.SIG_IGN
-    assert sigaction(S) == Action(seen, [T])
-    signal.signal(S, signal.getsignal(S))
-    os.kill(HERE, S)
-    look()
-    assert [info.si_pid for info in seen.infos] == [HERE]
-
-
-def test_an_action_can_be_called_like_the_handler_it_stands_for() -> None:
-    seen = Recorder()
-    action: Any = Action(seen)
-    action(S, None)
-    assert (seen.infos[0].si_signo, seen.infos[0].si_code) == (S, None)
-    standard.signal(S, action)
-    standard.raise_signal(S)
-    look()
-    assert len(seen.infos) == 2
-    with pytest.raises(TypeError):
-        Action(signal.SIG_IGN)(S, None)
-
-
 # ---- Bad input ----
 
 
@@ -453,83 +301,4 @@ def test_only_the_main_thread_changes_handlers() -> None:
     thread.start()
     join(thread)
     assert ["main thread" in str(error) for error in errors] == [True] * 4
-    assert signal.getsignal(S) is signal.SIG_DFL
-
-
-# ---- handling, ignoring ----
-
-
-def test_a_block_restores_what_was_there_also_when_nested_and_after_an_exception() -> None:
-    before = disposition(S)
-    seen, inner = Recorder(), Recorder()
-    block = handling(S, seen)
-    with block:
-        os.kill(HERE, S)
-        with handling(S, inner, mask=[T]):
-            os.kill(HERE, S)
-        with pytest.raises(KeyError), block, ignoring(S):
-            os.kill(HERE, S)
-            raise KeyError
-        assert sigaction(S).handler is seen
-        os.kill(HERE, S)
-        look()
-    assert (len(seen.infos), len(inner.infos)) == (2, 1)
-    assert disposition(S) == before
-
-
-def test_blocks_decorate_functions_and_coroutine_functions() -> None:
-    seen = Recorder()
-
-    @handling(S, seen)
-    def send(count: int) -> int:
-        if count:
-            os.kill(HERE, S)
-            look()
-            send(count - 1)
-        return count
-
-    @ignoring(S, T)
-    async def send_to_nobody() -> int:
-        os.kill(HERE, S)
-        await asyncio.sleep(0)
-        os.kill(HERE, T)
-        return 5
-
-    assert send(3) == 3
-    assert len(seen.infos) == 3
-    loop = asyncio.new_event_loop()
-    try:
-        assert loop.run_until_complete(send_to_nobody()) == 5
-    finally:
-        loop.close()
-    assert signal.getsignal(S) is signal.getsignal(T) is signal.SIG_DFL
-    with pytest.raises(TypeError, match="generator"):
-
-        @ignoring(S)
-        def generate() -> Any:
-            yield
-
-
-def test_a_handler_that_somebody_else_put_there_stays_with_a_warning() -> None:
-    with pytest.warns(RuntimeWarning, match="replaced within the block"), handling(S, nothing):
-        signal.signal(S, signal.SIG_IGN)
-    assert signal.getsignal(S) is signal.SIG_IGN
-    with pytest.warns(RuntimeWarning), ignoring(S):
-        standard.signal(S, print)  # type: ignore[arg-type]
-    assert signal.getsignal(S) is print
-
-
-def test_a_block_around_a_one_shot_handler_restores_silently() -> None:
-    seen = Recorder()
-    with handling(S, seen, flags=signal.SA_RESETHAND):
-        os.kill(HERE, S)
-        look()
-        assert signal.getsignal(S) is signal.SIG_DFL
-    assert len(seen.infos) == 1
-    assert signal.getsignal(S) is signal.SIG_DFL
-
-
-def test_a_block_that_cannot_be_entered_changes_nothing() -> None:
-    with pytest.raises(OSError, match="Invalid"), ignoring(S, signal.SIGKILL):
-        pass
     assert signal.getsignal(S) is signal.SIG_DFL
