@@ -13,8 +13,8 @@ from signal import SIG_DFL, SIG_IGN, SIGKILL, SIGSTOP, SIGURG
 
 from sigcffi._core.ffi import NULL, check, lib, new_sigaction
 from sigcffi._dispatch.action import Action
-from sigcffi._dispatch.dispatcher import dispatch, entries, take_back
-from sigcffi._dispatch.registry import Entry
+from sigcffi._dispatch.dispatcher import dispatch, take_back
+from sigcffi._dispatch.registry import Entry, entries
 from sigcffi._dispatch.sections import undisturbed
 from sigcffi._masks.blocking import blocked
 

@@ -11,7 +11,9 @@ from sigcffi._core.ffi import NULL, check, lib, words
 from sigcffi._core.mainthread import run_due_handlers
 from sigcffi._dispatch.action import Action
 from sigcffi._dispatch.changing import changing
-from sigcffi._dispatch.dispatcher import dispatch, entries, gather
+from sigcffi._dispatch.deliveries import gather
+from sigcffi._dispatch.dispatcher import dispatch
+from sigcffi._dispatch.registry import entries
 from sigcffi._dispatch.sections import undisturbed
 from sigcffi._handlers.installed import entry_of, installed, registered, require_changeable
 from sigcffi._handlers.steps import change

@@ -18,8 +18,8 @@ from sigcffi._core.arguments import index, signal_number
 from sigcffi._core.ffi import check, lib
 from sigcffi._core.mainthread import run_due_handlers
 from sigcffi._dispatch.action import Action, disposition
-from sigcffi._dispatch.dispatcher import dispatch, entries
-from sigcffi._dispatch.registry import DEFAULT, FOREIGN, IGNORED, PYTHON, in_force
+from sigcffi._dispatch.dispatcher import dispatch
+from sigcffi._dispatch.registry import DEFAULT, FOREIGN, IGNORED, PYTHON, entries, in_force
 from sigcffi._handlers.installed import (
     aside,
     entry_of,

@@ -17,8 +17,8 @@ from sigcffi._core.ffi import check, lib, words
 from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._dispatch.action import KERNELS, Action
 from sigcffi._dispatch.changing import changing
-from sigcffi._dispatch.dispatcher import dispatch, entries, expect, take_back
-from sigcffi._dispatch.registry import Entry
+from sigcffi._dispatch.dispatcher import dispatch, expect, take_back
+from sigcffi._dispatch.registry import Entry, entries
 from sigcffi._dispatch.sections import undisturbed
 from sigcffi._handlers import plan
 from sigcffi._handlers.installed import (
