@@ -17,7 +17,8 @@ from support import PYPY, join, nested_handlers, python_says, readable, run_pyth
 import sigcffi as signal
 from sigcffi import SigInfo, sigaction, subscribe
 from sigcffi._core.ffi import words
-from sigcffi._dispatch.dispatcher import account, dispatch
+from sigcffi._dispatch.deliveries import account
+from sigcffi._dispatch.dispatcher import dispatch
 
 S, T, R, Q = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN, signal.SIGRTMIN + 1
 
@@ -311,7 +312,7 @@ def test_a_handler_that_cannot_be_called_loses_its_record_to_nobody() -> None:
     code = """
         import os, sys
         import sigcffi as signal
-        from sigcffi._dispatch.dispatcher import account
+        from sigcffi._dispatch.deliveries import account
 
         seen = []
         signal.sigaction(signal.SIGRTMIN, lambda info, frame: seen.append(info.si_value))

@@ -14,8 +14,8 @@ from tracing import Tracing
 import sigcffi as signal
 from sigcffi import SigInfo, actions, sigaction, subscribe
 from sigcffi._dispatch import dispatcher as _dispatch
-from sigcffi._dispatch.dispatcher import CAPACITY, account
-from sigcffi._handlers import installing as _installing
+from sigcffi._dispatch.deliveries import CAPACITY, account
+from sigcffi._handlers import installing, steps
 
 S, T, R, Q = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN, signal.SIGRTMIN + 1
 
@@ -62,7 +62,7 @@ def test_what_waits_calls_nobody_who_is_just_replacing_another() -> None:
     called: list[int] = []
 
     def watched(code: CodeType) -> bool:
-        return code.co_filename == _installing.__file__
+        return code.co_filename in (installing.__file__, steps.__file__)
 
     def send(frame: FrameType, event: str) -> None:
         if event == "opcode":
@@ -108,11 +108,11 @@ def test_what_a_handler_keeps_out_is_not_looked_through_for_each_that_comes(
     """Nor does more of it wait here than the ring holds: what is more is the kernel's to keep."""
     total, looks, waiting = 3 * CAPACITY, [0], [0]
     seen: list[int | None] = []
-    first_but = _dispatch._first_but
+    first_but = _dispatch.first_but
 
     def count(kept_out: int) -> int:
         looks[0] += 1
-        waiting[0] = max(waiting[0], len(_dispatch._waiting))
+        waiting[0] = max(waiting[0], len(_dispatch.waiting))
         return first_but(kept_out)
 
     def handler(info: SigInfo, frame: FrameType | None) -> None:
@@ -128,7 +128,7 @@ def test_what_a_handler_keeps_out_is_not_looked_through_for_each_that_comes(
     called: list[int] = []
     sigaction(R, handler)
     sigaction(Q, lambda info, frame: called.append(info.si_signo))
-    monkeypatch.setattr(_dispatch, "_first_but", count)
+    monkeypatch.setattr(_dispatch, "first_but", count)
     queue((R, 0))
     look()
     assert seen == [*range(total)]
@@ -194,7 +194,7 @@ def test_a_fork_within_a_handler_leaves_the_rest_to_the_parent() -> None:
     code = """
         import os
         import sigcffi as signal
-        from sigcffi._dispatch.dispatcher import account
+        from sigcffi._dispatch.deliveries import account
 
         seen = []
 
