@@ -216,6 +216,12 @@ def in_time(run: Callable[[float], T | None]) -> T:
     return outcome
 
 
+def in_thread(function: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=function)
+    thread.start()
+    return thread
+
+
 def join(thread: threading.Thread) -> None:
     """Until the kernel has no such thread either. One that Python has joined may still be ending,
     and take a signal for the process that the main thread blocks: with its default action.

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from support import asleep, join, queue, until
+from support import asleep, in_thread, join, queue, until
 
 import sigcffi as signal
 from sigcffi import SigInfo, open_signal_receiver
@@ -32,12 +32,6 @@ def send(*values: int) -> None:
 
 def values(infos: list[SigInfo]) -> list[int | None]:
     return [info.si_value for info in infos]
-
-
-def in_thread(function: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=function)
-    thread.start()
-    return thread
 
 
 WhenAsleep = Callable[[Callable[[], object]], threading.Thread]

@@ -5,14 +5,12 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-import threading
 import warnings
-from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 import pytest
-from support import asleep, disposition, join, queue, until
+from support import asleep, disposition, in_thread, join, queue, until
 
 import sigcffi as signal
 from sigcffi import Receiver, SigInfo, open_signal_receiver
@@ -29,12 +27,6 @@ def send(*values: int) -> None:
 
 def values(infos: list[SigInfo]) -> list[int | None]:
     return [info.si_value for info in infos]
-
-
-def in_thread(function: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=function)
-    thread.start()
-    return thread
 
 
 def test_close_ends_loops_and_waits_in_every_thread() -> None:

@@ -7,6 +7,7 @@ here, once, with what is wrong.
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable
@@ -194,3 +195,17 @@ def same(ours: Any, theirs: Any, name: str, *arguments: Any) -> Outcome:
     if outcome != expected and is_pypys_mistake(name, arguments) is None:
         raise AssertionError(f"{name}{arguments!r}: {outcome!r}, standard: {expected!r}")
     return outcome
+
+
+def nanoseconds_of(seconds: float | int) -> int | type[BaseException]:
+    """What the interpreter makes of seconds, in exact arithmetic; or the exception."""
+    if isinstance(seconds, float):
+        if math.isnan(seconds):
+            return ValueError
+        product = seconds * 1e9  # in floating point, as the interpreter does it
+        if math.isinf(product):
+            return OverflowError
+        nanoseconds = math.ceil(Fraction(product))
+    else:
+        nanoseconds = seconds * 10**9
+    return nanoseconds if -(2**63) <= nanoseconds < 2**63 else OverflowError

@@ -6,14 +6,17 @@ Each test floods a process of its own; what it prints are its figures.
 from __future__ import annotations
 
 import pytest
+from floods import FORKED_CHILD, HALF_THE_QUEUE
 from support import PATIENCE, python_says
 
 pytestmark = pytest.mark.stress
 
 IGNORED = ["-W", "ignore:This process:DeprecationWarning"]  # 3.12: of threads and forks
 
-RECEIVER = """
-import os, resource, subprocess, sys, threading
+RECEIVER = (
+    HALF_THE_QUEUE
+    + """
+import os, subprocess, sys, threading
 import signal as standard
 import sigcffi as signal
 from sigcffi._dispatch.deliveries import account
@@ -22,9 +25,6 @@ FLOODER, TOTAL = sys.argv[1], int(sys.argv[2])
 SENDERS = 8
 EACH = TOTAL // SENDERS
 S = signal.SIGRTMIN
-# All processes of a user share one queue of signals: what else runs is to find room in it.
-SIGPENDING = getattr(resource, "RLIMIT_SIGPENDING", 11)  # PyPy has no name for it
-resource.setrlimit(SIGPENDING, (resource.getrlimit(SIGPENDING)[0] // 2,) * 2)
 
 next_value = [0] * SENDERS
 inversions = received = unknown = 0
@@ -73,6 +73,7 @@ def result(senders, lost=0):
     assert unknown == 0, unknown
     return full
 """
+)
 
 
 def run(code: str, flooder: str, total: int, *args: str) -> str:
@@ -190,7 +191,9 @@ print(received, inversions, raised, len(seen), len(caught) > 0)
     assert run(code, flooder, 200_000) == "200000 0 200 200 True\n"
 
 
-CHILD = """
+CHILD = (
+    FORKED_CHILD
+    + """
 FORK_EACH = TOTAL // 100
 
 def child():
@@ -202,19 +205,8 @@ def child():
     signal.pthread_sigmask(signal.SIG_BLOCK, ())
     assert seen == [signal.SIGUSR1], seen
     assert S not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-
-def forked_child():
-    pid = os.fork()
-    if pid == 0:
-        try:
-            child()
-            os._exit(0)
-        except BaseException as error:
-            print(error, flush=True)
-        finally:
-            os._exit(1)
-    return os.waitpid(pid, 0)[1] != 0
 """
+)
 
 
 def test_a_process_that_forks_under_the_flood_loses_nothing(flooder: str) -> None:
@@ -227,7 +219,7 @@ def handler(info, frame):
     global children, failed
     check(info)
     if received % FORK_EACH == 0:
-        failed += forked_child()
+        failed += fails_in_a_child(child)
         children += 1
 
 signal.sigaction(S, handler)
@@ -274,7 +266,7 @@ class Work:
                 check(handled.get())
             if received // FORK_EACH > children:
                 children += 1
-                failed += forked_child()
+                failed += fails_in_a_child(child)
             armed = 20 * (received < TOTAL)
 
 handled = queue.SimpleQueue()

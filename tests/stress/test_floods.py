@@ -8,18 +8,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from floods import FORKED_CHILD, HALF_THE_QUEUE
 from support import PATIENCE, python_says
 
 pytestmark = pytest.mark.stress
 
 # Two threads that wait in the kernel, each sent signals as fast as another process can send them.
-FLOODED = """
-import ctypes, os, resource, subprocess, sys, threading
+FLOODED = (
+    HALF_THE_QUEUE
+    + """
+import ctypes, os, subprocess, sys, threading
 import sigcffi as signal
-
-# All processes of a user share one queue of signals: what else runs is to find room in it.
-SIGPENDING = getattr(resource, "RLIMIT_SIGPENDING", 11)  # PyPy has no name for it
-resource.setrlimit(SIGPENDING, (resource.getrlimit(SIGPENDING)[0] // 2,) * 2)
 
 library, rounds = sys.argv[1], int(sys.argv[2])
 FLOODS = (signal.SIGUSR1, signal.SIGRTMIN)
@@ -52,11 +51,13 @@ for signum in FLOODS:
     flooder.stdout.readline()
     flooders.append(flooder)
 """
+)
 
 
 def test_no_forked_child_inherits_what_its_parent_was_sent(foreign_path: Path) -> None:
     code = (
-        FLOODED
+        FORKED_CHILD
+        + FLOODED
         + """
 def child():
     inherited = sum(map(signal.deliveries, seen))
@@ -72,16 +73,7 @@ def child():
 
 failed = 0
 for _ in range(rounds):
-    pid = os.fork()
-    if pid == 0:
-        try:
-            child()
-            os._exit(0)
-        except BaseException as error:
-            print(error, flush=True)
-        finally:
-            os._exit(1)
-    failed += os.waitpid(pid, 0)[1] != 0
+    failed += fails_in_a_child(child)
 for flooder in flooders:
     flooder.kill()
     flooder.wait()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import signal as standard
 import time
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from oracle.outcomes import Outcome
+from oracle.outcomes import Outcome, nanoseconds_of
 from support import with_room
 
 import sigcffi as signal
@@ -45,17 +43,9 @@ def as_kept(nanoseconds: int) -> int:
 
 def model(seconds: float | int) -> int | type[BaseException]:
     """The nanoseconds that the kernel keeps, or the exception."""
-    if isinstance(seconds, float):
-        if math.isnan(seconds):
-            return ValueError
-        product = seconds * 1e9  # in floating point, as the interpreter does it
-        if math.isinf(product):
-            return OverflowError
-        nanoseconds = math.ceil(Fraction(product))
-    else:
-        nanoseconds = seconds * NS
-    if not -(2**63) <= nanoseconds <= LARGEST:
-        return OverflowError
+    nanoseconds = nanoseconds_of(seconds)
+    if not isinstance(nanoseconds, int):
+        return nanoseconds
     return as_kept(nanoseconds) if nanoseconds >= 0 else signal.ItimerError
 
 

@@ -8,7 +8,7 @@ import os
 import resource
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,20 +21,6 @@ pytestmark = pytest.mark.skipif(not lib.SIGCFFI_HAS_POSIX_TIMERS, reason="no tim
 
 Q = signal.SIGRTMIN
 Make = Callable[..., Any]
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    """Timers that are closed after the test."""
-    timers: list[Any] = []
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        timers.append(with_room(lambda: signal.Timer(*args, **kwargs)))
-        return timers[-1]
-
-    yield call
-    for timer in timers:
-        timer.close()
 
 
 # ---- Making ----

@@ -21,6 +21,7 @@ from oracle.outcomes import (
     Outcome,
     Thing,
     is_pypys_mistake,
+    nanoseconds_of,
 )
 from support import PYPY
 
@@ -66,17 +67,9 @@ def _harmless() -> Any:
 
 def model(seconds: float | int) -> Fraction | type[BaseException]:
     """The time that the kernel gets, in seconds, or the exception."""
-    if isinstance(seconds, float):
-        if math.isnan(seconds):
-            return ValueError
-        product = seconds * 1e9  # in floating point, as the interpreter does it
-        if math.isinf(product):
-            return OverflowError
-        nanoseconds = math.ceil(Fraction(product))
-    else:
-        nanoseconds = seconds * NS
-    if not -(2**63) <= nanoseconds < 2**63:
-        return OverflowError
+    nanoseconds = nanoseconds_of(seconds)
+    if not isinstance(nanoseconds, int):
+        return nanoseconds
     microseconds = math.ceil(Fraction(nanoseconds, 1000))
     if not -TIME_T // 2 <= int(Fraction(microseconds, 10**6)) < TIME_T // 2:
         return OverflowError

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from oracle.outcomes import Float, Index, Outcome
-from support import asleep, join, until, with_room
+from support import asleep, join, until
 
 import sigcffi as signal
 from sigcffi._sigcffi import lib
@@ -22,20 +22,6 @@ pytestmark = pytest.mark.skipif(not lib.SIGCFFI_HAS_POSIX_TIMERS, reason="no tim
 A, Q = signal.SIGUSR1, signal.SIGRTMIN
 NS = 10**9
 Make = Callable[..., Any]
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    """Timers that are closed after the test."""
-    timers: list[Any] = []
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        timers.append(with_room(lambda: signal.Timer(*args, **kwargs)))
-        return timers[-1]
-
-    yield call
-    for timer in timers:
-        timer.close()
 
 
 @pytest.fixture
