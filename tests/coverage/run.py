@@ -60,8 +60,7 @@ def build(folder: Path, tree: Path) -> None:
         "CFLAGS": " ".join(FLAGS),
         "LDFLAGS": f"--coverage {folder / 'ends.o'}",
     }
-    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps")
-    run(*pip, tree, env=env)
+    run(sys.executable, "-m", "pip", "install", "--quiet", tree, env=env)
     stress_program(folder, tree / "sigcffi" / "_csrc")
 
 
