@@ -44,7 +44,7 @@ enum {
     SIGCFFI_SLOTS = 8,
     SIGCFFI_CELLS = 1024,
     SIGCFFI_RECEIVERS = 63,
-    SIGCFFI_PRESSED = 256,
+    SIGCFFI_THROTTLED = 256,
 };
 
 /* The kinds of slot. */
@@ -87,34 +87,51 @@ enum {
 /* Bytes of a record in a ring; see ring.h. */
 #define SIGCFFI_RECORD_SIZE 80
 
-/* --- dispositions.c: the process --- */
-int sigcffi_start(void);
-void sigcffi_set_main_thread(unsigned long ident, int tid);
-int sigcffi_is_main_thread(void);
+/* ---- What Python calls, by file; those of calls/ unless it is said ---- */
 
-/* --- poking.c --- */
+/* process.c, at the top */
+int sigcffi_start(void);
+
+/* handler/main_thread.c, handler/retry.c */
+void sigcffi_set_main_thread(unsigned long ident, int tid);
 void sigcffi_interpreter_spins(void);
 
-/* --- dispositions.c: dispositions --- */
-int sigcffi_query(int signum);
-int sigcffi_query_slotted(int signum);
+/* handler/trampoline.c, handler/defaults.c */
+unsigned sigcffi_arrivals(void);
+int sigcffi_default_action(int signum);
+
+/* interpreter.c */
 int sigcffi_learn(int signum);
 int sigcffi_recognise(int signum);
-int sigcffi_registered(int signum);
+int sigcffi_usual_flags(void);
+
+/* interpose.c */
 int sigcffi_cover(int signum);
 int sigcffi_interpose(int signum);
 int sigcffi_stay_on_top(int signum);
 int sigcffi_withdraw(int signum);
+
+/* dispositions.c */
+int sigcffi_query(int signum);
+int sigcffi_query_slotted(int signum);
+int sigcffi_registered(int signum);
 int sigcffi_dispatched(int signum, int flags);
-void sigcffi_record(int signum, int on);
 int sigcffi_save(int signum, struct sigaction *saved);
-int sigcffi_put_back(int signum, const struct sigaction *base, int covered);
+int sigcffi_put_back(int signum, const struct sigaction *base, int interposed);
 void sigcffi_ignore(struct sigaction *base);
-int sigcffi_usual_flags(void);
+uint64_t sigcffi_mask_of(const struct sigaction *action);
 
-int sigcffi_default_action(int signum);
+/* channel.c */
+void sigcffi_record(int signum, int on);
+void sigcffi_call_by_urgent(uint64_t set, int on);
+void *sigcffi_memory(void);
+uint64_t sigcffi_sequence(size_t offset);
+void sigcffi_has_read(void);
+uint64_t sigcffi_deliveries(int signum);
+uint64_t sigcffi_dropped(int signum);
+uint64_t sigcffi_offered(void);
 
-/* --- attaching.c: slots, flags --- */
+/* attachments.c */
 typedef struct {
     int64_t count;  /* how often it was taken, of force_quit how many Python has not seen; or -1 */
     int64_t missed; /* how often that came to nothing */
@@ -124,11 +141,13 @@ int64_t sigcffi_attach(int signum, int kind, int number, int cell, int from);
 sigcffi_tally sigcffi_detach(int signum, int64_t handle);
 sigcffi_tally sigcffi_tally_of(int signum, int64_t handle);
 void sigcffi_seen(uint64_t set);
+
+/* flags.c */
 int sigcffi_new_cell(void);
 void sigcffi_free_cell(int cell);
 int *sigcffi_cell(int cell);
 
-/* --- receivers.c --- */
+/* receivers.c */
 int64_t sigcffi_open_receiver(void *records, uint64_t capacity, uint64_t set, bool drops);
 int sigcffi_stop_receiver(int64_t handle);
 void sigcffi_close_receiver(int64_t handle);
@@ -140,69 +159,52 @@ bool sigcffi_give_back(int64_t handle, uint64_t first, uint64_t count);
 uint64_t sigcffi_receiver_dropped(int64_t handle);
 uint64_t sigcffi_holds_back(int64_t handle);
 
-/* --- sleeping.c --- */
-int sigcffi_sleep_until_set(int signum, int64_t flag, unsigned arrivals, int64_t nanoseconds);
-int sigcffi_sleep_until_received(int64_t handle, unsigned arrivals, int64_t nanoseconds);
-
-/* --- deadman.c --- */
-int64_t sigcffi_turn(void);
-int sigcffi_end_at(int64_t turn, int64_t when);
-
-/* --- dispositions.c: counts --- */
-uint64_t sigcffi_deliveries(int signum);
-uint64_t sigcffi_dropped(int signum);
-uint64_t sigcffi_offered(void);
-
-/* --- trampoline.c, wake.c: for waits --- */
-unsigned sigcffi_arrivals(void);
-bool sigcffi_was_poke(int signum, const siginfo_t *info);
-void sigcffi_main_mask(int how, uint64_t word);
-
-/* --- pressure.c --- */
-uint64_t sigcffi_pressed(void);
-uint64_t sigcffi_owners(uint64_t mask);
-uint64_t sigcffi_change_mask(int how, uint64_t word);
-
-/* --- relief.c --- */
+/* resume.c */
 int sigcffi_relieve(void);
 
-/* --- deferral.c --- */
+/* deferral.c */
 bool sigcffi_defer(uint64_t set);
 unsigned sigcffi_sections(void);
 int sigcffi_lift(uint64_t set);
 int sigcffi_settle(void);
-void sigcffi_call_by_urgent(uint64_t set, int on);
 void sigcffi_pend_again(int signum, unsigned times);
 unsigned sigcffi_take_pending(int signum);
 int sigcffi_nudge(void);
-void *sigcffi_memory(void);
-uint64_t sigcffi_sequence(size_t offset);
-void sigcffi_has_read(void);
-uint64_t sigcffi_mask_of(const struct sigaction *action);
 
-/* --- masks.c: masks, waits, sending --- */
-struct sigcffi_record;
-
+/* masks.c */
 uint64_t sigcffi_sigmask(int how, uint64_t set);
 uint64_t sigcffi_sigpending(void);
 uint64_t sigcffi_valid_signals(void);
 unsigned sigcffi_blocks(void);
 uint64_t sigcffi_block(uint64_t set);
 void sigcffi_unblock(uint64_t set);
+
+/* waits.c */
+struct sigcffi_record;
 void sigcffi_pause(unsigned arrivals);
 void sigcffi_sigsuspend(uint64_t set, unsigned arrivals);
 int sigcffi_accept(uint64_t set, int64_t nanoseconds, struct sigcffi_record *record);
 int sigcffi_drain(uint64_t set, struct sigcffi_record *records, int count);
+
+/* sleep.c */
+int sigcffi_sleep_until_set(int signum, int64_t flag, unsigned arrivals, int64_t nanoseconds);
+int sigcffi_sleep_until_received(int64_t handle, unsigned arrivals, int64_t nanoseconds);
+
+/* sending.c */
 int sigcffi_pthread_kill(unsigned long thread, int signum);
 int sigcffi_sigqueue(int pid, int signum, int value);
 int sigcffi_pthread_sigqueue(unsigned long thread, int signum, int value);
 int sigcffi_pidfd_send_signal(int pidfd, int signum, unsigned flags);
 
-/* --- signalfd.c --- */
+/* signalfd.c */
 int sigcffi_signalfd(uint64_t set, bool nonblock, bool cloexec);
 void sigcffi_decode(const void *read, struct sigcffi_record *records, size_t count);
 
-/* --- posix_timers.c --- */
+/* deadman.c */
+int64_t sigcffi_turn(void);
+int sigcffi_end_at(int64_t turn, int64_t when);
+
+/* timers.c */
 typedef struct {
     int64_t value;    /* nanoseconds, or -1 where something failed */
     int64_t interval; /* nanoseconds, or the errno */
@@ -215,7 +217,7 @@ sigcffi_timer sigcffi_timer_gettime(int64_t handle);
 int sigcffi_timer_overrun(int64_t handle);
 void sigcffi_timer_delete(int64_t handle);
 
-/* --- timers.c --- */
+/* itimers.c */
 typedef struct {
     double value;    /* seconds, or NaN where something failed */
     double interval; /* seconds, or the errno */
@@ -224,7 +226,7 @@ typedef struct {
 sigcffi_itimer sigcffi_setitimer(int which, int64_t value_ns, int64_t interval_ns);
 sigcffi_itimer sigcffi_getitimer(int which);
 
-/* --- conversions shared by the files above --- */
+/* ---- Conversions ---- */
 
 /* handler context */
 static inline uint64_t sigcffi_bit(int signum)
@@ -265,6 +267,25 @@ static inline sigset_t sigcffi_set_of(uint64_t word)
     sigemptyset(&set);
     sigcffi_mask_set(&set, word);
     return set;
+}
+
+/* handler context, or outside handlers */
+static inline bool sigcffi_is_signal(int signum)
+{
+    return signum >= 1 && signum < NSIG;
+}
+
+/* handler context, or outside handlers */
+static inline bool sigcffi_is_function(uintptr_t handler)
+{
+    return handler != (uintptr_t)SIG_DFL && handler != (uintptr_t)SIG_IGN;
+}
+
+/* handler context, or outside handlers */
+static inline uintptr_t sigcffi_handler_of(const struct sigaction *action)
+{
+    /* sa_handler and sa_sigaction share their storage on every platform that has both. */
+    return (uintptr_t)action->sa_handler;
 }
 
 #endif

@@ -1,6 +1,5 @@
 /* The harness of the stress program: see harness.h for its law. */
 #include "harness.h"
-#include "state.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -473,7 +472,7 @@ uint64_t mask_of_taker(int number)
 int threads_listed(void)
 {
     int count = 0;
-    for (int i = 0; i < SIGCFFI_PRESSED; i++) count += atomic_load(&state.pressed[i].tid) != 0;
+    for (int i = 0; i < SIGCFFI_THROTTLED; i++) count += atomic_load(&state.throttled[i].tid) != 0;
     return count;
 }
 

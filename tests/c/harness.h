@@ -8,7 +8,7 @@
 #ifndef SIGCFFI_TEST_HARNESS_H
 #define SIGCFFI_TEST_HARNESS_H
 
-#include "sigcffi.h"
+#include "handler/handler.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -3,7 +3,6 @@
 #define SIGCFFI_TEST_POKING_H
 
 #include "reading.h"
-#include "wake.h"
 
 static inline uint64_t urgent(void)
 {

@@ -4,7 +4,6 @@
  * Law: threads that take signals here have nothing blocked by themselves.
  */
 #include "receiving.h"
-#include "state.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -294,29 +293,29 @@ static void *tell_tid(void *tid)
 static void more_threads_than_places_are_not_held_back_and_the_ended_leave_theirs(void)
 {
     NOTHING_IS_BLOCKED_UNDER_TSAN();
-    const int places = SIGCFFI_PRESSED;
+    const int places = SIGCFFI_THROTTLED;
     struct reader reader = open_reader(16, sigcffi_bit(QUEUED), false);
     int ended;
     join(start_thread(tell_tid, &ended));
     start_takers(1); /* they are all this thread's, for its life */
-    for (int i = 0; i < places; i++) atomic_store(&state.pressed[i].tid, taker_tids[0]);
+    for (int i = 0; i < places; i++) atomic_store(&state.throttled[i].tid, taker_tids[0]);
     for (int i = 0; i < 20; i++) send_to_self(QUEUED);
     EQUAL((long long)kernel_mask(), 0);
     EQUAL(sigcffi_received(reader.handle), 16);
     EQUAL((long long)sigcffi_receiver_dropped(reader.handle), 4);
 
     const int place = places / 2;
-    atomic_store(&state.pressed[place].tid, ended);
-    atomic_store(&state.pressed[place].by, UINT64_MAX);
+    atomic_store(&state.throttled[place].tid, ended);
+    atomic_store(&state.throttled[place].by, UINT64_MAX);
     send_to_self(QUEUED);
     EQUAL((long long)kernel_mask(), (long long)sigcffi_bit(QUEUED));
-    EQUAL(atomic_load(&state.pressed[place].tid), (int)syscall(SYS_gettid));
-    EQUAL(__builtin_popcountll(atomic_load(&state.pressed[place].by)), 1);
+    EQUAL(atomic_load(&state.throttled[place].tid), (int)syscall(SYS_gettid));
+    EQUAL(__builtin_popcountll(atomic_load(&state.throttled[place].by)), 1);
     while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
     EQUAL((long long)kernel_mask(), 0);
     EQUAL(threads_listed(), places - 1);
-    EQUAL(atomic_load(&state.pressed[place].tid), 0);
-    for (int i = 0; i < places; i++) atomic_store(&state.pressed[i].tid, 0);
+    EQUAL(atomic_load(&state.throttled[place].tid), 0);
+    for (int i = 0; i < places; i++) atomic_store(&state.throttled[i].tid, 0);
     stop_takers();
     close_reader(&reader);
     figures("%d places", places);

@@ -5,7 +5,6 @@
 #define SIGCFFI_TEST_READING_H
 
 #include "harness.h"
-#include "state.h"
 
 extern uint64_t tail; /* the number of the next record */
 

@@ -3,7 +3,6 @@
  * Law: like stress.c.
  */
 #include "harness.h"
-#include "state.h"
 
 #include <sched.h>
 #include <sys/wait.h>

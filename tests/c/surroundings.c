@@ -4,7 +4,7 @@
  * Law: a filter is for ever, and so a child's; it says EPERM, as those of containers do.
  */
 #include "harness.h"
-#include "state.h"
+#include "calls/calls.h"
 
 #include <stdlib.h>
 #include <sys/prctl.h>

@@ -136,7 +136,7 @@ static void *poke_until_stopped(void *nothing)
     sigfillset(&all);
     MUST(pthread_sigmask(SIG_SETMASK, &all, NULL));
     for (; !atomic_load(&pokes_stop); breathe()) /* or the main thread would do nothing else */
-        if (sigcffi_poke(atomic_load(&state.main_tid))) atomic_fetch_add(&pokes_sent, 1);
+        if (sigcffi_poke(atomic_load(&state.main_thread.tid))) atomic_fetch_add(&pokes_sent, 1);
     return nothing;
 }
 

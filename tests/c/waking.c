@@ -317,7 +317,7 @@ static void what_is_taken_on_is_taken_once(void)
         wait_in_a_section(QUEUED);
         sigcffi_pend_again(QUEUED, times);
         EQUAL(sigcffi_take_pending(QUEUED), times);
-        EQUAL((long long)atomic_load(&state.held), 0);
+        EQUAL((long long)atomic_load(&state.wake.held), 0);
         EQUAL(sigcffi_take_pending(QUEUED), 0);
         EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 0);
     }
@@ -373,7 +373,7 @@ static long long calls_before_fork;
 static void check_child(void)
 {
     EQUAL((long long)pending(), 0);
-    EQUAL((long long)atomic_load(&state.held), 0);
+    EQUAL((long long)atomic_load(&state.wake.held), 0);
     EQUAL((long long)atomic_load(word(SIGCFFI_WORD_CALLS + QUEUED)), calls_before_fork);
     EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 0);
     EQUAL(atomic_load(&calls[QUEUED]), 0);
@@ -439,8 +439,8 @@ static void a_call_is_counted_before_it_is_made_and_elsewhere_is_on_its_way_unti
     EQUAL(atomic_load(counted), calls_elsewhere[QUEUED]);
     EQUAL(atomic_load(&calls[QUEUED]), calls_elsewhere[QUEUED]);
     uint64_t before = atomic_load(counted);
-    atomic_store(&state.interpreter, (uintptr_t)look_at_count);
-    atomic_store(&state.bases[0][QUEUED].handler, (uintptr_t)look_at_count);
+    atomic_store(&state.dispositions.interpreter, (uintptr_t)look_at_count);
+    atomic_store(&state.dispositions.bases[0][QUEUED].handler, (uintptr_t)look_at_count);
     queue_to(takers[0], QUEUED, 0);
     UNTIL(atomic_load(counted) == before + 1);
     EQUAL(counted_at_call, before + 1 + SIGCFFI_ON_ITS_WAY);

@@ -11,7 +11,7 @@
  * kernel's queue is full that cannot be done, and waiting for it, in a handler, keeps the
  * interrupted code from letting go of what the reader waits for.
  */
-#include "wake.h"
+#include "handler.h"
 
 /* Where this thread's mask is not its owner's: what is blocked in addition, and SIGURG if that is
  * let in; and its place in the list plus one. Atomic, since handlers of this thread change it
@@ -51,13 +51,13 @@ bool sigcffi_is_high(int number)
  * blocked ends the process unseen. Nor the one by which threads are told to go on. */
 static uint64_t can_be_held_back(void)
 {
-    return state.trampoline_mask & ~sigcffi_bit(SIGURG);
+    return state.trampoline.mask & ~sigcffi_bit(SIGURG);
 }
 
 /* handler context. What is put into it, and can be left with the kernel. */
 static uint64_t signals_of(int number)
 {
-    uint64_t set = number == SIGCFFI_MAIN_CHANNEL ? atomic_load(&channel.attached)
+    uint64_t set = number == SIGCFFI_MAIN_CHANNEL ? atomic_load(&channel.recorded)
                                                   : atomic_load(&state.receivers[number].set);
     return set & can_be_held_back();
 }
@@ -65,7 +65,8 @@ static uint64_t signals_of(int number)
 /* handler context. The word by which its reader knows that threads may have to be told. */
 _Atomic uint64_t *sigcffi_pressure_of(int number)
 {
-    return number == SIGCFFI_MAIN_CHANNEL ? &channel.pressure : &state.receivers[number].pressure;
+    return number == SIGCFFI_MAIN_CHANNEL ? &channel.backpressure
+                                          : &state.receivers[number].backpressure;
 }
 
 /* ---- The list ---- */
@@ -90,11 +91,11 @@ static bool has_ended(int tid)
 /* handler context. A place in the list, now this thread's; null if there is none. Threads end
  * without giving theirs back: that is seen to where no other is left, since it takes a system call
  * for each. */
-static struct pressed *free_place(int tid)
+static struct throttled *free_place(int tid)
 {
     for (int look_closely = 0; look_closely < 2; look_closely++)
-        for (int index = 0; index < SIGCFFI_PRESSED; index++) {
-            struct pressed *thread = &state.pressed[index];
+        for (int index = 0; index < SIGCFFI_THROTTLED; index++) {
+            struct throttled *thread = &state.throttled[index];
             int owner = atomic_load(&thread->tid);
             if (owner != 0 && !(look_closely && has_ended(owner))) continue;
             if (atomic_compare_exchange_strong(&thread->tid, &owner, tid)) return thread;
@@ -103,26 +104,26 @@ static struct pressed *free_place(int tid)
 }
 
 /* handler context. This thread in the list; null if there are too many, or it could not be told. */
-static struct pressed *listed(void)
+static struct throttled *listed(void)
 {
     int index = atomic_load(&place) - 1;
-    if (index >= 0) return &state.pressed[index];
+    if (index >= 0) return &state.throttled[index];
 #if SIGCFFI_HAS_TGSIGQUEUE
     int tid = (int)syscall(SYS_gettid);
 #else
     int tid = 1;
-    if (!sigcffi_on_main_thread()) return NULL;
+    if (!sigcffi_is_main_thread()) return NULL;
 #endif
-    struct pressed *thread = free_place(tid);
+    struct throttled *thread = free_place(tid);
     if (thread == NULL) return NULL;
     atomic_store(&thread->by, 0);
     short none = 0;
-    if (atomic_compare_exchange_strong(&place, &none, (short)(thread - state.pressed + 1)))
+    if (atomic_compare_exchange_strong(&place, &none, (short)(thread - state.throttled + 1)))
         return thread;
     /* A handler has come in between and taken one, which can be where somebody else's handler has
      * called the trampoline. */
     atomic_store(&thread->tid, 0);
-    return &state.pressed[none - 1];
+    return &state.throttled[none - 1];
 }
 
 /* handler context. A ring is filling up by a signal: this thread is listed for it, until the ring
@@ -132,7 +133,7 @@ void sigcffi_press(int number, int signum, void *context)
     /* Without a context the trampoline was called by somebody else's handler. */
     if (context == NULL || !(can_be_held_back() & sigcffi_bit(signum))) return;
     uint64_t owners = sigcffi_owners(sigcffi_word_of(&((ucontext_t *)context)->uc_sigmask));
-    struct pressed *thread = (signals_of(number) & ~owners) != 0 ? listed() : NULL;
+    struct throttled *thread = (signals_of(number) & ~owners) != 0 ? listed() : NULL;
     if (thread != NULL) atomic_fetch_or(&thread->by, UINT64_C(1) << number);
 }
 
@@ -175,7 +176,7 @@ static uint64_t held_back(uint64_t owners)
 {
     int index = atomic_load(&place) - 1;
     if (index < 0) return 0;
-    struct pressed *thread = &state.pressed[index];
+    struct throttled *thread = &state.throttled[index];
     uint64_t held = 0;
     for (uint64_t by = atomic_load(&thread->by); by != 0; by &= by - 1) {
         int number = __builtin_ctzll(by);
@@ -225,7 +226,7 @@ static bool is_as_its_owner_wants(void)
  * longer. */
 void sigcffi_relax(int signum, void *context)
 {
-    if (!(state.trampoline_mask & sigcffi_bit(signum))) return; /* the handler it interrupts will */
+    if (!(state.trampoline.mask & sigcffi_bit(signum))) return; /* the handler it interrupts will */
     int terminals = atomic_load_explicit(&refused, memory_order_relaxed);
     sigcffi_refuse_no_more();
     if (context == NULL || (terminals == 0 && is_as_its_owner_wants())) return;
@@ -268,9 +269,9 @@ void sigcffi_ease(void)
 uint64_t sigcffi_pressure_after_fork(uint64_t mask)
 {
     uint64_t owners = sigcffi_owners(mask);
-    for (int index = 0; index < SIGCFFI_PRESSED; index++) {
-        atomic_store(&state.pressed[index].by, 0);
-        atomic_store(&state.pressed[index].tid, 0);
+    for (int index = 0; index < SIGCFFI_THROTTLED; index++) {
+        atomic_store(&state.throttled[index].by, 0);
+        atomic_store(&state.throttled[index].tid, 0);
     }
     for (int number = 0; number <= SIGCFFI_RECEIVERS; number++)
         atomic_store(sigcffi_pressure_of(number), 0);

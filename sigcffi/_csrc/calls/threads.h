@@ -2,7 +2,7 @@
 #ifndef SIGCFFI_THREADS_H
 #define SIGCFFI_THREADS_H
 
-#include "sigcffi.h"
+#include "calls.h"
 
 /* How many critical sections every signal is in, how many are for all signals, and how many there
  * are. */

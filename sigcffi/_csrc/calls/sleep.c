@@ -3,16 +3,16 @@
  * Law: ordinary calls, made outside handlers. Who sleeps counts itself first and looks then; who
  * wakes (sigcffi_something_happened in slots.c) has changed something first and counts then.
  */
-#include "state.h"
+#include "calls.h"
 
-/* Sleep until `state.events` is not `event` any more, for at most so many nanoseconds (for ever if
- * negative): -ETIMEDOUT if the time is over, else -EINTR, and the caller looks again. Not at all if
- * a handler has run in this thread since sigcffi_arrivals() returned `arrivals`: Python may have
- * to run one of its own. */
+/* Sleep until `state.eventcount.events` is not `event` any more, for at most so many nanoseconds
+ * (for ever if negative): -ETIMEDOUT if the time is over, else -EINTR, and the caller looks again.
+ * Not at all if a handler has run in this thread since sigcffi_arrivals() returned `arrivals`:
+ * Python may have to run one of its own. */
 static int nap(uint32_t event, unsigned arrivals, int64_t nanoseconds)
 {
     if (sigcffi_arrivals() != arrivals) return -EINTR;
-    return sigcffi_sleep_on(&state.events, event, nanoseconds) ? -ETIMEDOUT : -EINTR;
+    return sigcffi_sleep_on(&state.eventcount.events, event, nanoseconds) ? -ETIMEDOUT : -EINTR;
 }
 
 /* Until a flag is set, or was detached: 1, or what nap() says. */
@@ -20,10 +20,10 @@ int sigcffi_sleep_until_set(int signum, int64_t flag, unsigned arrivals, int64_t
 {
     sigcffi_ease();
     /* Sequentially consistent: see sigcffi_something_happened(). */
-    atomic_fetch_add(&state.sleepers, 1);
-    uint32_t event = atomic_load(&state.events);
+    atomic_fetch_add(&state.eventcount.sleepers, 1);
+    uint32_t event = atomic_load(&state.eventcount.events);
     int result = sigcffi_is_over(signum, flag) ? 1 : nap(event, arrivals, nanoseconds);
-    atomic_fetch_sub(&state.sleepers, 1);
+    atomic_fetch_sub(&state.eventcount.sleepers, 1);
     return result;
 }
 
@@ -31,15 +31,15 @@ int sigcffi_sleep_until_set(int signum, int64_t flag, unsigned arrivals, int64_t
 int sigcffi_sleep_until_received(int64_t handle, unsigned arrivals, int64_t nanoseconds)
 {
     sigcffi_ease();
-    atomic_fetch_add(&state.sleepers, 1);
-    uint32_t event = atomic_load(&state.events);
+    atomic_fetch_add(&state.eventcount.sleepers, 1);
+    uint32_t event = atomic_load(&state.eventcount.events);
     int result = sigcffi_received(handle) != 0 ? 1 : nap(event, arrivals, nanoseconds);
-    atomic_fetch_sub(&state.sleepers, 1);
+    atomic_fetch_sub(&state.eventcount.sleepers, 1);
     return result;
 }
 
 /* In a forked child, which has one thread: nobody sleeps. */
 void sigcffi_sleepers_after_fork(void)
 {
-    atomic_store(&state.sleepers, 0);
+    atomic_store(&state.eventcount.sleepers, 0);
 }

@@ -23,14 +23,7 @@
  * program's own signal: it ends a program that has just given the signal its default action.
  * Counting the calls: what is counted can be spent by the wrong one.
  */
-#include "wake.h"
-
-/* handler context */
-bool sigcffi_on_main_thread(void)
-{
-    return (uintptr_t)pthread_self() ==
-           atomic_load_explicit(&channel.main_thread, memory_order_relaxed);
-}
+#include "handler.h"
 
 /* ---- Pokes ---- */
 
@@ -98,19 +91,8 @@ static bool is_interposed(int signum)
  * thread is poked all the same. */
 static bool poke_main(void)
 {
-    return is_interposed(SIGURG) && sigcffi_poke(atomic_load(&state.main_tid)) &&
-           !atomic_load(&state.main_blocks_pokes) && is_interposed(SIGURG);
-}
-
-/* handler context. A signal has interrupted this thread. If it is the main thread, and had SIGURG
- * not blocked, then it takes pokes, whatever other code has done to its mask. */
-void sigcffi_note_mask(const void *context)
-{
-    if (context == NULL || !atomic_load_explicit(&state.main_blocks_pokes, memory_order_relaxed))
-        return;
-    const ucontext_t *interrupted = context;
-    if (sigcffi_on_main_thread() && !sigismember(&interrupted->uc_sigmask, SIGURG))
-        atomic_store(&state.main_blocks_pokes, false);
+    return is_interposed(SIGURG) && sigcffi_poke(atomic_load(&state.main_thread.tid)) &&
+           !atomic_load(&state.main_thread.blocks_pokes) && is_interposed(SIGURG);
 }
 
 /* ---- Calls ---- */
@@ -120,14 +102,14 @@ void sigcffi_note_mask(const void *context)
 static uint64_t kept_out(void)
 {
     return atomic_load_explicit(&channel.running, memory_order_relaxed) &
-           ~atomic_load_explicit(&channel.attached, memory_order_relaxed);
+           ~atomic_load_explicit(&channel.recorded, memory_order_relaxed);
 }
 
 /* handler context, or outside handlers. The signals whose calls have to wait. */
 uint64_t sigcffi_forbidden(void)
 {
     uint64_t set = atomic_load(&channel.deferred);
-    if (sigcffi_on_main_thread()) set |= kept_out();
+    if (sigcffi_is_main_thread()) set |= kept_out();
     return set;
 }
 
@@ -136,17 +118,18 @@ static void trip(int signum, void *context)
 {
     /* Elsewhere the main thread may look at the count before the call is made: it finds that one is
      * on its way. Counted before the call: what runs because of it finds it counted. */
-    bool main = sigcffi_on_main_thread();
+    bool main = sigcffi_is_main_thread();
     uint64_t on_its_way = main ? 0 : SIGCFFI_ON_ITS_WAY;
-    int called = atomic_load(&channel.foreign) & sigcffi_bit(signum) ? SIGURG : signum;
-    atomic_store_explicit(&state.called, true, memory_order_relaxed);
+    int called = atomic_load(&channel.by_urgent) & sigcffi_bit(signum) ? SIGURG : signum;
+    atomic_store_explicit(&state.wake.called, true, memory_order_relaxed);
     atomic_fetch_add(&channel.calls[called], 1 + on_its_way);
     sigcffi_call_interpreter(called);
     if (main)
         sigcffi_poke_later(context);
     else
         atomic_fetch_sub(&channel.calls[called], on_its_way);
-    if (atomic_load(&state.watched) & sigcffi_bit(signum)) sigcffi_ask_for_notice(signum);
+    if (atomic_load(&state.attachments.watched) & sigcffi_bit(signum))
+        sigcffi_ask_for_notice(signum);
 }
 
 /* handler context, or outside handlers. Make the calls in `set` that are pending and that nothing
@@ -166,7 +149,7 @@ static void make_calls(uint64_t set, void *context)
  * recorded, but the trampoline is gone, and the call would come to that handler, out of nothing. */
 int sigcffi_dispatchers_signal(void)
 {
-    for (uint64_t set = atomic_load(&channel.attached); set != 0; set &= set - 1) {
+    for (uint64_t set = atomic_load(&channel.recorded); set != 0; set &= set - 1) {
         int signum = __builtin_ctzll(set) + 1;
         if (is_interposed(signum)) return signum;
     }
@@ -176,7 +159,7 @@ int sigcffi_dispatchers_signal(void)
 /* handler context, or outside handlers; the main thread. Make the calls that are pending. */
 void sigcffi_look_around(void *context)
 {
-    if (!sigcffi_on_main_thread()) return;
+    if (!sigcffi_is_main_thread()) return;
     make_calls(UINT64_MAX, context);
     /* What only a handler keeps out: the dispatcher sees whether that is still there, wherever the
      * signal came from. Not what another thread has made pending since: that thread wakes us. */
@@ -190,7 +173,7 @@ void sigcffi_look_around(void *context)
  * interpreter alone would. */
 void sigcffi_wake_main(uint64_t set)
 {
-    if (sigcffi_on_main_thread() || !poke_main()) make_calls(set, NULL);
+    if (sigcffi_is_main_thread() || !poke_main()) make_calls(set, NULL);
 }
 
 /* handler context. A call to the interpreter's handler is due.
@@ -202,7 +185,7 @@ void sigcffi_wake_main(uint64_t set)
 void sigcffi_pend(int signum, void *context)
 {
     uint64_t bit = sigcffi_bit(signum);
-    bool main = sigcffi_on_main_thread();
+    bool main = sigcffi_is_main_thread();
     if (main &&
         !((sigcffi_forbidden() | atomic_load_explicit(&channel.pending, memory_order_relaxed)) &
           bit)) {
@@ -214,33 +197,13 @@ void sigcffi_pend(int signum, void *context)
         sigcffi_wake_main(bit);
         return;
     }
-    atomic_fetch_or(&state.held, bit); /* on the main thread, what follows asks the dispatcher */
+    atomic_fetch_or(&state.wake.held,
+                    bit); /* on the main thread, what follows asks the dispatcher */
 }
 
-/* ---- Outside handlers ---- */
-
-/* handler context, or outside handlers. This thread is about to change its mask, now or when its
- * handler returns, as pthread_sigmask(how, word) does. Of the main thread is kept
- * whether it has SIGURG blocked from then on. Called before that, and behind it once more: a
- * handler in between has seen the former mask.
- *
- * Sequentially consistent: the main thread says that it blocks pokes, and looks at `pending` when
- * it does, while another thread sets `pending` and then asks. One of the two sees the other. */
-void sigcffi_main_mask(int how, uint64_t word)
+/* Outside handlers; lock held, in a forked child: what its parent received is the parent's. */
+void sigcffi_wake_after_fork(void)
 {
-    bool urgent = (word & sigcffi_bit(SIGURG)) != 0;
-    if (!sigcffi_on_main_thread()) return;
-    if (how == SIG_SETMASK || (how == SIG_BLOCK && urgent))
-        atomic_store(&state.main_blocks_pokes, urgent);
-    else if (how == SIG_UNBLOCK && urgent)
-        atomic_store(&state.main_blocks_pokes, false);
-}
-
-/* A wait has accepted a signal without a handler. If that was a poke, it is none of the caller's:
- * this thread looks around, and true. */
-bool sigcffi_was_poke(int signum, const siginfo_t *info)
-{
-    sigcffi_ease(); /* as after a handler; also where a poke has merged with what was accepted */
-    sigcffi_look_around(NULL);
-    return sigcffi_is_poke(signum, info);
+    atomic_store(&channel.pending, 0);
+    atomic_store(&state.wake.held, 0);
 }

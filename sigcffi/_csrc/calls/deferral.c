@@ -2,15 +2,14 @@
  *
  * Law: ordinary calls, made outside handlers. What handlers read of this is one word,
  * channel.deferred; how often a signal is deferred is counted here. What waits is known by
- * channel.pending and state.held, which wake.c sets.
+ * channel.pending and state.wake.held, which wake.c sets.
  */
 #include "threads.h"
-#include "wake.h"
 
 static struct sections sections; /* of all threads, under the lock */
 
 /* Lock held. The word that handlers read. */
-static void publish(void)
+static void update_word(void)
 {
     uint64_t set = sections.of_all > 0 ? UINT64_MAX : 0;
     if (set == 0 && sections.all > 0)
@@ -46,12 +45,12 @@ static void let_through(uint64_t set)
     unsigned times[NSIG];
     uint64_t theirs = 0;
     sigcffi_take_lock();
-    for (uint64_t rest = set & atomic_load(&state.held); rest != 0; rest &= rest - 1) {
+    for (uint64_t rest = set & atomic_load(&state.wake.held); rest != 0; rest &= rest - 1) {
         int signum = __builtin_ctzll(rest) + 1;
         uint64_t bit = sigcffi_bit(signum);
         times[signum] = 1 + repeats[signum];
         repeats[signum] = 0;
-        atomic_fetch_and(&state.held, ~bit);
+        atomic_fetch_and(&state.wake.held, ~bit);
         if (sigcffi_is_handled(signum)) continue;
         theirs |= atomic_fetch_and(&channel.pending, ~bit) & bit;
     }
@@ -79,7 +78,7 @@ void sigcffi_pend_again(int signum, unsigned times)
     sigcffi_take_lock();
     repeats[signum] += times - 1;
     sigcffi_release_lock();
-    atomic_fetch_or(&state.held, bit);
+    atomic_fetch_or(&state.wake.held, bit);
     atomic_fetch_or(&channel.pending, bit);
     sigcffi_settle();
 }
@@ -94,7 +93,7 @@ unsigned sigcffi_take_pending(int signum)
     unsigned times = 1 + repeats[signum];
     repeats[signum] = 0;
     if (!(atomic_fetch_and(&channel.pending, ~bit) & bit)) times = 0;
-    atomic_fetch_and(&state.held, ~bit);
+    atomic_fetch_and(&state.wake.held, ~bit);
     sigcffi_release_lock();
     return times;
 }
@@ -120,8 +119,8 @@ bool sigcffi_defer(uint64_t set)
     /* Not published anew: most sections are entered by a program that is in none. */
     atomic_fetch_or(&channel.deferred, set);
     sigcffi_release_lock();
-    return atomic_load_explicit(&state.called, memory_order_relaxed) &&
-           atomic_exchange(&state.called, false);
+    return atomic_load_explicit(&state.wake.called, memory_order_relaxed) &&
+           atomic_exchange(&state.wake.called, false);
 }
 
 /* Let the signals in `set` through again, those that arrived meanwhile first; how many of them did.
@@ -132,7 +131,7 @@ int sigcffi_lift(uint64_t set)
     sigcffi_take_lock();
     count(&sections, set, -1);
     if (thread != NULL) count(&thread->sections, set, -1);
-    publish();
+    update_word();
     sigcffi_release_lock();
     /* Sequentially consistent, as is the other side: see sigcffi_pend(). */
     return atomic_load(&channel.pending) == 0 ? 0 : sigcffi_settle();
@@ -158,41 +157,12 @@ int sigcffi_nudge(void)
     return sigcffi_start_thread(nudge, NULL);
 }
 
-/* The sequence of the record at this place, counted in bytes; who finds it published finds the
- * record. For the reader where the processor may show stores in another order. */
-uint64_t sigcffi_sequence(size_t offset)
-{
-    /* acquire: pairs with the release in sigcffi_push() */
-    const _Atomic uint64_t *words = (const _Atomic uint64_t *)&channel;
-    return atomic_load_explicit(&words[offset / sizeof *words], memory_order_acquire);
-}
-
-/* A record has been read, and its place is going to be given back, by a plain store of the tail.
- * Without this a processor that lets a store pass the loads before it may show the tail first, and
- * then read what a producer, whose load of the tail acquires, has put into that place. */
-void sigcffi_has_read(void)
-{
-    SIGCFFI_LOADS_COME_FIRST();
-}
-
-/* The set of signals in a mask. */
-uint64_t sigcffi_mask_of(const struct sigaction *action)
-{
-    return sigcffi_word_of(&action->sa_mask);
-}
-
-/* The main channel, as Python reads it. */
-void *sigcffi_memory(void)
-{
-    return &channel;
-}
-
 /* Lock held, in a forked child: it has one thread, and is in that thread's sections; what its
  * parent has not handed over is the parent's. */
 void sigcffi_sections_after_fork(void)
 {
     struct thread *thread = sigcffi_this_thread();
     sections = thread != NULL ? thread->sections : (struct sections){0};
-    publish();
+    update_word();
     memset(repeats, 0, sizeof repeats);
 }

@@ -14,7 +14,7 @@
  * between the look and the sleep is that of any program, and a poke may end a system call of C code
  * that did not expect it.
  */
-#include "wake.h"
+#include "handler.h"
 
 #if SIGCFFI_HAS_POSIX_TIMERS
 
@@ -82,7 +82,7 @@ static void make_timer(void)
     memset(&event, 0, sizeof event);
     event.sigev_signo = SIGURG;
     event.sigev_notify = SIGEV_THREAD_ID;
-    event.sigev_notify_thread_id = atomic_load(&state.main_tid);
+    event.sigev_notify_thread_id = atomic_load(&state.main_thread.tid);
     bool made = syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &number) == 0;
     atomic_store(&timer, made ? number : NONE);
 }
@@ -105,15 +105,22 @@ void sigcffi_prepare_pokes(void)
     if (atomic_load(&timer) == NONE) make_timer();
 }
 
-/* Outside handlers. Another thread is the main thread, or the process is a forked child, which has
- * none of its parent's timers. */
-void sigcffi_aim_pokes(bool forked)
+/* Outside handlers. Another thread is the main thread. */
+void sigcffi_aim_pokes(void)
 {
     int former = atomic_load(&timer);
     if (former == NONE) return;
     atomic_store(&left, 0);
     make_timer();
-    if (!forked) syscall(SYS_timer_delete, former);
+    syscall(SYS_timer_delete, former);
+}
+
+/* Lock held, in a forked child, which has none of its parent's timers. */
+void sigcffi_retry_after_fork(void)
+{
+    if (atomic_load(&timer) == NONE) return;
+    atomic_store(&left, 0);
+    make_timer();
 }
 #else
 void sigcffi_poke_later(void *context)
@@ -137,8 +144,7 @@ bool sigcffi_wants_pokes(void)
 
 void sigcffi_prepare_pokes(void) {}
 
-void sigcffi_aim_pokes(bool forked)
-{
-    (void)forked;
-}
+void sigcffi_aim_pokes(void) {}
+
+void sigcffi_retry_after_fork(void) {}
 #endif

@@ -4,7 +4,6 @@
  * that it does its work whatever holds the GIL.
  */
 #include "threads.h"
-#include "wake.h"
 
 static _Atomic int64_t deadline; /* nanoseconds of CLOCK_MONOTONIC; 0: none */
 static _Atomic uint32_t changes;
@@ -39,7 +38,7 @@ static void abort_in_main_thread(void)
 {
 #if SIGCFFI_HAS_TGSIGQUEUE
     const struct timespec time = {.tv_sec = LAST_WORDS / 2};
-    if (syscall(SYS_tgkill, getpid(), atomic_load(&state.main_tid), SIGABRT) == 0)
+    if (syscall(SYS_tgkill, getpid(), atomic_load(&state.main_thread.tid), SIGABRT) == 0)
         nanosleep(&time, NULL);
 #endif
 }

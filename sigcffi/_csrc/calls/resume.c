@@ -3,7 +3,7 @@
  * Law: ordinary calls, made outside handlers, by whoever reads. What handlers do about a ring that
  * is full, and why that leads to this, stands in pressure.c.
  */
-#include "wake.h"
+#include "calls.h"
 
 /* A ring has room again: the threads that have blocked its signals look whether they may go on. */
 void sigcffi_release(int number)
@@ -11,8 +11,8 @@ void sigcffi_release(int number)
     uint64_t ring = UINT64_C(1) << number;
     if (atomic_exchange(sigcffi_pressure_of(number), 0) == 0) return;
     sigcffi_stay_on_top(SIGURG); /* somebody may have taken it, and with it what tells them */
-    for (int index = 0; index < SIGCFFI_PRESSED; index++) {
-        struct pressed *thread = &state.pressed[index];
+    for (int index = 0; index < SIGCFFI_THROTTLED; index++) {
+        struct throttled *thread = &state.throttled[index];
         if (!(atomic_load(&thread->by) & ring) || index + 1 == sigcffi_place()) continue;
         int tid = atomic_load(&thread->tid);
         if (tid != 0) sigcffi_poke(tid);

@@ -1,101 +1,30 @@
-/* Attaching: which actions signals have, and the flags that some of them set.
+/* Attachments: which actions signals have.
  *
  * Law: ordinary calls, made outside handlers. What a handler may see of a slot is filled in before
  * a signal's order names it, and taken apart when every handler that may have seen it has left.
  */
-#include "state.h"
+#include "calls.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/stat.h>
-
-/* Under the lock */
-static bool cell_taken[SIGCFFI_CELLS];
-
-/* Take the lock, with every signal blocked: a foreign handler that came in between could fork, and
- * the child, which takes its parent's receivers apart, would find an order that is just changing.
- */
-sigset_t sigcffi_begin_change(void)
-{
-    sigset_t all, former;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &former);
-    sigcffi_take_lock();
-    return former;
-}
-
-void sigcffi_end_change(const sigset_t *former)
-{
-    sigcffi_release_lock();
-    pthread_sigmask(SIG_SETMASK, former, NULL);
-}
 
 /* ---- Orders ---- */
 
-/* For another thread to go on. Asleep after a while: sched_yield() does not let a thread of lower
- * priority run, which what is waited for may be. */
-void sigcffi_wait_a_little(int tries)
-{
-    const struct timespec instant = {.tv_nsec = 50000};
-    if (tries < 64)
-        sched_yield();
-    else
-        nanosleep(&instant, NULL);
-}
-
-/* Lock held. */
-static void wait_until_left(unsigned phase)
-{
-    /* acquire: pairs with the release in leave() */
-    for (int tries = 0; atomic_load(&state.inside[phase]) != 0; tries++)
-        sigcffi_wait_a_little(tries);
-}
-
-/* Lock held. Wait until every handler has left that may have seen an order as it was before this
- * call.
- *
- * Such a handler was in one of the two counts when the order changed, and each count is seen to be
- * 0 after that: so it has left, whichever it was in, and if it had read the phase long before it
- * entered. There are two because one might never be 0 under a flood: new handlers enter the one
- * while the other runs empty. */
-static void wait_for_handlers(void)
-{
-    unsigned phase = atomic_load(&state.phase) & 1;
-    wait_until_left(!phase);
-    atomic_store(&state.phase, !phase);
-    wait_until_left(phase);
-}
-
-static uint64_t kept; /* under the lock: those that need the trampoline without an action */
-
 /* Lock held. The order of a signal has changed: what follows from that. */
-static void publish(int signum, uint64_t order)
+static void set_order(int signum, uint64_t order)
 {
     uint64_t bit = sigcffi_bit(signum);
     bool counts_unseen = false;
     for (uint64_t rest = order; rest != 0; rest >>= 4)
-        if (state.slots[signum][(rest & 15) - 1].kind == SIGCFFI_SLOT_FORCE_QUIT)
+        if (state.attachments.slots[signum][(rest & 15) - 1].kind == SIGCFFI_SLOT_FORCE_QUIT)
             counts_unseen = true;
     if (counts_unseen)
-        atomic_fetch_or(&state.watched, bit);
+        atomic_fetch_or(&state.attachments.watched, bit);
     else
-        atomic_fetch_and(&state.watched, ~bit);
-    if (order != 0 || (kept & bit))
-        atomic_fetch_or(&channel.slotted, bit);
-    else
-        atomic_fetch_and(&channel.slotted, ~bit);
+        atomic_fetch_and(&state.attachments.watched, ~bit);
+    sigcffi_interpose_for_slots(signum, order != 0);
     /* Sequentially consistent, the default: see enter(). */
-    atomic_store(&state.order[signum], order);
-}
-
-/* Put the trampoline on top of whatever is there, where it stays as if it had slots. */
-void sigcffi_keep_interposed(int signum)
-{
-    sigcffi_take_lock();
-    kept |= sigcffi_bit(signum);
-    atomic_fetch_or(&channel.slotted, sigcffi_bit(signum));
-    sigcffi_interpose_locked(signum);
-    sigcffi_release_lock();
+    atomic_store(&state.attachments.order[signum], order);
 }
 
 /* The order without one of its slots. */
@@ -114,16 +43,16 @@ static uint64_t without(uint64_t order, int index)
 static int free_slot(int signum)
 {
     for (int index = 0; index < SIGCFFI_SLOTS; index++)
-        if (state.slots[signum][index].kind == SIGCFFI_SLOT_EMPTY) return index;
+        if (state.attachments.slots[signum][index].kind == SIGCFFI_SLOT_EMPTY) return index;
     return -ENOSPC;
 }
 
 /* Lock held. */
 void sigcffi_detach_locked(int signum, int index)
 {
-    struct slot *slot = &state.slots[signum][index];
-    publish(signum, without(atomic_load(&state.order[signum]), index));
-    wait_for_handlers();
+    struct slot *slot = &state.attachments.slots[signum][index];
+    set_order(signum, without(atomic_load(&state.attachments.order[signum]), index));
+    sigcffi_epoch_synchronize();
     if (slot->fd >= 0) close(slot->fd);
     slot->kind = SIGCFFI_SLOT_EMPTY;
     sigcffi_withdraw_unneeded(signum);
@@ -142,7 +71,7 @@ int64_t sigcffi_attach_locked(int signum, const struct slot *what)
 {
     int index = free_slot(signum);
     if (index < 0) return index;
-    struct slot *slot = &state.slots[signum][index];
+    struct slot *slot = &state.attachments.slots[signum][index];
     slot->kind = what->kind;
     slot->number = what->number;
     slot->fd = what->fd;
@@ -153,17 +82,19 @@ int64_t sigcffi_attach_locked(int signum, const struct slot *what)
     slot->handle = sigcffi_new_handle(index);
     atomic_store(&slot->count, 0);
     atomic_store(&slot->missed, 0);
-    uint64_t order = atomic_load(&state.order[signum]), last = (uint64_t)index + 1;
+    uint64_t order = atomic_load(&state.attachments.order[signum]), last = (uint64_t)index + 1;
     for (uint64_t rest = order; rest != 0; rest >>= 4) last <<= 4;
     /* First the action, then what makes it run: there is no moment at which a signal meets
      * neither its former disposition nor this. */
-    publish(signum, order | last);
+    set_order(signum, order | last);
     int result = sigcffi_interpose_locked(signum);
     if (result == 0) return slot->handle;
     slot->fd = -1; /* still the caller's */
     sigcffi_detach_locked(signum, index);
     return result;
 }
+
+/* ---- What actions need ---- */
 
 /* What write needs: a descriptor of its own, whose number cannot come to mean another file, and one
  * that does not block. */
@@ -213,6 +144,8 @@ static int prepare_forward(struct slot *slot, int pid)
     return 0;
 }
 
+/* ---- Attaching, detaching, looking ---- */
+
 /* Attach an action to a signal, behind those that it has; its handle, or a negative errno, and
  * nothing is attached: -ENOSPC if the signal has as many as it can.
  *
@@ -241,7 +174,7 @@ static struct slot *slot_of(int signum, int64_t handle)
 {
     int index = (int)(handle & 0xff);
     if (!sigcffi_is_signal(signum) || handle < 0 || index >= SIGCFFI_SLOTS) return NULL;
-    struct slot *slot = &state.slots[signum][index];
+    struct slot *slot = &state.attachments.slots[signum][index];
     return slot->kind != SIGCFFI_SLOT_EMPTY && slot->handle == handle ? slot : NULL;
 }
 
@@ -259,7 +192,7 @@ sigcffi_tally sigcffi_detach(int signum, int64_t handle)
 {
     sigset_t former = sigcffi_begin_change();
     struct slot *slot = slot_of(signum, handle);
-    if (slot != NULL) sigcffi_detach_locked(signum, (int)(slot - state.slots[signum]));
+    if (slot != NULL) sigcffi_detach_locked(signum, (int)(slot - state.attachments.slots[signum]));
     sigcffi_tally result = tally(slot);
     sigcffi_end_change(&former);
     sigcffi_something_happened(); /* for those that wait for a flag */
@@ -280,37 +213,12 @@ sigcffi_tally sigcffi_tally_of(int signum, int64_t handle)
 void sigcffi_seen(uint64_t set)
 {
     sigcffi_take_lock();
-    for (set &= atomic_load(&state.watched); set != 0; set &= set - 1) {
+    for (set &= atomic_load(&state.attachments.watched); set != 0; set &= set - 1) {
         int signum = __builtin_ctzll(set) + 1;
         for (int index = 0; index < SIGCFFI_SLOTS; index++)
-            if (state.slots[signum][index].kind == SIGCFFI_SLOT_FORCE_QUIT)
-                atomic_store(&state.slots[signum][index].count, 0);
+            if (state.attachments.slots[signum][index].kind == SIGCFFI_SLOT_FORCE_QUIT)
+                atomic_store(&state.attachments.slots[signum][index].count, 0);
     }
-    sigcffi_release_lock();
-}
-
-/* ---- Flags ---- */
-
-/* A cell for a flag, not set; -ENOSPC if there is none left. */
-int sigcffi_new_cell(void)
-{
-    int result = -ENOSPC;
-    sigcffi_take_lock();
-    for (int cell = 0; cell < SIGCFFI_CELLS && result < 0; cell++)
-        if (!cell_taken[cell]) {
-            cell_taken[cell] = true;
-            atomic_store(&state.cells[cell], 0);
-            result = cell;
-        }
-    sigcffi_release_lock();
-    return result;
-}
-
-/* Nobody looks at it any more, and no slot names it. */
-void sigcffi_free_cell(int cell)
-{
-    sigcffi_take_lock();
-    cell_taken[cell] = false;
     sigcffi_release_lock();
 }
 
@@ -324,25 +232,16 @@ bool sigcffi_is_over(int signum, int64_t flag)
     return over;
 }
 
-/* Where it is, for whoever wants to look at it: 0, or 1 once the signal has come. */
-int *sigcffi_cell(int cell)
-{
-    return (int *)&state.cells[cell];
-}
-
-/* ---- The process ---- */
+/* ---- fork ---- */
 
 /* Lock held, every signal blocked, in a forked child: no handler is running, and nothing has been
  * delivered to it. What its parent forwards is for the parent: it does not, unless that was asked
  * for. */
 void sigcffi_slots_after_fork(void)
 {
-    atomic_store(&state.inside[0], 0);
-    atomic_store(&state.inside[1], 0);
-    for (int cell = 0; cell < SIGCFFI_CELLS; cell++) atomic_store(&state.cells[cell], 0);
     for (int signum = 1; signum < NSIG; signum++)
         for (int index = 0; index < SIGCFFI_SLOTS; index++) {
-            struct slot *slot = &state.slots[signum][index];
+            struct slot *slot = &state.attachments.slots[signum][index];
             atomic_store(&slot->count, 0);
             atomic_store(&slot->missed, 0);
             atomic_store(&slot->echoes, false);

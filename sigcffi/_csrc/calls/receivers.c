@@ -3,7 +3,7 @@
  * Law: ordinary calls, made outside handlers. A receiver is an action of its signals, attached and
  * detached as any other: handlers see it from when it is filled in until it is taken apart.
  */
-#include "state.h"
+#include "calls.h"
 
 #include <fcntl.h>
 
@@ -46,7 +46,7 @@ static void detach_receiver(int number)
     for (uint64_t set = atomic_load(&state.receivers[number].set); set != 0; set &= set - 1) {
         int signum = __builtin_ctzll(set) + 1;
         for (int index = 0; index < SIGCFFI_SLOTS; index++) {
-            const struct slot *slot = &state.slots[signum][index];
+            const struct slot *slot = &state.attachments.slots[signum][index];
             if (slot->kind == SIGCFFI_SLOT_RECEIVER && slot->number == number)
                 sigcffi_detach_locked(signum, index);
         }
@@ -98,9 +98,9 @@ static int64_t open_receiver(void *records, uint64_t capacity, uint64_t set, boo
     /* The numbers go on: who is late with giving back to a former one changes nothing here. */
     atomic_store(&receiver->ring.tail, atomic_load(&receiver->ring.head));
     atomic_store(&receiver->raised, false);
-    receiver->published = atomic_load(&receiver->ring.tail);
+    receiver->counted = atomic_load(&receiver->ring.tail);
     atomic_store(&receiver->dropped, 0);
-    atomic_store(&receiver->pressure, 0);
+    atomic_store(&receiver->backpressure, 0);
     atomic_store(&receiver->handle, sigcffi_new_handle(number));
     result = attach_receiver(number);
     if (result < 0) close_receiver(receiver);
@@ -192,13 +192,13 @@ int64_t sigcffi_received(int64_t handle)
     struct receiver *receiver = receiver_of(handle);
     if (receiver != NULL) {
         const struct sigcffi_record *records = atomic_load(&receiver->records);
-        uint64_t mask = atomic_load(&receiver->capacity) - 1, next = receiver->published;
+        uint64_t mask = atomic_load(&receiver->capacity) - 1, next = receiver->counted;
         /* acquire: pairs with the release in sigcffi_push() */
         while (atomic_load_explicit(&records[next & mask].sequence, memory_order_acquire) ==
                next + 1)
             next++;
         /* Not counted again: or reading one by one what has piled up would take its square. */
-        receiver->published = next;
+        receiver->counted = next;
         count = (int64_t)(next - atomic_load(&receiver->ring.tail));
     }
     sigcffi_release_lock();
@@ -237,7 +237,7 @@ bool sigcffi_give_back(int64_t handle, uint64_t first, uint64_t count)
     uint64_t left = atomic_load(&receiver->ring.head) - (first + count);
     if (left == 0) lower_descriptor(handle);
     if (left <= atomic_load(&receiver->capacity) / 2) sigcffi_release((int)(handle & 0xff));
-    if (atomic_load(&state.watched) & atomic_load(&receiver->set))
+    if (atomic_load(&state.attachments.watched) & atomic_load(&receiver->set))
         sigcffi_seen(atomic_load(&receiver->set));
     return true;
 }
@@ -253,7 +253,7 @@ uint64_t sigcffi_receiver_dropped(int64_t handle)
 uint64_t sigcffi_holds_back(int64_t handle)
 {
     const struct receiver *receiver = receiver_of(handle);
-    return receiver != NULL ? atomic_load(&receiver->pressure) : 0;
+    return receiver != NULL ? atomic_load(&receiver->backpressure) : 0;
 }
 
 /* Lock held, every signal blocked, in a forked child: its parent's receivers are not its own. */

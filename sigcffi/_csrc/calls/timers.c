@@ -8,7 +8,7 @@
  * The system calls are made bare: the timer_t of some C libraries is not the kernel's number, which
  * is what a signal carries in si_timerid.
  */
-#include "state.h"
+#include "calls.h"
 
 /* How many forks lie between this process and the one that loaded the library. */
 static _Atomic uint32_t forks;
@@ -39,7 +39,7 @@ static int64_t number_of(int64_t handle)
 int sigcffi_tid_of(unsigned long ident)
 {
     if (ident == (unsigned long)pthread_self()) return (int)syscall(SYS_gettid);
-    return ident == atomic_load(&channel.main_thread) ? atomic_load(&state.main_tid) : 0;
+    return ident == atomic_load(&channel.main_thread) ? atomic_load(&state.main_thread.tid) : 0;
 }
 
 /* A timer that sends `signum` with `value`: to the process, or to the thread that the kernel knows

@@ -15,37 +15,12 @@
  *
  * Only the kernel's arguments are believed: see who_calls().
  */
-#include "wake.h"
-
-struct channel channel;
-struct state state;
+#include "handler.h"
 
 /* How often this thread has been in the trampoline; written by its own handlers only. */
 static SIGCFFI_THREAD_LOCAL volatile unsigned arrivals;
 
 /* ---- Levels ---- */
-
-#if SIGCFFI_HAS_RETURN
-/* How our handlers return, and no other: where the kernel has called one, there it returns to. The
- * instruction before belongs to it: unwinders ask about the address before a return address. */
-void sigcffi_return(void);
-__asm__(
-    ".text\n\t.balign 16\n\tnop\n"
-    ".globl sigcffi_return\n.hidden sigcffi_return\n.type sigcffi_return, %function\n"
-    "sigcffi_return:\n\t" SIGCFFI_RETURN ".size sigcffi_return, . - sigcffi_return\n");
-
-/* handler context, or outside handlers. Where our handlers return to; 0: like all others. */
-uintptr_t sigcffi_own_return(void)
-{
-    return (uintptr_t)sigcffi_return;
-}
-#else
-/* handler context, or outside handlers. Where our handlers return to; 0: like all others. */
-uintptr_t sigcffi_own_return(void)
-{
-    return 0;
-}
-#endif
 
 static void arrive(int level, int signum, siginfo_t *info, void *context, const void *returns_to);
 
@@ -63,23 +38,19 @@ LEVEL(5)
 LEVEL(6)
 LEVEL(7)
 
-sigcffi_entry *const sigcffi_levels[SIGCFFI_LEVELS] = {level_0, level_1, level_2, level_3,
-                                                       level_4, level_5, level_6, level_7};
-
-/* handler context, or outside handlers. Which level of the trampoline a handler is, or -1. */
-int sigcffi_level_of(uintptr_t handler)
+/* Outside handlers, once, before anything else. */
+void sigcffi_trampoline_start(void)
 {
-    int level = SIGCFFI_LEVELS - 1;
-    while (level >= 0 && handler != (uintptr_t)sigcffi_levels[level]) level--;
-    return level;
-}
-
-/* handler context, or outside handlers. What stands beneath the trampoline, if `handler` is that;
- * else the handler. */
-uintptr_t sigcffi_beneath(int signum, uintptr_t handler)
-{
-    int level = sigcffi_level_of(handler);
-    return level < 0 ? handler : atomic_load(&state.bases[level][signum].handler);
+    static void (*const levels[SIGCFFI_LEVELS])(int, siginfo_t *, void *) = {
+        level_0, level_1, level_2, level_3, level_4, level_5, level_6, level_7};
+    static const int left_out[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    for (int level = 0; level < SIGCFFI_LEVELS; level++)
+        state.trampoline.levels[level] = (uintptr_t)levels[level];
+    /* Also those that the C library keeps for itself: by one of them glibc before 2.41 would end a
+     * thread that is cancelled within the handler. */
+    state.trampoline.mask = UINT64_MAX;
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
+        state.trampoline.mask &= ~sigcffi_bit(left_out[i]);
 }
 
 /* ---- Who calls ---- */
@@ -131,8 +102,8 @@ enum place {
  * had when a foreign base was called for this signal, that base has led here. */
 static enum place who_calls(struct call *call, uintptr_t returns_to)
 {
-    call->kernels = (uintptr_t)sigcffi_levels[call->level];
-    call->by_kernel = returns_to == sigcffi_own_return();
+    call->kernels = state.trampoline.levels[call->level];
+    call->by_kernel = returns_to == sigcffi_levels_own_return();
     if (call->by_kernel) {
         atomic_store_explicit(&apart, (char *)call->info - (char *)call->context,
                               memory_order_relaxed);
@@ -197,7 +168,8 @@ static void record(const struct call *call, int whom)
     if (atomic_load(&channel.deferred) & sigcffi_bit(call->signum)) whom |= SIGCFFI_IN_SECTION;
     uint64_t fill = sigcffi_push(&channel.ring, channel.records, SIGCFFI_CAPACITY, call->signum,
                                  whom, call->info);
-    if (fill == 0) atomic_fetch_add_explicit(&state.dropped[call->signum], 1, memory_order_relaxed);
+    if (fill == 0)
+        atomic_fetch_add_explicit(&state.counts.dropped[call->signum], 1, memory_order_relaxed);
     if (fill == 0 || fill >= SIGCFFI_HIGH_WATER)
         sigcffi_press(SIGCFFI_MAIN_CHANNEL, call->signum, call->context);
 }
@@ -207,7 +179,7 @@ static bool is_interpreters(uintptr_t handler)
 {
     /* Before the interpreter's handler is known `interpreter` is 0, and so is SIG_DFL. */
     return sigcffi_is_function(handler) &&
-           handler == atomic_load_explicit(&state.interpreter, memory_order_relaxed);
+           handler == atomic_load_explicit(&state.dispositions.interpreter, memory_order_relaxed);
 }
 
 /* handler context. Do all that is to be done about a delivery; the base, if it is a function that
@@ -219,14 +191,14 @@ static uintptr_t deliver(const struct call *call)
     uint64_t bit = sigcffi_bit(signum);
     /* First: once this delivery is counted another thread may take the trampoline away, and then it
      * must not meet with the default action, too. */
-    bool left_over = call->by_kernel && !(atomic_load(&state.wanted) & bit);
+    bool left_over = call->by_kernel && !(atomic_load(&state.dispositions.wanted) & bit);
     bool fault = is_fault(signum, call->info);
-    bool due = !fault && (atomic_load_explicit(&channel.attached, memory_order_acquire) & bit);
+    bool due = !fault && (atomic_load_explicit(&channel.recorded, memory_order_acquire) & bit);
     /* acquire: pairs with the release in set_base */
-    uintptr_t base =
-        atomic_load_explicit(&state.bases[call->level][signum].handler, memory_order_acquire);
+    uintptr_t base = atomic_load_explicit(&state.dispositions.bases[call->level][signum].handler,
+                                          memory_order_acquire);
     bool python = is_interpreters(base), foreign = sigcffi_is_function(base) && !python;
-    atomic_fetch_add_explicit(&state.deliveries[signum], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&state.counts.deliveries[signum], 1, memory_order_relaxed);
     if (!sigcffi_is_function(base) && call->info != NULL)
         sigcffi_refuse_terminal(signum, call->info);
     sigcffi_act(signum, call->info);
@@ -245,10 +217,10 @@ static uintptr_t deliver(const struct call *call)
 static uintptr_t pass_on(const struct call *call)
 {
     int signum = call->signum;
-    uintptr_t base =
-        atomic_load_explicit(&state.bases[call->level][signum].handler, memory_order_acquire);
+    uintptr_t base = atomic_load_explicit(&state.dispositions.bases[call->level][signum].handler,
+                                          memory_order_acquire);
     if (!is_interpreters(base)) return sigcffi_is_function(base) ? base : 0;
-    if (atomic_load(&channel.attached) & sigcffi_bit(signum)) record(call, SIGCFFI_FOR_HANDLER);
+    if (atomic_load(&channel.recorded) & sigcffi_bit(signum)) record(call, SIGCFFI_FOR_HANDLER);
     sigcffi_pend(signum, call->context);
     return 0;
 }
@@ -257,9 +229,18 @@ static uintptr_t pass_on(const struct call *call)
 static int interpreters_level(int signum)
 {
     int level = SIGCFFI_LEVELS - 1;
-    while (level >= 0 && !is_interpreters(atomic_load(&state.bases[level][signum].handler)))
+    while (level >= 0 &&
+           !is_interpreters(atomic_load(&state.dispositions.bases[level][signum].handler)))
         level--;
     return level;
+}
+
+/* handler context */
+static void call_handler(uintptr_t handler, int signum, siginfo_t *info, void *context)
+{
+    /* Three arguments whatever SA_SIGINFO says: every ABI lets a function ignore the rest,
+     * and some handlers expect them although they were installed without the flag. */
+    ((void (*)(int, siginfo_t *, void *))handler)(signum, info, context);
 }
 
 /* handler context. Call a base that is not the interpreter's, with all that this level was called
@@ -267,7 +248,7 @@ static int interpreters_level(int signum)
  * to be called once. It may never return. */
 static void call_foreign(const struct call *call, uintptr_t handler, siginfo_t *info, void *context)
 {
-    struct base *base = &state.bases[call->level][call->signum];
+    struct base *base = &state.dispositions.bases[call->level][call->signum];
     if (call->by_kernel && atomic_load_explicit(&base->one_shot, memory_order_relaxed)) {
         handler = atomic_exchange(&base->handler, (uintptr_t)SIG_DFL);
         if (!sigcffi_is_function(handler)) return;
@@ -283,7 +264,7 @@ static void call_foreign(const struct call *call, uintptr_t handler, siginfo_t *
         sigset_t its = sigcffi_set_of(mask | before);
         pthread_sigmask(SIG_SETMASK, &its, NULL);
     }
-    sigcffi_call(handler, call->signum, info, context);
+    call_handler(handler, call->signum, info, context);
     above = former;
 }
 
@@ -306,7 +287,7 @@ static void arrive(int level, int signum, siginfo_t *info, void *context, const 
         break;
     case BELOW:
         foreign = pass_on(&call);
-        if (foreign != 0) sigcffi_call(foreign, signum, info, context);
+        if (foreign != 0) call_handler(foreign, signum, info, context);
         break;
     case AGAIN:
         call.level = interpreters_level(signum);

@@ -1,0 +1,72 @@
+/* The lock of everything that changes what handlers read.
+ *
+ * Law: ordinary calls, made outside handlers; handler context never takes the lock. Its holder may
+ * be interrupted by a handler of others, and that may fork: so the lock is recursive, and is held
+ * while the process forks.
+ */
+#include "calls.h"
+
+#include <sched.h>
+
+/* The thread that changes the tables, 0 if there is none, and how often over it holds the lock. */
+static _Atomic uintptr_t owner;
+static unsigned depth;
+
+/* For another thread to go on. Asleep after a while: sched_yield() does not let a thread of lower
+ * priority run, which what is waited for may be. */
+void sigcffi_wait_a_little(int tries)
+{
+    const struct timespec instant = {.tv_nsec = 50000};
+    if (tries < 64)
+        sched_yield();
+    else
+        nanosleep(&instant, NULL);
+}
+
+/* Outside handlers. Held for microseconds, and while the process forks.
+ *
+ * Not a mutex: a foreign handler that interrupts this call may fork, and so come here again by
+ * before_fork. A recursive mutex takes two steps to note its owner, and deadlocks if the handler
+ * comes between them; one compare-and-swap has no between. acquire and release: who takes the lock
+ * sees what the one before has written. */
+void sigcffi_take_lock(void)
+{
+    uintptr_t self = (uintptr_t)pthread_self(), nobody = 0;
+    if (atomic_load_explicit(&owner, memory_order_relaxed) == self) {
+        depth++;
+        return;
+    }
+    for (int tries = 0; !atomic_compare_exchange_weak_explicit(
+             &owner, &nobody, self, memory_order_acquire, memory_order_relaxed);
+         tries++) {
+        nobody = 0;
+        sigcffi_wait_a_little(tries);
+    }
+}
+
+/* Outside handlers */
+void sigcffi_release_lock(void)
+{
+    if (depth > 0)
+        depth--;
+    else
+        atomic_store_explicit(&owner, 0, memory_order_release);
+}
+
+/* Take the lock, with every signal blocked: a foreign handler that came in between could fork, and
+ * the child, which takes its parent's receivers apart, would find an order that is just changing.
+ */
+sigset_t sigcffi_begin_change(void)
+{
+    sigset_t all, former;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &former);
+    sigcffi_take_lock();
+    return former;
+}
+
+void sigcffi_end_change(const sigset_t *former)
+{
+    sigcffi_release_lock();
+    pthread_sigmask(SIG_SETMASK, former, NULL);
+}

@@ -1,0 +1,102 @@
+/* Masks: what a thread has blocked, and the blocks that it is in.
+ *
+ * Law: ordinary calls, made outside handlers, on the calling thread's mask and its own blocks.
+ */
+#include "threads.h"
+
+/* Change the mask of which the caller knows: its owner's, which is not the thread's where rings are
+ * full. The former; all ones, which no mask can be since SIGKILL is never blocked, if `how` is not
+ * a way to change it. */
+uint64_t sigcffi_sigmask(int how, uint64_t word)
+{
+    if (how != SIG_BLOCK && how != SIG_UNBLOCK && how != SIG_SETMASK) return UINT64_MAX;
+    sigset_t set = sigcffi_set_of(word), mask;
+    uint64_t former;
+    unsigned arrivals = sigcffi_arrivals();
+    /* Before: what is sent to this thread from now on is let in with the rest, or refused. */
+    sigcffi_main_mask(how, word);
+    if (sigcffi_pressed() != 0) {
+        former = sigcffi_change_mask(how, word);
+    } else {
+        pthread_sigmask(how, &set, &mask);
+        former = sigcffi_word_of(&mask);
+        /* A handler that came in between may have blocked for a while, or let in, what its owner
+         * blocks from now on. */
+        if (sigcffi_arrivals() != arrivals) {
+            const uint64_t urgent = sigcffi_bit(SIGURG);
+            if (how != SIG_UNBLOCK)
+                former = (former & ~(sigcffi_pressed() & ~urgent)) |
+                         (sigcffi_pressed() & urgent & ~word);
+            sigcffi_change_mask(how, word);
+        }
+    }
+    sigcffi_main_mask(how, word);
+    sigcffi_look_around(NULL); /* what was left to a poke that is now blocked */
+    return former;
+}
+
+/* Blocked and pending, for the thread or the process. */
+uint64_t sigcffi_sigpending(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigpending(&set); /* cannot fail with a good address */
+    return sigcffi_word_of(&set);
+}
+
+/* The signals a program may use: the C library keeps some for itself. */
+uint64_t sigcffi_valid_signals(void)
+{
+    sigset_t set;
+    sigfillset(&set);
+    uint64_t word = 0;
+    for (int signum = 1; signum < NSIG; signum++)
+        if (sigismember(&set, signum) == 1) word |= sigcffi_bit(signum);
+    return word;
+}
+
+/* ---- Blocks ---- */
+
+enum { KEPT = 64 };
+
+/* How many blocks this thread is in. */
+unsigned sigcffi_blocks(void)
+{
+    const struct thread *thread = sigcffi_this_thread();
+    return thread != NULL ? thread->depth : 0;
+}
+
+/* Begin a block, in which the signals in `word` are blocked in the calling thread: the former mask;
+ * all ones, and nothing is blocked, where there is no memory. */
+uint64_t sigcffi_block(uint64_t word)
+{
+    struct thread *thread = sigcffi_this_thread();
+    if (thread == NULL) return UINT64_MAX;
+    uint64_t former = sigcffi_sigmask(SIG_BLOCK, word);
+    for (uint64_t rest = word; rest != 0; rest &= rest - 1) {
+        int signum = __builtin_ctzll(rest) + 1;
+        struct blocks *these = &thread->blocks[signum];
+        if (these->depth++ < KEPT)
+            these->changed = these->changed << 1 | !(former & sigcffi_bit(signum));
+    }
+    thread->depth++;
+    return former;
+}
+
+/* End one that was begun with the same signals: those that it has blocked are not any more. Where
+ * blocks overlap, the last that ends decides. */
+void sigcffi_unblock(uint64_t word)
+{
+    struct thread *thread = sigcffi_this_thread();
+    uint64_t changed = 0;
+    if (thread == NULL) return;
+    for (uint64_t rest = word; rest != 0; rest &= rest - 1) {
+        int signum = __builtin_ctzll(rest) + 1;
+        struct blocks *these = &thread->blocks[signum];
+        if (these->depth == 0 || these->depth-- > KEPT) continue;
+        if (these->changed & 1) changed |= sigcffi_bit(signum);
+        these->changed >>= 1;
+    }
+    thread->depth--;
+    if (changed != 0) sigcffi_sigmask(SIG_UNBLOCK, changed);
+}
