@@ -57,8 +57,8 @@ HEAD = lib.SIGCFFI_WORD_HEAD
 DEFERRED = lib.SIGCFFI_WORD_DEFERRED
 RUNNING = lib.SIGCFFI_WORD_RUNNING
 PENDING = lib.SIGCFFI_WORD_PENDING
-PRESSURE = lib.SIGCFFI_WORD_PRESSURE
-FOREIGN = lib.SIGCFFI_WORD_FOREIGN
+PRESSURE = lib.SIGCFFI_WORD_BACKPRESSURE
+FOREIGN = lib.SIGCFFI_WORD_BY_URGENT
 COUNTED = lib.SIGCFFI_ON_ITS_WAY - 1
 CAPACITY = lib.SIGCFFI_CAPACITY
 LAST = CAPACITY - 1
@@ -85,9 +85,9 @@ else:
     # PyPy's compiler, and other processors, may read the record before its sequence, and behind the
     # store by which its place is given back.
     def unpack_published(memory: Any, offset: int) -> tuple[Any, ...]:
-        sequence = lib.sigcffi_sequence(offset)
+        sequence = lib.sigcffi_channel_sequence(offset)
         record = _unpack(memory, offset)
-        lib.sigcffi_has_read()
+        lib.sigcffi_channel_has_read()
         return (sequence, *record[1:])
 
     unpack = unpack_published
@@ -263,7 +263,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                     at.running = words[RUNNING] = keeps_out
                     if words[PENDING] & ~(words[DEFERRED] | keeps_out):
                         # It came while the dispatcher thought, and the handler may wait for it.
-                        lib.sigcffi_settle()
+                        lib.sigcffi_deferral_settle()
                         at.running = words[RUNNING] = ALL
                         continue
                     next(step)
@@ -271,9 +271,14 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                     _hand_over(entry, number, former, frame)
                 at.running = words[RUNNING] = ALL
             number, what = 0, dispatch
-            if words[PRESSURE] and len(_waiting) < CAPACITY and lib.sigcffi_relieve() and left:
+            if (
+                words[PRESSURE]
+                and len(_waiting) < CAPACITY
+                and lib.sigcffi_resume_main_channel()
+                and left
+            ):
                 continue
-            if not left and lib.sigcffi_nudge() < 0:
+            if not left and lib.sigcffi_deferral_nudge() < 0:
                 left = LIMIT
                 continue
             at.again = former != 0  # and one that comes now is seen below
@@ -281,7 +286,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
             if _waiting:
                 _leave_to_lifting(former)
             if words[PENDING] & ~(words[DEFERRED] | former):
-                lib.sigcffi_settle()
+                lib.sigcffi_deferral_settle()
             if not left or not (_next() or (_late and not stuck)):
                 break
         except BaseException as error:
@@ -420,7 +425,7 @@ def _leave_to_lifting(former: int) -> None:
     for info in list(_waiting.values()):
         bit = 1 << info._signo - 1
         if not (former | words[PENDING]) & bit:
-            lib.sigcffi_pend_again(info._signo, 1)
+            lib.sigcffi_deferral_pend_again(info._signo, 1)
 
 
 def _report(error: BaseException, call: object) -> None:
@@ -472,7 +477,7 @@ def take_back(signum: int, *, called: bool = False) -> None:
                 # What stood above the handler has had its call.
                 taken += _apart.pop(number, None) != FOR_SUBSCRIBERS
         if taken and not called:
-            lib.sigcffi_pend_again(signum, taken)
+            lib.sigcffi_deferral_pend_again(signum, taken)
     finally:
         at.running = former
 
@@ -486,7 +491,7 @@ def expect(signum: int, deliveries: int) -> None:
     for _ in range(deliveries):
         _add(signum)
     if deliveries:
-        lib.sigcffi_pend_again(signum, 1)
+        lib.sigcffi_deferral_pend_again(signum, 1)
 
 
 def account() -> tuple[int, int, int, int]:
@@ -495,8 +500,8 @@ def account() -> tuple[int, int, int, int]:
     just taking a signal.
     """
     kept = sum(number > 0 and number not in _begun for number in list(_waiting))
-    offered = lib.sigcffi_offered()
-    dropped = sum(map(lib.sigcffi_dropped, range(1, NSIG)))
+    offered = lib.sigcffi_channel_offered()
+    dropped = sum(map(lib.sigcffi_channel_dropped, range(1, NSIG)))
     queued = words[HEAD] - _at.tail + kept
     return offered, offered - dropped - queued - _at.lost, dropped + _at.lost, queued
 

@@ -41,17 +41,17 @@ _lookup = _signal.getsignal
 
 _PYTHON = lib.SIGCFFI_PYTHON
 _FOREIGN = lib.SIGCFFI_FOREIGN
-_COVERED = lib.SIGCFFI_COVERED
+_COVERED = lib.SIGCFFI_INTERPOSED
 _USUAL = lib.SIGCFFI_USUAL
 _KIND = _COVERED - 1
-_save = lib.sigcffi_save
-_dispatched = lib.sigcffi_dispatched
-_record = lib.sigcffi_record
+_save = lib.sigcffi_dispositions_save
+_dispatched = lib.sigcffi_dispositions_dispatched
+_record = lib.sigcffi_channel_record
 _NODEFER, _RESETHAND = lib.SA_NODEFER, lib.SA_RESETHAND
 _SLOTTED = lib.SIGCFFI_WORD_SLOTTED
 _PENDING = lib.SIGCFFI_WORD_PENDING
-_PRESSURE = lib.SIGCFFI_WORD_PRESSURE
-_CHANGEABLE = lib.sigcffi_valid_signals() & ~(1 << SIGKILL - 1 | 1 << SIGSTOP - 1)
+_PRESSURE = lib.SIGCFFI_WORD_BACKPRESSURE
+_CHANGEABLE = lib.sigcffi_masks_valid_signals() & ~(1 << SIGKILL - 1 | 1 << SIGSTOP - 1)
 _HANDLERS = {lib.SIGCFFI_DEFAULT: SIG_DFL, lib.SIGCFFI_IGNORED: SIG_IGN}
 _USUAL_ACTIONS = {
     kind | _USUAL: Action.found(handler, None, 0) for kind, handler in _HANDLERS.items()
@@ -64,7 +64,7 @@ aside: dict[int, Callable[[int, Any], object]] = {}
 
 def require_main_thread() -> None:
     """Raise what the standard module raises where no handler may be installed."""
-    if not lib.sigcffi_is_main_thread():
+    if not lib.sigcffi_main_thread_is_current():
         raise ValueError("signal only works in main thread of the main interpreter")
 
 
@@ -111,15 +111,17 @@ def recognise(signum: int) -> int:
     default, for the kernel and for the interpreter, and in other threads than the main thread, C
     goes by what it finds.
     """
-    at_default = lib.sigcffi_query(SIGURG) == lib.SIGCFFI_DEFAULT and _lookup(SIGURG) == SIG_DFL
-    if at_default and lib.sigcffi_is_main_thread():
+    at_default = (
+        lib.sigcffi_dispositions_query(SIGURG) == lib.SIGCFFI_DEFAULT and _lookup(SIGURG) == SIG_DFL
+    )
+    if at_default and lib.sigcffi_main_thread_is_current():
         for taught in _teaching:
             _register(taught, _nothing)
             try:
-                check(lib.sigcffi_learn(taught))
+                check(lib.sigcffi_interpreter_learn(taught))
             finally:
                 _register(taught, int(SIG_DFL))
-    return lib.sigcffi_recognise(signum)
+    return lib.sigcffi_interpreter_recognise(signum)
 
 
 def _nothing(signum: int, frame: Any) -> None:
@@ -165,7 +167,7 @@ def register_aside(signum: int, function: Callable[[int, Any], object]) -> None:
 
 def _look(signum: int, frame: Any) -> None:
     """What the interpreter runs for SIGURG, for it is called by that in the place of others."""
-    lib.sigcffi_seen(2**64 - 1)
+    lib.sigcffi_attachments_seen(2**64 - 1)
     dispatch(signum, frame)
 
 
@@ -189,7 +191,7 @@ def _register_beneath(
         _register(signum, function)
         if not recorded:  # here, where the trampoline is not there
             _record(signum, 0)
-        check(lib.sigcffi_put_back(signum, _kernels(action), action._covered))
+        check(lib.sigcffi_dispositions_put_back(signum, _kernels(action), action._covered))
 
 
 def install(signum: int, action: Action) -> None:
@@ -202,7 +204,7 @@ def install(signum: int, action: Action) -> None:
 
 def _let_come() -> None:
     """What has come for a handler reaches it before another takes its place."""
-    if words[_PENDING] and lib.sigcffi_settle():
+    if words[_PENDING] and lib.sigcffi_deferral_settle():
         run_due_handlers()  # another thread has taken it, or just lifted what kept it out
 
 
@@ -272,11 +274,13 @@ def _require_dispatcher(signum: int, flags: int = 0) -> bool:
     take_back(signum, called=True)  # recorded while somebody had another handler installed
     with blocked(signum):
         _register(signum, dispatch)
-        pending = lib.sigcffi_take_pending(signum)  # here nothing comes to it: no trampoline
+        pending = lib.sigcffi_deferral_take_pending(
+            signum
+        )  # here nothing comes to it: no trampoline
         expect(signum, pending)
         check(_dispatched(signum, flags))
     if pending:
-        lib.sigcffi_settle()
+        lib.sigcffi_deferral_settle()
     if LOOKS_LATE:
         run_due_handlers()
     return True
@@ -288,8 +292,8 @@ def _put_under(signum: int, action: Action) -> None:
         check(_dispatched(signum, 0))
     else:
         by_urgent = action._handler is None and require_urgent()
-        lib.sigcffi_call_by_urgent(1 << signum - 1, by_urgent)
-        check(lib.sigcffi_put_back(signum, _kernels(action), 1))
+        lib.sigcffi_channel_call_by_urgent(1 << signum - 1, by_urgent)
+        check(lib.sigcffi_dispositions_put_back(signum, _kernels(action), 1))
 
 
 def _kernels(action: Action) -> Any:
@@ -298,7 +302,7 @@ def _kernels(action: Action) -> Any:
         return action._saved
     plain = new_sigaction()
     if action._handler is SIG_IGN:
-        lib.sigcffi_ignore(plain)
+        lib.sigcffi_dispositions_ignore(plain)
     return plain
 
 
@@ -307,7 +311,7 @@ def _register_beside_slots(signum: int, handler: Callable[..., Any]) -> None:
     with blocked(signum):
         _register(signum, handler)
         _record(signum, 0)  # first: where the trampoline stands, it leads to the dispatcher
-        check(lib.sigcffi_registered(signum))
+        check(lib.sigcffi_dispositions_registered(signum))
     if LOOKS_LATE:
         run_due_handlers()
 
@@ -318,7 +322,9 @@ def _take_over(signum: int, action: Action) -> None:
     python = callable(handler)
     slotted = words[_SLOTTED] >> (signum - 1) & 1
     if signum == SIGURG and python:
-        lib.sigcffi_call_by_urgent(2**64 - 1, 0)  # first: it stands for nobody else any more
+        lib.sigcffi_channel_call_by_urgent(
+            2**64 - 1, 0
+        )  # first: it stands for nobody else any more
     # Not a foreign handler: the interpreter's table keeps what it has. And not the default action
     # where something in C stands on it, which would be without for an instant.
     if python and slotted:
@@ -327,17 +333,17 @@ def _take_over(signum: int, action: Action) -> None:
         _register(signum, handler)
     elif handler is not None and not slotted:
         if words[_PRESSURE]:
-            lib.sigcffi_relieve()
+            lib.sigcffi_resume_main_channel()
         _register(signum, int(handler))
     elif action._saved is None:
-        check(lib.sigcffi_put_back(signum, _kernels(action), 0))
+        check(lib.sigcffi_dispositions_put_back(signum, _kernels(action), 0))
     if handler is not None and not python and signum in aside:
         register_aside(signum, aside[signum])
     _record(signum, 0)
     if action._saved is not None:
-        check(lib.sigcffi_put_back(signum, action._saved, action._covered))
+        check(lib.sigcffi_dispositions_put_back(signum, action._saved, action._covered))
     elif python and action._covered and not slotted:
-        check(lib.sigcffi_registered(signum))
+        check(lib.sigcffi_dispositions_registered(signum))
     _leave_dispatcher(signum)
 
 
@@ -352,7 +358,7 @@ def _put_over(signum: int, action: Action) -> None:
     with blocked(signum):
         _require_dispatcher(signum)
         _record(signum, 0)  # for that the trampoline need not be on top
-        check(lib.sigcffi_put_back(signum, _kernels(action), action._covered))
+        check(lib.sigcffi_dispositions_put_back(signum, _kernels(action), action._covered))
         _record(signum, 1)
 
 
@@ -360,9 +366,9 @@ def _leave_dispatcher(signum: int) -> None:
     if entries.pop(signum, None) is not None:
         take_back(signum)
         if words[_PENDING]:
-            lib.sigcffi_settle()
+            lib.sigcffi_deferral_settle()
     if words[_PRESSURE]:
-        lib.sigcffi_relieve()
+        lib.sigcffi_resume_main_channel()
 
 
 def _beneath(signum: int) -> Action | None:
@@ -414,7 +420,7 @@ def unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
     """Call *callback* no more. In another thread than the main thread, what the last subscriber
     leaves behind is put in order when the signal comes next.
     """
-    if lib.sigcffi_is_main_thread():
+    if lib.sigcffi_main_thread_is_current():
         _let_come()
     with undisturbed:
         _unsubscribe(signum, callback)
@@ -424,7 +430,7 @@ def _unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
     entry = entries.get(signum)
     if entry is None:
         return
-    elsewhere = not lib.sigcffi_is_main_thread()
+    elsewhere = not lib.sigcffi_main_thread_is_current()
     with changing:
         entry.unsubscribe(callback)
         if entry.subscribers or entry.installed._takes_info:
@@ -445,4 +451,4 @@ def _put_in_order(info: Any, frame: Any) -> None:
     if entry is not None and not entry.subscribers:
         _let_come()
         _take_over(signum, installed(signum))
-        lib.sigcffi_pend_again(signum, 1)
+        lib.sigcffi_deferral_pend_again(signum, 1)

@@ -13,14 +13,14 @@ static void before_fork(void)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &former);
     /* The lock serialises forks too: there is one place to keep the mask. */
-    sigcffi_take_lock();
+    sigcffi_lock_acquire();
     mask_before_fork = former;
 }
 
 static void after_fork_in_parent(void)
 {
     sigset_t former = mask_before_fork;
-    sigcffi_release_lock();
+    sigcffi_lock_release();
     pthread_sigmask(SIG_SETMASK, &former, NULL);
 }
 
@@ -33,18 +33,18 @@ static void after_fork_in_child(void)
     sigcffi_interpose_after_fork();
     sigcffi_epoch_after_fork();
     sigcffi_flags_after_fork();
-    sigcffi_slots_after_fork();
+    sigcffi_attachments_after_fork();
     sigcffi_receivers_after_fork();
-    sigcffi_sleepers_after_fork();
+    sigcffi_sleep_after_fork();
     sigcffi_deadman_after_fork();
     sigcffi_timers_after_fork();
-    uint64_t owners = sigcffi_pressure_after_fork(sigcffi_word_of(&mask_before_fork));
+    uint64_t owners = sigcffi_backpressure_after_fork(sigcffi_word_of(&mask_before_fork));
     sigset_t mask = sigcffi_set_of(owners);
-    sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
+    sigcffi_main_thread_set((unsigned long)pthread_self(), 0);
     sigcffi_retry_after_fork();
-    sigcffi_sections_after_fork();
-    sigcffi_release_lock(); /* taken in the parent by the thread that this one is a copy of */
-    sigcffi_main_mask(SIG_SETMASK, owners);
+    sigcffi_deferral_after_fork();
+    sigcffi_lock_release(); /* taken in the parent by the thread that this one is a copy of */
+    sigcffi_main_thread_will_mask(SIG_SETMASK, owners);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
@@ -62,7 +62,7 @@ static bool is_first_thread(void)
  * elsewhere. -EALREADY for a second call, from another interpreter of the same process, which
  * changes nothing.
  */
-int sigcffi_start(void)
+int sigcffi_process_start(void)
 {
     static atomic_flag started = ATOMIC_FLAG_INIT;
     if (atomic_flag_test_and_set(&started)) return -EALREADY;
@@ -70,6 +70,6 @@ int sigcffi_start(void)
     int error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     if (error != 0) return -error;
     if (!is_first_thread()) return 0;
-    sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
+    sigcffi_main_thread_set((unsigned long)pthread_self(), 0);
     return 1;
 }

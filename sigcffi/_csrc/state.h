@@ -46,7 +46,7 @@ struct channel {
     /* Head: written by handlers (ring.c). Tail: by the dispatcher. */
     struct sigcffi_ring ring;
     /* No handler of these is called: the critical sections of all threads. Written by deferral.c
-     * under the lock; read by handlers, see sigcffi_pend(). */
+     * under the lock; read by handlers, see sigcffi_wake_pend(). */
     _Atomic uint64_t deferred;
     /* Nor of these, by the main thread, while handlers run. Written and read by the dispatcher;
      * read by handlers on the main thread, which no other order concerns. */
@@ -84,9 +84,9 @@ enum {
     SIGCFFI_WORD_DEFERRED = SIGCFFI_WORD(deferred),
     SIGCFFI_WORD_RUNNING = SIGCFFI_WORD(running),
     SIGCFFI_WORD_PENDING = SIGCFFI_WORD(pending),
-    SIGCFFI_WORD_PRESSURE = SIGCFFI_WORD(backpressure),
+    SIGCFFI_WORD_BACKPRESSURE = SIGCFFI_WORD(backpressure),
     SIGCFFI_WORD_SLOTTED = SIGCFFI_WORD(slotted),
-    SIGCFFI_WORD_FOREIGN = SIGCFFI_WORD(by_urgent),
+    SIGCFFI_WORD_BY_URGENT = SIGCFFI_WORD(by_urgent),
     SIGCFFI_WORD_MAIN_THREAD = SIGCFFI_WORD(main_thread),
     SIGCFFI_WORD_CALLS = SIGCFFI_WORD(calls),
     SIGCFFI_WORDS = SIGCFFI_WORD(records),
@@ -202,7 +202,7 @@ struct throttled {
 
 /* Owner: main_thread.c. `tid` is written at the start and in a forked child; read by a thread that
  * pokes. `blocks_pokes` is written by the main thread and its handlers; read by a thread that
- * pokes, see sigcffi_main_mask(). */
+ * pokes, see sigcffi_main_thread_will_mask(). */
 struct main_thread {
     _Atomic int tid;           /* as the kernel knows it */
     _Atomic bool blocks_pokes; /* it has blocked SIGURG, as far as our calls know */
@@ -217,7 +217,7 @@ struct wake {
 
 /* Threads that sleep until something has happened, and what changes when something has. Owner:
  * eventcount.c. `sleepers` is written by threads that are going to sleep (calls/sleep.c), `events`
- * by whatever has happened, in handlers and calls; see sigcffi_something_happened(). */
+ * by whatever has happened, in handlers and calls; see sigcffi_eventcount_notify(). */
 struct eventcount {
     _Atomic unsigned sleepers;
     _Atomic uint32_t events;

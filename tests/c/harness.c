@@ -109,9 +109,9 @@ static void run_in_child(const struct test_case *test)
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* deaths are part of the programme */
     figures("%s", test->name);                      /* for skip() */
     begun = seconds_of(CLOCK_MONOTONIC);
-    CHECK(sigcffi_start() >= 0);
-    EQUAL(sigcffi_start(), -EALREADY); /* the second time changes nothing */
-    sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
+    CHECK(sigcffi_process_start() >= 0);
+    EQUAL(sigcffi_process_start(), -EALREADY); /* the second time changes nothing */
+    sigcffi_main_thread_set((unsigned long)pthread_self(), 0);
     sigset_t none;
     sigemptyset(&none);
     restore(&none);
@@ -219,9 +219,9 @@ void limit_queue(rlim_t limit)
 
 void send_to_self(int signum)
 {
-    uint64_t before = sigcffi_deliveries(signum);
+    uint64_t before = sigcffi_channel_deliveries(signum);
     MUST(raise(signum));
-    UNTIL(sigcffi_deliveries(signum) > before);
+    UNTIL(sigcffi_channel_deliveries(signum) > before);
 }
 
 /* ---- Waiting ---- */
@@ -494,11 +494,12 @@ _Atomic bool errno_is_clobbered;
 
 void interpreter_handler(int signum)
 {
-    if (!sigcffi_is_main_thread()) {
+    if (!sigcffi_main_thread_is_current()) {
         CHECK(!atomic_load(&main_thread_promised));
         atomic_fetch_add(&calls_elsewhere[signum], 1);
     }
-    long long now = (long long)sigcffi_deliveries(signum), before = atomic_load(&heard[signum]);
+    long long now = (long long)sigcffi_channel_deliveries(signum),
+              before = atomic_load(&heard[signum]);
     while (before < now && !atomic_compare_exchange_weak(&heard[signum], &before, now)) continue;
     /* Last: who waits for `calls` may look at the others. */
     atomic_fetch_add(&calls[signum], 1);
@@ -517,13 +518,13 @@ void install(int signum, void (*handler)(int), int flags)
 void register_signal(int signum)
 {
     install(signum, interpreter_handler, SA_ONSTACK);
-    EQUAL(sigcffi_registered(signum), 0);
-    EQUAL(sigcffi_query(signum), SIGCFFI_PYTHON);
+    EQUAL(sigcffi_dispositions_registered(signum), 0);
+    EQUAL(sigcffi_dispositions_query(signum), SIGCFFI_PYTHON);
 }
 
 int64_t attach_counter(int signum)
 {
-    int64_t handle = sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0);
+    int64_t handle = sigcffi_attachments_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0);
     CHECK(handle > 0);
     return handle;
 }

@@ -94,14 +94,14 @@ static void send_one(bool elsewhere)
 static void each_is_called_once(int rounds, int64_t counter)
 {
     for (int i = 0; i < rounds; i++) {
-        long long counted = counter != 0 ? sigcffi_tally_of(QUEUED, counter).count : 0;
+        long long counted = counter != 0 ? sigcffi_attachments_tally(QUEUED, counter).count : 0;
         send_one(i % 2);
         UNTIL(atomic_load(&foreign_calls) >= sent && atomic_load(&calls[QUEUED]) >= sent);
-        UNTIL(sigcffi_deliveries(QUEUED) >= (uint64_t)sent);
+        UNTIL(sigcffi_channel_deliveries(QUEUED) >= (uint64_t)sent);
         EQUAL(atomic_load(&foreign_calls), sent);
         EQUAL(atomic_load(&calls[QUEUED]), sent);
-        EQUAL(sigcffi_deliveries(QUEUED), sent);
-        if (counter != 0) EQUAL(sigcffi_tally_of(QUEUED, counter).count, counted + 1);
+        EQUAL(sigcffi_channel_deliveries(QUEUED), sent);
+        if (counter != 0) EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, counted + 1);
     }
 }
 
@@ -120,9 +120,9 @@ static void each_of_a_chain_is_called_once_for_a_signal(void)
             int64_t counter = attach_counter(QUEUED);
             each_is_called_once(rounds, counter);
             if (beneath) each_is_called_once(rounds, first);
-            if (beneath) sigcffi_detach(QUEUED, first);
+            if (beneath) sigcffi_attachments_detach(QUEUED, first);
             each_is_called_once(rounds, counter);
-            sigcffi_detach(QUEUED, counter);
+            sigcffi_attachments_detach(QUEUED, counter);
             MUST(sigaction(QUEUED, NULL, &now));
             CHECK(now.sa_handler == theirs.sa_handler && now.sa_flags == theirs.sa_flags);
             each_is_called_once(rounds, 0);
@@ -177,13 +177,13 @@ static void a_handler_that_sends_the_signal_anew_comes_through(void)
         EQUAL(atomic_load(&calls[QUEUED]), i);
         EQUAL(atomic_load(&foreign_calls), i);
         /* It is delivered twice while the trampoline is on top, which the handler ends. */
-        EQUAL(sigcffi_tally_of(QUEUED, counter).count, i + 1);
+        EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, i + 1);
     }
     EQUAL(sigcffi_interpose(QUEUED), 0); /* there again, as before */
     MUST(raise(QUEUED));
     UNTIL(atomic_load(&calls[QUEUED]) > rounds);
     EQUAL(atomic_load(&calls[QUEUED]), rounds + 1);
-    EQUAL(sigcffi_tally_of(QUEUED, counter).count, rounds + 3);
+    EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, rounds + 3);
     figures("%d signals", rounds + 1);
 }
 
@@ -205,14 +205,14 @@ static void what_was_replaced_for_a_while_is_as_it_was(void)
         EQUAL(sigcffi_interpose(QUEUED), 0);
         MUST(raise(QUEUED));
         called += meanwhile[i % 4] == pass_one;
-        UNTIL(sigcffi_tally_of(QUEUED, counter).count == 1);
+        UNTIL(sigcffi_attachments_tally(QUEUED, counter).count == 1);
         MUST(sigaction(QUEUED, &before, NULL));
         MUST(raise(QUEUED));
         UNTIL(atomic_load(&calls[QUEUED]) > called);
         EQUAL(atomic_load(&calls[QUEUED]), ++called);
-        EQUAL(sigcffi_tally_of(QUEUED, counter).count, 2);
-        EQUAL(sigcffi_query(QUEUED), SIGCFFI_PYTHON);
-        sigcffi_detach(QUEUED, counter);
+        EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, 2);
+        EQUAL(sigcffi_dispositions_query(QUEUED), SIGCFFI_PYTHON);
+        sigcffi_attachments_detach(QUEUED, counter);
         MUST(raise(QUEUED));
         UNTIL(atomic_load(&calls[QUEUED]) > called);
         EQUAL(atomic_load(&calls[QUEUED]), ++called);
@@ -226,7 +226,7 @@ static void end_by_default(void)
 {
     int64_t counter = attach_counter(SIGTERM);
     put_on_top(SIGTERM, keep, 0);
-    sigcffi_detach(SIGTERM, counter); /* it cannot be taken away */
+    sigcffi_attachments_detach(SIGTERM, counter); /* it cannot be taken away */
     MUST(raise(SIGTERM));
     EQUAL(atomic_load(&foreign_calls), 1);
     MUST(sigaction(SIGTERM, &found, NULL));
@@ -238,7 +238,7 @@ static void end_when_the_only_call_was_made(void)
     put_on_top(SIGTERM, keep, SA_RESETHAND | unwanted_flags);
     int64_t counter = attach_counter(SIGTERM);
     put_on_top(SIGTERM, keep, 0);
-    sigcffi_detach(SIGTERM, counter);
+    sigcffi_attachments_detach(SIGTERM, counter);
     MUST(sigaction(SIGTERM, &found, NULL));
     MUST(raise(SIGTERM));
     EQUAL(atomic_load(&foreign_calls), 1);
@@ -250,7 +250,7 @@ static void go_on_where_it_is_ignored(void)
     put_on_top(SIGTERM, SIG_IGN, 0);
     int64_t counter = attach_counter(SIGTERM);
     put_on_top(SIGTERM, keep, 0);
-    sigcffi_detach(SIGTERM, counter);
+    sigcffi_attachments_detach(SIGTERM, counter);
     MUST(sigaction(SIGTERM, &found, NULL));
     MUST(raise(SIGTERM));
 }
@@ -331,8 +331,8 @@ static void actions_do_without_what_is_not_known(void)
     open_pipe(ends);
     pid_t child = start_child(wait_for_ever);
     register_signal(STANDARD);
-    CHECK(sigcffi_attach(STANDARD, SIGCFFI_SLOT_WRITE, ends[1], -1, 0) > 0);
-    CHECK(sigcffi_attach(STANDARD, SIGCFFI_SLOT_FORWARD, child, -1, 0) > 0);
+    CHECK(sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_WRITE, ends[1], -1, 0) > 0);
+    CHECK(sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_FORWARD, child, -1, 0) > 0);
     put_on_top(STANDARD, pass_garbage, 0);
     MUST(raise(STANDARD));
     UNTIL(read(ends[0], &byte, 1) == 1);
@@ -365,7 +365,7 @@ static void leave_by_jumping(int times, int64_t counter)
 {
     for (volatile int i = 0; i < times; i++) {
         long long before = atomic_load(&foreign_calls);
-        long long counted = sigcffi_tally_of(QUEUED, counter).count;
+        long long counted = sigcffi_attachments_tally(QUEUED, counter).count;
         jumps = 1;
         if (sigsetjmp(place, 1) == 0) {
             MUST(raise(QUEUED));
@@ -373,7 +373,7 @@ static void leave_by_jumping(int times, int64_t counter)
         }
         jumps = 0;
         EQUAL(atomic_load(&foreign_calls), before + 1);
-        EQUAL(sigcffi_tally_of(QUEUED, counter).count, counted + 1);
+        EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, counted + 1);
     }
 }
 
@@ -391,11 +391,11 @@ static void a_base_that_jumps_out_leaves_nothing_behind(void)
             leave_by_jumping(3, counter);
             /* Without the jump it goes on down to the interpreter, and what is attached counts. */
             long long before = atomic_load(&calls[QUEUED]);
-            long long counted = sigcffi_tally_of(QUEUED, counter).count;
+            long long counted = sigcffi_attachments_tally(QUEUED, counter).count;
             MUST(raise(QUEUED));
             UNTIL(atomic_load(&calls[QUEUED]) > before);
             EQUAL(atomic_load(&calls[QUEUED]), before + 1);
-            EQUAL(sigcffi_tally_of(QUEUED, counter).count, counted + 1);
+            EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, counted + 1);
             leave_by_jumping(1, counter);
             /* Nor where the handler has put itself in the trampoline's place since. */
             struct sigaction top, under = found;
@@ -405,10 +405,10 @@ static void a_base_that_jumps_out_leaves_nothing_behind(void)
             MUST(raise(QUEUED));
             UNTIL(atomic_load(&calls[QUEUED]) > before + 1);
             EQUAL(atomic_load(&calls[QUEUED]), before + 2);
-            EQUAL(sigcffi_tally_of(QUEUED, counter).count, counted + 3);
+            EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, counted + 3);
             EQUAL(sigcffi_interpose(QUEUED), 0);
         }
-        sigcffi_detach(QUEUED, counter); /* no handler is still believed to see it */
+        sigcffi_attachments_detach(QUEUED, counter); /* no handler is still believed to see it */
     }
     figures("%d rounds", 2 * rounds);
 }
@@ -435,8 +435,8 @@ static void a_base_that_ends_its_thread_leaves_nothing_behind(void)
     for (int i = 1; i <= rounds; i++) {
         int64_t counter = attach_counter(QUEUED);
         join(start_thread(signal_itself, NULL));
-        EQUAL(sigcffi_tally_of(QUEUED, counter).count, 1);
-        sigcffi_detach(QUEUED, counter);
+        EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, 1);
+        sigcffi_attachments_detach(QUEUED, counter);
         EQUAL(atomic_load(&foreign_calls), i);
     }
     figures("%d threads", rounds);
@@ -488,7 +488,7 @@ static void with_however_many_on_top_of_each_other_the_interpreter_is_called(voi
         MUST(raise(QUEUED));
         UNTIL(atomic_load(&calls[QUEUED]) > n);
         EQUAL(atomic_load(&calls[QUEUED]), n + 1);
-        EQUAL(sigcffi_tally_of(QUEUED, counter).count, n + 1);
+        EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, n + 1);
         EQUAL(atomic_load(&called[n]), 1);
         for (int i = 0; i < n; i++) CHECK(atomic_load(&called[i]) <= 1);
         if (n + 1 < SIGCFFI_LEVELS)
@@ -511,7 +511,7 @@ static void a_handler_that_comes_back_on_top_is_called_once(void)
         UNTIL(atomic_load(&calls[QUEUED]) >= i);
         EQUAL(atomic_load(&calls[QUEUED]), i);
         EQUAL(atomic_load(&foreign_calls), i);
-        EQUAL(sigcffi_tally_of(QUEUED, counter).count, i);
+        EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, i);
     }
     figures("%d times", rounds);
 }

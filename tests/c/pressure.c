@@ -21,7 +21,8 @@ static void send_to_parent(int sender, int signum)
 {
     for (int i = 0; i < each; i++) {
         int error;
-        while ((error = sigcffi_sigqueue(getppid(), signum, sender << SENDER_SHIFT | i)) != 0) {
+        while ((error = sigcffi_sending_sigqueue(getppid(), signum, sender << SENDER_SHIFT | i)) !=
+               0) {
             EQUAL(error, -EAGAIN);
             sched_yield();
         }
@@ -54,9 +55,10 @@ static void *read_all_of_it(void *argument)
     sigset_t all;
     sigfillset(&all);
     MUST(pthread_sigmask(SIG_SETMASK, &all, NULL));
-    UNTIL(sigcffi_holds_back(reading->reader.handle) != 0); /* nobody reads, and it fills up */
+    UNTIL(sigcffi_receivers_holds_back(reading->reader.handle) !=
+          0); /* nobody reads, and it fills up */
     while (reading->account.count < reading->all) {
-        struct pollfd file = {.fd = sigcffi_receiver_fd(reading->reader.handle, false),
+        struct pollfd file = {.fd = sigcffi_receivers_fd(reading->reader.handle, false),
                               .events = POLLIN};
         EQUAL(poll(&file, 1, -1), 1);
         read_some(&reading->reader, LLONG_MAX, see_once, &reading->account);
@@ -85,14 +87,14 @@ static void a_full_receiver_loses_nothing_and_blocks_nobody_for_good(void)
             _exit(0);
         }
     }
-    const uint64_t former = sigcffi_sigmask(SIG_SETMASK, UINT64_MAX);
+    const uint64_t former = sigcffi_masks_sigmask(SIG_SETMASK, UINT64_MAX);
     EQUAL((long long)former, 0);
     pthread_t threads[] = {start_thread(read_all_of_it, &first),
                            start_thread(read_all_of_it, &second)};
     for (int i = 0; i < each; i++)
         for (int to = 0; to < THREADS; to++)
             queue_to(takers[to], QUEUED, (PROCESSES + to) << SENDER_SHIFT | i);
-    sigcffi_sigmask(SIG_SETMASK, former);
+    sigcffi_masks_sigmask(SIG_SETMASK, former);
     for (int i = 0; i < PROCESSES; i++) {
         int status;
         while (waitpid(pids[i], &status, 0) < 0) EQUAL(errno, EINTR);
@@ -102,12 +104,14 @@ static void a_full_receiver_loses_nothing_and_blocks_nobody_for_good(void)
     join(threads[1]);
     breathe();
     EQUAL((long long)kernel_mask(), 0);
-    EQUAL(sigcffi_holds_back(first.reader.handle) | sigcffi_holds_back(second.reader.handle), 0);
+    EQUAL(sigcffi_receivers_holds_back(first.reader.handle) |
+              sigcffi_receivers_holds_back(second.reader.handle),
+          0);
     stop_takers();
     EQUAL(threads_listed(), 0);
-    EQUAL((long long)sigcffi_deliveries(QUEUED), first.all);
-    EQUAL((long long)sigcffi_receiver_dropped(first.reader.handle), 0);
-    EQUAL((long long)sigcffi_receiver_dropped(second.reader.handle), 0);
+    EQUAL((long long)sigcffi_channel_deliveries(QUEUED), first.all);
+    EQUAL((long long)sigcffi_receivers_dropped(first.reader.handle), 0);
+    EQUAL((long long)sigcffi_receivers_dropped(second.reader.handle), 0);
     close_reader(&first.reader);
     close_reader(&second.reader);
     figures("%lld signals, %d threads, 2 receivers", first.all, THREADS + 1);
@@ -125,7 +129,7 @@ static void see_nothing(const struct sigcffi_record *record, void *argument)
 static int fill(const struct reader *reader, int signum)
 {
     int count = 0;
-    for (; sigcffi_holds_back(reader->handle) == 0; count++)
+    for (; sigcffi_receivers_holds_back(reader->handle) == 0; count++)
         queue_to(pthread_self(), signum, count);
     return count;
 }
@@ -138,7 +142,8 @@ static void what_a_thread_has_blocked_itself_stays_blocked(void)
     sigset_t former = block(QUEUED_TOO);
     fill(&reader, QUEUED);
     EQUAL((long long)kernel_mask(), (long long)(one | other));
-    EQUAL((long long)sigcffi_sigmask(SIG_BLOCK, 0), (long long)other); /* what its owner knows of */
+    EQUAL((long long)sigcffi_masks_sigmask(SIG_BLOCK, 0),
+          (long long)other); /* what its owner knows of */
     while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
     EQUAL((long long)kernel_mask(), (long long)other);
     restore(&former);
@@ -146,10 +151,10 @@ static void what_a_thread_has_blocked_itself_stays_blocked(void)
     /* What it blocks afterwards stays so too. */
     fill(&reader, QUEUED);
     EQUAL((long long)kernel_mask(), (long long)(one | other));
-    EQUAL((long long)sigcffi_sigmask(SIG_BLOCK, one | other), 0);
+    EQUAL((long long)sigcffi_masks_sigmask(SIG_BLOCK, one | other), 0);
     while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
     EQUAL((long long)kernel_mask(), (long long)(one | other));
-    EQUAL((long long)sigcffi_sigmask(SIG_UNBLOCK, one | other), (long long)(one | other));
+    EQUAL((long long)sigcffi_masks_sigmask(SIG_UNBLOCK, one | other), (long long)(one | other));
     EQUAL((long long)kernel_mask(), 0);
     EQUAL(threads_listed(), 0);
     close_reader(&reader);
@@ -164,8 +169,8 @@ static void what_a_thread_has_blocked_itself_stays_blocked(void)
         MUST(raise(SIGURG));
     }
     EQUAL((long long)kernel_mask(), (long long)one);
-    EQUAL(sigcffi_received(reader.handle), 16);
-    CHECK(sigcffi_receiver_dropped(reader.handle) > 0);
+    EQUAL(sigcffi_receivers_count(reader.handle), 16);
+    CHECK(sigcffi_receivers_dropped(reader.handle) > 0);
     close_reader(&reader);
     EQUAL((long long)kernel_mask(), 0);
     figures("before, after, never");
@@ -179,14 +184,14 @@ static void what_two_receivers_hold_back_comes_when_both_have_been_read(void)
     struct reader first = open_reader(16, one | other, false);
     struct reader second = open_reader(16, one, false);
     fill(&first, QUEUED);
-    EQUAL(sigcffi_holds_back(first.handle), (long long)(one | other));
-    EQUAL(sigcffi_holds_back(second.handle), (long long)one);
+    EQUAL(sigcffi_receivers_holds_back(first.handle), (long long)(one | other));
+    EQUAL(sigcffi_receivers_holds_back(second.handle), (long long)one);
     EQUAL((long long)kernel_mask(), (long long)(one | other));
     /* By half of it, and not before. */
     EQUAL(read_some(&first, 3, see_nothing, NULL), 3);
-    EQUAL(sigcffi_holds_back(first.handle), (long long)(one | other));
+    EQUAL(sigcffi_receivers_holds_back(first.handle), (long long)(one | other));
     EQUAL(read_some(&first, 1, see_nothing, NULL), 1);
-    EQUAL(sigcffi_holds_back(first.handle), 0);
+    EQUAL(sigcffi_receivers_holds_back(first.handle), 0);
     EQUAL((long long)kernel_mask(), (long long)one);
     close_reader(&second); /* or when it is closed */
     EQUAL((long long)kernel_mask(), 0);
@@ -208,28 +213,28 @@ static void a_thread_that_has_blocked_pokes_is_told_all_the_same(void)
     const sigset_t former = block(SIGURG);
     for (int i = 0; i < 20; i++) queue_to(pthread_self(), QUEUED, i);
     EQUAL(kernel_mask(), one);
-    EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), pokes);
+    EQUAL(sigcffi_masks_sigmask(SIG_BLOCK, 0), pokes);
     EQUAL(kernel_mask(), one);
     EQUAL(threads_listed(), 1);
     while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
     EQUAL(kernel_mask(), pokes);
     EQUAL(threads_listed(), 0);
-    EQUAL(sigcffi_receiver_dropped(reader.handle), 0);
+    EQUAL(sigcffi_receivers_dropped(reader.handle), 0);
 
     /* Its owner changes its mind in between: lets them in, */
     fill(&reader, QUEUED);
-    EQUAL(sigcffi_sigmask(SIG_UNBLOCK, pokes), pokes);
+    EQUAL(sigcffi_masks_sigmask(SIG_UNBLOCK, pokes), pokes);
     while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
     EQUAL(kernel_mask(), 0);
     /* and blocks them, one by one and with all the rest. */
     const int ways[] = {SIG_BLOCK, SIG_SETMASK};
     for (int i = 0; i < 2; i++) {
         fill(&reader, QUEUED);
-        EQUAL(sigcffi_sigmask(ways[i], pokes), 0);
+        EQUAL(sigcffi_masks_sigmask(ways[i], pokes), 0);
         EQUAL(kernel_mask(), one);
         while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
         EQUAL(kernel_mask(), pokes);
-        EQUAL(sigcffi_sigmask(SIG_SETMASK, 0), pokes);
+        EQUAL(sigcffi_masks_sigmask(SIG_SETMASK, 0), pokes);
     }
 
     /* Somebody restores a mask without us: it is theirs. */
@@ -239,11 +244,11 @@ static void a_thread_that_has_blocked_pokes_is_told_all_the_same(void)
     MUST(pthread_sigmask(SIG_BLOCK, NULL, &own));
     fill(&reader, QUEUED);
     restore(&none);
-    EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), 0);
+    EQUAL(sigcffi_masks_sigmask(SIG_BLOCK, 0), 0);
     while (read_some(&reader, LLONG_MAX, see_nothing, NULL) > 0) continue;
     EQUAL(kernel_mask(), 0);
     restore(&former);
-    EQUAL(sigcffi_deliveries(SIGURG), 0);
+    EQUAL(sigcffi_channel_deliveries(SIGURG), 0);
     close_reader(&reader);
     figures("before, after, without us");
 }
@@ -255,7 +260,7 @@ static void *block_all_but_one(void *argument)
     sigset_t all_but_one = sigcffi_set_of(~sigcffi_bit(QUEUED));
     restore(&all_but_one);
     atomic_store(&is_deaf, true);
-    UNTIL((long long)sigcffi_deliveries(QUEUED) == *(long long *)argument);
+    UNTIL((long long)sigcffi_channel_deliveries(QUEUED) == *(long long *)argument);
     return argument;
 }
 
@@ -267,14 +272,14 @@ static void a_flood_of_the_one_signal_that_a_thread_has_not_blocked_is_held_back
     pthread_t thread = start_thread(block_all_but_one, &all);
     UNTIL(atomic_load(&is_deaf));
     for (int i = 0; i < all; i++) queue_to(thread, QUEUED, i);
-    UNTIL(sigcffi_holds_back(reader.handle) != 0);
+    UNTIL(sigcffi_receivers_holds_back(reader.handle) != 0);
     long long read = 0;
     while (read < all) {
         read += read_some(&reader, LLONG_MAX, see_nothing, NULL);
         breathe();
     }
     join(thread);
-    EQUAL(sigcffi_receiver_dropped(reader.handle), 0);
+    EQUAL(sigcffi_receivers_dropped(reader.handle), 0);
     EQUAL(threads_listed(), 0);
     close_reader(&reader);
     figures("%lld signals", all);
@@ -301,8 +306,8 @@ static void more_threads_than_places_are_not_held_back_and_the_ended_leave_their
     for (int i = 0; i < places; i++) atomic_store(&state.throttled[i].tid, taker_tids[0]);
     for (int i = 0; i < 20; i++) send_to_self(QUEUED);
     EQUAL((long long)kernel_mask(), 0);
-    EQUAL(sigcffi_received(reader.handle), 16);
-    EQUAL((long long)sigcffi_receiver_dropped(reader.handle), 4);
+    EQUAL(sigcffi_receivers_count(reader.handle), 16);
+    EQUAL((long long)sigcffi_receivers_dropped(reader.handle), 4);
 
     const int place = places / 2;
     atomic_store(&state.throttled[place].tid, ended);
@@ -343,7 +348,7 @@ static void read_elsewhere(void)
 
 static void fill_the_receiver(void)
 {
-    for (int i = 0; sigcffi_holds_back(reader.handle) == 0; i++)
+    for (int i = 0; sigcffi_receivers_holds_back(reader.handle) == 0; i++)
         queue_to(pthread_self(), QUEUED, i);
     CHECK(kernel_mask() & sigcffi_bit(QUEUED));
 }
@@ -361,14 +366,14 @@ static void a_wait_that_accepts_a_poke_lets_its_thread_go_on(void)
         if (swallowed) queue_to(pthread_self(), SIGURG, 0);
         read_elsewhere();
         EQUAL(kernel_mask(), urgent | sigcffi_bit(QUEUED));
-        EQUAL(sigcffi_sigpending(), urgent);
-        EQUAL(sigcffi_accept(urgent, -1, NULL), swallowed ? SIGURG : -EINTR);
+        EQUAL(sigcffi_masks_sigpending(), urgent);
+        EQUAL(sigcffi_waits_accept(urgent, -1, NULL), swallowed ? SIGURG : -EINTR);
         EQUAL(kernel_mask(), urgent);
         EQUAL(threads_listed(), 0);
         former = sigcffi_set_of(sigcffi_word_of(&former) & ~sigcffi_bit(QUEUED));
         restore(&former);
     }
-    EQUAL(sigcffi_deliveries(SIGURG), 0);
+    EQUAL(sigcffi_channel_deliveries(SIGURG), 0);
     close_reader(&reader);
     figures("as it is, swallowed");
 }
@@ -381,12 +386,12 @@ static void the_signal_of_pokes_keeps_its_trampoline(void)
     memset(&by_default, 0, sizeof by_default);
     reader = open_reader(16, sigcffi_bit(QUEUED), false);
     for (int i = 0; i < 3; i++) {
-        EQUAL(sigcffi_query_slotted(SIGURG), SIGCFFI_DEFAULT | SIGCFFI_SLOTTED);
+        EQUAL(sigcffi_dispositions_query_slotted(SIGURG), SIGCFFI_DEFAULT | SIGCFFI_SLOTTED);
         fill_the_receiver();
         read_elsewhere();
         UNTIL(kernel_mask() == 0);
-        if (i == 0) EQUAL(sigcffi_put_back(SIGURG, &by_default, 0), 0);
-        if (i == 1) EQUAL(sigcffi_detach(SIGURG, attach_counter(SIGURG)).count, 0);
+        if (i == 0) EQUAL(sigcffi_dispositions_put_back(SIGURG, &by_default, 0), 0);
+        if (i == 1) EQUAL(sigcffi_attachments_detach(SIGURG, attach_counter(SIGURG)).count, 0);
         MUST(sigaction(SIGURG, NULL, &now));
         CHECK(now.sa_handler != SIG_DFL);
     }
@@ -408,11 +413,12 @@ static void somebody_elses_handler_for_pokes_leaves_no_thread_held_back(void)
     start_takers(1);
     for (int i = 0; i < 6; i++) {
         if (i % 2) install(SIGURG, theirs[i / 2], 0);
-        while (sigcffi_holds_back(reader.handle) == 0) {
-            uint64_t before = sigcffi_deliveries(QUEUED);
+        while (sigcffi_receivers_holds_back(reader.handle) == 0) {
+            uint64_t before = sigcffi_channel_deliveries(QUEUED);
             queue_to(takers[0], QUEUED, i);
             /* Or the one before has filled it, meanwhile. */
-            UNTIL(sigcffi_deliveries(QUEUED) > before || sigcffi_holds_back(reader.handle) != 0);
+            UNTIL(sigcffi_channel_deliveries(QUEUED) > before ||
+                  sigcffi_receivers_holds_back(reader.handle) != 0);
         }
         UNTIL(mask_of_taker(0) == sigcffi_bit(QUEUED));
         if (i % 2 == 0) install(SIGURG, theirs[i / 2], 0);
@@ -448,13 +454,13 @@ static void what_is_being_blocked_while_a_ring_fills_up_stays_blocked(void)
     for (int i = 0; i < 2; i++) {
         reader = open_reader(16, one | other, false);
         atomic_store(&before_change, fill_the_receiver);
-        EQUAL(sigcffi_sigmask(ways[i], one), 0);
+        EQUAL(sigcffi_masks_sigmask(ways[i], one), 0);
         EQUAL(atomic_load(&before_change) == NULL, 1);
-        CHECK(sigcffi_holds_back(reader.handle) != 0);
+        CHECK(sigcffi_receivers_holds_back(reader.handle) != 0);
         read_all(NULL);
         EQUAL(kernel_mask() & one, one);
         close_reader(&reader);
-        EQUAL(sigcffi_sigmask(SIG_SETMASK, 0), one);
+        EQUAL(sigcffi_masks_sigmask(SIG_SETMASK, 0), one);
         EQUAL(kernel_mask(), 0);
     }
     figures("block, set");
@@ -467,11 +473,11 @@ static struct reader parents;
 static void check_child(void)
 {
     EQUAL((long long)kernel_mask(), 0);
-    EQUAL((long long)sigcffi_sigmask(SIG_BLOCK, 0), 0);
-    EQUAL(sigcffi_received(parents.handle), -EBADF);
-    EQUAL(sigcffi_receiver_fd(parents.handle, false), -EBADF);
-    EQUAL(sigcffi_stop_receiver(parents.handle), -EBADF);
-    EQUAL(sigcffi_query_slotted(QUEUED), SIGCFFI_DEFAULT);
+    EQUAL((long long)sigcffi_masks_sigmask(SIG_BLOCK, 0), 0);
+    EQUAL(sigcffi_receivers_count(parents.handle), -EBADF);
+    EQUAL(sigcffi_receivers_fd(parents.handle, false), -EBADF);
+    EQUAL(sigcffi_receivers_stop(parents.handle), -EBADF);
+    EQUAL(sigcffi_dispositions_query_slotted(QUEUED), SIGCFFI_DEFAULT);
     struct reader own = open_reader(16, sigcffi_bit(QUEUED), false);
     int next = fill(&own, QUEUED);
     EQUAL((long long)kernel_mask(), (long long)sigcffi_bit(QUEUED));
@@ -500,14 +506,14 @@ static void a_forked_child_has_no_receivers_and_nothing_blocked(void)
     NOTHING_IS_BLOCKED_UNDER_TSAN();
     const int rounds = 30 * SCALE;
     parents = open_reader(32, sigcffi_bit(QUEUED), false);
-    int next = 0, fd = sigcffi_receiver_fd(parents.handle, false), all = 0;
+    int next = 0, fd = sigcffi_receivers_fd(parents.handle, false), all = 0;
     start_takers(1);
     for (int i = 0; i < rounds; i++) {
         /* While another thread is taking some; then while this one has them blocked. */
         for (int value = 0; value < 4; value++) queue_to(takers[0], QUEUED, all++);
         EQUAL(status_of_child(check_child), 0);
-        UNTIL(sigcffi_received(parents.handle) == 4);
-        for (; sigcffi_holds_back(parents.handle) == 0; all++)
+        UNTIL(sigcffi_receivers_count(parents.handle) == 4);
+        for (; sigcffi_receivers_holds_back(parents.handle) == 0; all++)
             queue_to(pthread_self(), QUEUED, all);
         for (int more = 0; more < 3; more++) queue_to(pthread_self(), QUEUED, all++);
         uint64_t blocked = kernel_mask();
@@ -515,14 +521,14 @@ static void a_forked_child_has_no_receivers_and_nothing_blocked(void)
         EQUAL(status_of_child(check_child), 0);
         join(start_thread(fork_from_here, NULL));
         EQUAL((long long)kernel_mask(), (long long)blocked);
-        EQUAL(sigcffi_receiver_fd(parents.handle, false), fd);
+        EQUAL(sigcffi_receivers_fd(parents.handle, false), fd);
         CHECK(is_readable(&parents));
         while (next < all) read_some(&parents, LLONG_MAX, see_in_order, &next);
         EQUAL((long long)kernel_mask(), 0);
     }
     stop_takers();
     CHECK(!is_readable(&parents));
-    EQUAL((long long)sigcffi_receiver_dropped(parents.handle), 0);
+    EQUAL((long long)sigcffi_receivers_dropped(parents.handle), 0);
     close_reader(&parents);
     figures("%d forks, %d signals", 3 * rounds, all);
 }

@@ -10,7 +10,7 @@ extern uint64_t tail; /* the number of the next record */
 
 static inline _Atomic uint64_t *word(int index)
 {
-    return (_Atomic uint64_t *)sigcffi_memory() + index;
+    return (_Atomic uint64_t *)sigcffi_channel_memory() + index;
 }
 
 /* What the interpreter and sigcffi do for a signal with a Python handler. */

@@ -1,7 +1,8 @@
 /* The ring under load: what signals carry reaches a reader in the main thread.
  *
  * Law: the reader knows what the one in Python knows: the layout in ring.h, the words in state.h,
- * and sigcffi_memory(). It gives back each record at once; nothing else here touches that memory.
+ * and sigcffi_channel_memory(). It gives back each record at once; nothing else here touches that
+ * memory.
  */
 #include "reading.h"
 
@@ -16,9 +17,9 @@ bool read_record(struct sigcffi_record *record)
 {
     size_t offset =
         SIGCFFI_WORDS * sizeof(uint64_t) + (size_t)(tail % SIGCFFI_CAPACITY) * SIGCFFI_RECORD_SIZE;
-    if (sigcffi_sequence(offset) != tail + 1) return false;
+    if (sigcffi_channel_sequence(offset) != tail + 1) return false;
     /* No memcpy(): where GCC writes its own code for that, ThreadSanitizer does not see it. */
-    *record = *(struct sigcffi_record *)(void *)((char *)sigcffi_memory() + offset);
+    *record = *(struct sigcffi_record *)(void *)((char *)sigcffi_channel_memory() + offset);
     EQUAL((long long)record->sequence, (long long)++tail);
     atomic_store(word(SIGCFFI_WORD_TAIL), tail);
     return true;
@@ -38,14 +39,14 @@ uint64_t waiting_records(void)
 
 uint64_t pressure(void)
 {
-    return atomic_load(word(SIGCFFI_WORD_PRESSURE));
+    return atomic_load(word(SIGCFFI_WORD_BACKPRESSURE));
 }
 
 void dispatch(int signum)
 {
     install(signum, interpreter_handler, SA_ONSTACK);
-    EQUAL(sigcffi_dispatched(signum, SA_RESTART), 0);
-    EQUAL(sigcffi_query(signum), SIGCFFI_PYTHON);
+    EQUAL(sigcffi_dispositions_dispatched(signum, SA_RESTART), 0);
+    EQUAL(sigcffi_dispositions_query(signum), SIGCFFI_PYTHON);
 }
 
 /* A value tells its sender, and which of that sender's it is. */
@@ -82,7 +83,8 @@ static void send_numbered_to_parent(int sender, int count)
 {
     for (int i = 0; i < count; i++) {
         int value = sender << SENDER_SHIFT | i, error;
-        while ((error = sigcffi_sigqueue(getppid(), QUEUED, value)) == -EAGAIN) sched_yield();
+        while ((error = sigcffi_sending_sigqueue(getppid(), QUEUED, value)) == -EAGAIN)
+            sched_yield();
         EQUAL(error, 0);
     }
 }
@@ -117,7 +119,7 @@ static void every_value_of_a_flood_is_read_once_and_in_its_senders_order(void)
             UNTIL(pressure()); /* nobody reads, and the kernel begins to keep them */
             CHECK(waiting_records() < SIGCFFI_CAPACITY);
             EQUAL(kernel_mask(), sigcffi_bit(QUEUED));
-            EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), 0); /* of which the owner sees nothing */
+            EQUAL(sigcffi_masks_sigmask(SIG_BLOCK, 0), 0); /* of which the owner sees nothing */
         }
         for (; read_record(&record); records_read++) {
             EQUAL(record.signo, QUEUED);
@@ -125,7 +127,7 @@ static void every_value_of_a_flood_is_read_once_and_in_its_senders_order(void)
             check_order(&record);
         }
         if (pressure()) {
-            sigcffi_relieve();
+            sigcffi_resume_main_channel();
             relieved++;
         }
         breathe();
@@ -136,9 +138,9 @@ static void every_value_of_a_flood_is_read_once_and_in_its_senders_order(void)
     }
     CHECK(relieved > 0);
     EQUAL(waiting_records(), 0);
-    EQUAL(sigcffi_dropped(QUEUED), 0);
-    EQUAL(sigcffi_offered(), all);
-    EQUAL(sigcffi_deliveries(QUEUED), all);
+    EQUAL(sigcffi_channel_dropped(QUEUED), 0);
+    EQUAL(sigcffi_channel_offered(), all);
+    EQUAL(sigcffi_channel_deliveries(QUEUED), all);
     EQUAL(atomic_load(&heard[QUEUED]), all);
     EQUAL(kernel_mask(), 0);
     figures("%d signals, %d senders, relieved %d times", all, SENDERS, relieved);
@@ -207,7 +209,7 @@ static void records_that_threads_write_at_once_are_whole_and_none_overtakes(void
             check_order(&record);
         }
         if (pressure()) {
-            sigcffi_relieve();
+            sigcffi_resume_main_channel();
             relieved++;
         }
         breathe();
@@ -215,9 +217,9 @@ static void records_that_threads_write_at_once_are_whole_and_none_overtakes(void
     for (int i = 0; i < THREADS; i++) join(threads[i]);
     stop_takers();
     EQUAL(waiting_records(), 0);
-    EQUAL(sigcffi_dropped(QUEUED), 0);
-    EQUAL(sigcffi_offered(), all);
-    EQUAL(sigcffi_deliveries(QUEUED), all);
+    EQUAL(sigcffi_channel_dropped(QUEUED), 0);
+    EQUAL(sigcffi_channel_offered(), all);
+    EQUAL(sigcffi_channel_deliveries(QUEUED), all);
     UNTIL(atomic_load(&heard[QUEUED]) == all);
     CHECK(TSAN || relieved > 0);
     figures("%d signals, %d threads, relieved %d times", all, THREADS, relieved);
@@ -250,9 +252,9 @@ static void what_neither_ring_nor_kernel_can_hold_is_counted(void)
     EQUAL(waiting_records(), SIGCFFI_CAPACITY);
     EQUAL(threads_listed(), 0);
     for (int i = 0; i < SIGCFFI_CAPACITY; i++) EQUAL(next_record().value, i);
-    EQUAL(sigcffi_deliveries(QUEUED), all);
-    EQUAL(sigcffi_offered(), all);
-    EQUAL(sigcffi_dropped(QUEUED), all - SIGCFFI_CAPACITY);
+    EQUAL(sigcffi_channel_deliveries(QUEUED), all);
+    EQUAL(sigcffi_channel_offered(), all);
+    EQUAL(sigcffi_channel_dropped(QUEUED), all - SIGCFFI_CAPACITY);
     UNTIL(atomic_load(&heard[QUEUED]) == all);
     restore(&former);
     figures("%d delivered, %d recorded", all, SIGCFFI_CAPACITY);
@@ -282,7 +284,7 @@ void check_ring_of_child(void)
     tail = atomic_load(word(SIGCFFI_WORD_TAIL));
     EQUAL(waiting_records(), 0);
     CHECK(!read_record(&record));
-    EQUAL(sigcffi_offered(), 0);
+    EQUAL(sigcffi_channel_offered(), 0);
     EQUAL(pressure(), 0);
     EQUAL(atomic_load(word(SIGCFFI_WORD_RUNNING)), 0);
     long long before = atomic_load(&calls[QUEUED]);
@@ -293,9 +295,9 @@ void check_ring_of_child(void)
         CHECK(!read_record(&record));
     }
     UNTIL(atomic_load(&calls[QUEUED]) == before + 2 * SIGCFFI_CAPACITY);
-    EQUAL(sigcffi_offered(), 2 * SIGCFFI_CAPACITY);
-    EQUAL(sigcffi_deliveries(QUEUED), 2 * SIGCFFI_CAPACITY);
-    EQUAL(sigcffi_dropped(QUEUED), 0);
+    EQUAL(sigcffi_channel_offered(), 2 * SIGCFFI_CAPACITY);
+    EQUAL(sigcffi_channel_deliveries(QUEUED), 2 * SIGCFFI_CAPACITY);
+    EQUAL(sigcffi_channel_dropped(QUEUED), 0);
     _exit(0);
 }
 

@@ -22,7 +22,7 @@ static void read_in_order(int first, int last)
     struct sigcffi_record record;
     for (int value = first; value < last;) {
         for (; read_record(&record); value++) EQUAL(record.value, value);
-        if (pressure()) sigcffi_relieve();
+        if (pressure()) sigcffi_resume_main_channel();
         breathe();
     }
 }
@@ -42,14 +42,14 @@ static void a_thread_that_meets_a_full_ring_loses_nothing_and_goes_on_when_it_is
         /* It has taken no more, and takes no more. */
         CHECK(pressure() == sigcffi_bit(QUEUED) && threads_listed() == 1);
         EQUAL(waiting_records(), SIGCFFI_HIGH_WATER);
-        EQUAL(sigcffi_deliveries(QUEUED), round * each + SIGCFFI_HIGH_WATER);
+        EQUAL(sigcffi_channel_deliveries(QUEUED), round * each + SIGCFFI_HIGH_WATER);
         read_in_order(round * each, (round + 1) * each);
         UNTIL(mask_of_taker(0) == 0);
     }
     stop_takers();
     EQUAL(threads_listed(), 0);
-    EQUAL(sigcffi_dropped(QUEUED), 0);
-    EQUAL(sigcffi_deliveries(QUEUED), rounds * each);
+    EQUAL(sigcffi_channel_dropped(QUEUED), 0);
+    EQUAL(sigcffi_channel_deliveries(QUEUED), rounds * each);
     UNTIL(atomic_load(&heard[QUEUED]) == rounds * each);
     figures("%d signals", rounds * each);
 }
@@ -71,20 +71,20 @@ static void every_thread_that_is_held_back_is_told_to_go_on(void)
             EQUAL(threads_listed(), i + 1);
         }
         for (int i = 0; i < THREADS; i++, sent++) queue_to(takers[i], QUEUED, sent);
-        EQUAL(sigcffi_deliveries(QUEUED), round * each + SIGCFFI_HIGH_WATER + THREADS - 1);
+        EQUAL(sigcffi_channel_deliveries(QUEUED), round * each + SIGCFFI_HIGH_WATER + THREADS - 1);
         if (round % 2) limit_queue(0);
         while (waiting_records() > 0) next_record();
-        EQUAL(sigcffi_relieve(), 0);
+        EQUAL(sigcffi_resume_main_channel(), 0);
         for (int i = 0; i < THREADS; i++) next_record();
         for (int i = 0; i < THREADS; i++) UNTIL(mask_of_taker(i) == 0);
         limit_queue(RLIM_INFINITY);
         EQUAL(threads_listed(), 0);
-        EQUAL(sigcffi_deliveries(QUEUED), (round + 1) * each);
+        EQUAL(sigcffi_channel_deliveries(QUEUED), (round + 1) * each);
         /* A poke is no delivery, unless it comes without its mark. */
-        if (round == 0) EQUAL(sigcffi_deliveries(SIGURG), 0);
+        if (round == 0) EQUAL(sigcffi_channel_deliveries(SIGURG), 0);
     }
     stop_takers();
-    EQUAL(sigcffi_dropped(QUEUED), 0);
+    EQUAL(sigcffi_channel_dropped(QUEUED), 0);
     figures("%d threads, %d times", THREADS, rounds);
 }
 
@@ -118,13 +118,13 @@ static void a_record_that_is_just_being_written_is_waited_for(void)
     struct sigcffi_record record;
     CHECK(!read_record(&record));
     atomic_store(&naps_before_writing, 3);
-    EQUAL(sigcffi_relieve(), 1);
+    EQUAL(sigcffi_resume_main_channel(), 1);
     CHECK(atomic_load(&naps_before_writing) <= 0);
     CHECK(read_record(&record));
     EQUAL(record.value, 0);
     CHECK(pressure() != 0); /* it has let nobody go on yet */
     for (int value = 1; value < SIGCFFI_HIGH_WATER; value++) EQUAL(next_record().value, value);
-    EQUAL(sigcffi_relieve(), 0);
+    EQUAL(sigcffi_resume_main_channel(), 0);
     stop_takers();
     EQUAL(threads_listed(), 0);
     figures("%d behind it", SIGCFFI_HIGH_WATER - 1);
@@ -149,10 +149,10 @@ static void a_reader_that_another_thread_has_overtaken_reads_on(void)
     EQUAL(kernel_mask(), sigcffi_bit(QUEUED));
     while (waiting_records() > 0) next_record();
     atomic_store(&before_change, refill);
-    EQUAL(sigcffi_relieve(), 1);
+    EQUAL(sigcffi_resume_main_channel(), 1);
     EQUAL(kernel_mask(), sigcffi_bit(QUEUED));
     for (int value = 0; value < SIGCFFI_HIGH_WATER; value++) EQUAL(next_record().value, value);
-    EQUAL(sigcffi_relieve(), 0);
+    EQUAL(sigcffi_resume_main_channel(), 0);
     EQUAL(kernel_mask(), 0);
     UNTIL(mask_of_taker(0) == 0);
     stop_takers();
@@ -168,10 +168,10 @@ static uint64_t mask_of_forking_thread;
 static void check_child(void)
 {
     EQUAL(kernel_mask(), mask_of_forking_thread);
-    EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), mask_of_forking_thread);
+    EQUAL(sigcffi_masks_sigmask(SIG_BLOCK, 0), mask_of_forking_thread);
     EQUAL(threads_listed(), 0);
     EQUAL(pressure(), 0);
-    CHECK(sigcffi_sigmask(SIG_SETMASK, 0) == mask_of_forking_thread);
+    CHECK(sigcffi_masks_sigmask(SIG_SETMASK, 0) == mask_of_forking_thread);
     check_ring_of_child();
 }
 
@@ -191,7 +191,7 @@ static void a_forked_child_does_not_keep_the_pressure(void)
     dispatch(QUEUED);
     dispatch(STANDARD);
     start_takers(1);
-    EQUAL(sigcffi_sigmask(SIG_BLOCK, sigcffi_bit(STANDARD_TOO)), 0);
+    EQUAL(sigcffi_masks_sigmask(SIG_BLOCK, sigcffi_bit(STANDARD_TOO)), 0);
     fill_the_ring(takers[0]);
     send_to_self(QUEUED);
     uint64_t blocked = kernel_mask();
@@ -211,7 +211,7 @@ static void a_forked_child_does_not_keep_the_pressure(void)
     EQUAL(kernel_mask(), blocked);
     atomic_store(word(SIGCFFI_WORD_RUNNING), 0);
     while (waiting_records() > 0) next_record();
-    EQUAL(sigcffi_relieve(), 0);
+    EQUAL(sigcffi_resume_main_channel(), 0);
     EQUAL(kernel_mask(), sigcffi_bit(STANDARD_TOO));
     stop_takers();
     figures("2 threads");

@@ -72,7 +72,7 @@ static void a_signal_taken_by_another_thread_is_handled_once_on_the_main_thread(
         EQUAL(atomic_load(&calls[signum]), i / 2 + 1);
     }
     stop_takers();
-    EQUAL(sigcffi_deliveries(QUEUED) + sigcffi_deliveries(STANDARD), rounds);
+    EQUAL(sigcffi_channel_deliveries(QUEUED) + sigcffi_channel_deliveries(STANDARD), rounds);
     EQUAL(atomic_load(&calls[QUEUED]) + atomic_load(&calls[STANDARD]), rounds);
     figures("%d signals, 3 threads", rounds);
 }
@@ -97,7 +97,7 @@ static void no_signal_of_a_flood_is_left_without_a_call(void)
         MUST(raise(signum));
         UNTIL(atomic_load(&calls[signum]) > before);
         EQUAL(atomic_load(&calls[signum]), before + 1);
-        EQUAL(sigcffi_deliveries(signum), each + 1);
+        EQUAL(sigcffi_channel_deliveries(signum), each + 1);
         EQUAL(atomic_load(&calls_elsewhere[signum]), 0);
     }
     figures("%d signals, %lld calls", 2 * each,
@@ -128,18 +128,18 @@ static void threads_in_the_trampoline_together_count_right(void)
     const long long all = 2 * own_signals;
     register_signal(QUEUED);
     int64_t counter = attach_counter(QUEUED);
-    sigcffi_defer(sigcffi_bit(QUEUED));
+    sigcffi_deferral_defer(sigcffi_bit(QUEUED));
     signal_themselves();
-    EQUAL(sigcffi_deliveries(QUEUED), all);
-    EQUAL(sigcffi_tally_of(QUEUED, counter).count, all);
+    EQUAL(sigcffi_channel_deliveries(QUEUED), all);
+    EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, all);
     EQUAL(atomic_load(&calls[QUEUED]), 0);
-    sigcffi_lift(sigcffi_bit(QUEUED));
+    sigcffi_deferral_lift(sigcffi_bit(QUEUED));
     EQUAL(atomic_load(&calls[QUEUED]), 1); /* for all that was pending */
     /* Now both poke as well. */
     signal_themselves();
     UNTIL(atomic_load(&heard[QUEUED]) == 2 * all);
     CHECK(atomic_load(&calls[QUEUED]) <= all + 1);
-    EQUAL(sigcffi_deliveries(QUEUED), 2 * all);
+    EQUAL(sigcffi_channel_deliveries(QUEUED), 2 * all);
     figures("%lld signals", 2 * all);
 }
 
@@ -157,7 +157,7 @@ static void a_blocked_main_thread_does_not_hold_up_the_handler(void)
     }
     EQUAL(atomic_load(&calls[QUEUED]), rounds);
     /* Nothing waits for the main thread to let it in. */
-    EQUAL(sigcffi_sigpending(), 0);
+    EQUAL(sigcffi_masks_sigpending(), 0);
     restore(&former);
     EQUAL(atomic_load(&calls[QUEUED]), rounds);
     stop_takers();
@@ -204,7 +204,7 @@ static void *take_behind_gate(void *argument)
     sigset_t none;
     sigemptyset(&none);
     while (!atomic_load(&gate_open)) breathe();
-    while (sigcffi_sigpending() & sigcffi_bit(QUEUED)) sigsuspend(&none);
+    while (sigcffi_masks_sigpending() & sigcffi_bit(QUEUED)) sigsuspend(&none);
     return NULL;
 }
 
@@ -227,21 +227,21 @@ static void a_used_up_queue_loses_nothing(void)
         UNTIL(atomic_load(&calls[STANDARD]) > i);
         EQUAL(atomic_load(&calls[STANDARD]), i + 1);
     }
-    EQUAL(sigcffi_deliveries(STANDARD), rounds);
+    EQUAL(sigcffi_channel_deliveries(STANDARD), rounds);
     EQUAL(atomic_load(&calls_elsewhere[STANDARD]), 0);
     /* To the main thread, bare of its siginfo too. */
     for (int i = 0; i < rounds; i++) {
         MUST(pthread_kill(pthread_self(), STANDARD));
         UNTIL(atomic_load(&calls[STANDARD]) > rounds + i);
     }
-    EQUAL(sigcffi_deliveries(STANDARD), 2 * rounds);
+    EQUAL(sigcffi_channel_deliveries(STANDARD), 2 * rounds);
     EQUAL(atomic_load(&calls[STANDARD]), 2 * rounds);
 
     /* The threads behind the gate have their signals already. */
     atomic_store(&gate_open, true);
     UNTIL(atomic_load(&heard[QUEUED]) == queued);
     for (int i = 0; i < 2; i++) join(gated[i]);
-    EQUAL(sigcffi_deliveries(QUEUED), queued);
+    EQUAL(sigcffi_channel_deliveries(QUEUED), queued);
     limit_queue(RLIM_INFINITY);
     stop_takers();
     figures("%d standard, %d real-time signals", 2 * rounds, queued);
@@ -259,9 +259,10 @@ static void *attach_and_detach(void *stop)
         int index = (int)(handle & 0xff);
         CHECK(index > 0); /* 0 is taken by the one that stays */
         CHECK(!atomic_exchange(&slot_taken[index], true));
-        CHECK(sigcffi_tally_of(QUEUED, handle).count <= (int64_t)sigcffi_deliveries(QUEUED));
+        CHECK(sigcffi_attachments_tally(QUEUED, handle).count <=
+              (int64_t)sigcffi_channel_deliveries(QUEUED));
         CHECK(atomic_exchange(&slot_taken[index], false));
-        CHECK(sigcffi_detach(QUEUED, handle).count >= 0);
+        CHECK(sigcffi_attachments_detach(QUEUED, handle).count >= 0);
         if (times % 64 == 0) breathe();
     }
     return NULL;
@@ -282,13 +283,13 @@ static void a_counter_counts_every_delivery(void)
     struct flood flood = {takers, 3, {QUEUED, QUEUED_TOO}, 2, each};
     start_senders(2, &flood);
     join_senders();
-    UNTIL(sigcffi_deliveries(QUEUED) == (uint64_t)each &&
-          sigcffi_deliveries(QUEUED_TOO) == (uint64_t)each);
+    UNTIL(sigcffi_channel_deliveries(QUEUED) == (uint64_t)each &&
+          sigcffi_channel_deliveries(QUEUED_TOO) == (uint64_t)each);
     stop_takers();
     atomic_store(&stop, true);
     for (int i = 0; i < 2; i++) join(busy[i]);
-    EQUAL(sigcffi_tally_of(QUEUED, counter).count, each);
-    EQUAL(sigcffi_tally_of(QUEUED_TOO, counter_too).count, each);
+    EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, each);
+    EQUAL(sigcffi_attachments_tally(QUEUED_TOO, counter_too).count, each);
     EQUAL(atomic_load(&foreign_calls), each);
     figures("%d signals", 2 * each);
 }
@@ -299,35 +300,36 @@ static void a_full_table_refuses_and_attaches_nothing(void)
     EQUAL(sigcffi_interpose(signum), 0);
     int64_t handles[SIGCFFI_SLOTS];
     for (int i = 0; i < SIGCFFI_SLOTS; i++) handles[i] = attach_counter(signum);
-    EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -ENOSPC);
+    EQUAL(sigcffi_attachments_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -ENOSPC);
     MUST(raise(signum));
-    UNTIL(sigcffi_deliveries(signum) == 1);
-    for (int i = 0; i < SIGCFFI_SLOTS; i++) EQUAL(sigcffi_tally_of(signum, handles[i]).count, 1);
+    UNTIL(sigcffi_channel_deliveries(signum) == 1);
+    for (int i = 0; i < SIGCFFI_SLOTS; i++)
+        EQUAL(sigcffi_attachments_tally(signum, handles[i]).count, 1);
 
     /* A place that becomes free is used again, and counts from zero. */
-    EQUAL(sigcffi_detach(signum, handles[3]).count, 1);
-    EQUAL(sigcffi_detach(signum, handles[3]).count, -1);
+    EQUAL(sigcffi_attachments_detach(signum, handles[3]).count, 1);
+    EQUAL(sigcffi_attachments_detach(signum, handles[3]).count, -1);
     MUST(raise(signum));
-    UNTIL(sigcffi_deliveries(signum) == 2);
-    EQUAL(sigcffi_tally_of(signum, handles[3]).count, -1);
+    UNTIL(sigcffi_channel_deliveries(signum) == 2);
+    EQUAL(sigcffi_attachments_tally(signum, handles[3]).count, -1);
     int64_t former = handles[3];
     handles[3] = attach_counter(signum);
-    EQUAL(sigcffi_tally_of(signum, handles[3]).count, 0);
-    EQUAL(sigcffi_detach(signum, former).count, -1);
-    EQUAL(sigcffi_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -ENOSPC);
+    EQUAL(sigcffi_attachments_tally(signum, handles[3]).count, 0);
+    EQUAL(sigcffi_attachments_detach(signum, former).count, -1);
+    EQUAL(sigcffi_attachments_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -ENOSPC);
     MUST(raise(signum));
-    UNTIL(sigcffi_deliveries(signum) == 3);
+    UNTIL(sigcffi_channel_deliveries(signum) == 3);
     for (int i = 0; i < SIGCFFI_SLOTS; i++)
-        EQUAL(sigcffi_tally_of(signum, handles[i]).count, i == 3 ? 1 : 3);
+        EQUAL(sigcffi_attachments_tally(signum, handles[i]).count, i == 3 ? 1 : 3);
 
-    EQUAL(sigcffi_attach(0, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -EINVAL);
-    EQUAL(sigcffi_attach(NSIG, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -EINVAL);
-    EQUAL(sigcffi_attach(SIGHUP, SIGCFFI_SLOT_EMPTY, 0, -1, 0), -EINVAL);
-    EQUAL(sigcffi_attach(SIGHUP, 256, 0, -1, 0), -EINVAL);
-    EQUAL(sigcffi_attach(SIGKILL, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -EINVAL);
-    EQUAL(sigcffi_detach(SIGHUP, SIGCFFI_SLOTS).count, -1);
-    EQUAL(sigcffi_detach(SIGHUP, -1).count, -1);
-    EQUAL(sigcffi_detach(NSIG, handles[0]).count, -1);
+    EQUAL(sigcffi_attachments_attach(0, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -EINVAL);
+    EQUAL(sigcffi_attachments_attach(NSIG, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -EINVAL);
+    EQUAL(sigcffi_attachments_attach(SIGHUP, SIGCFFI_SLOT_EMPTY, 0, -1, 0), -EINVAL);
+    EQUAL(sigcffi_attachments_attach(SIGHUP, 256, 0, -1, 0), -EINVAL);
+    EQUAL(sigcffi_attachments_attach(SIGKILL, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -EINVAL);
+    EQUAL(sigcffi_attachments_detach(SIGHUP, SIGCFFI_SLOTS).count, -1);
+    EQUAL(sigcffi_attachments_detach(SIGHUP, -1).count, -1);
+    EQUAL(sigcffi_attachments_detach(NSIG, handles[0]).count, -1);
     figures("%d slots", SIGCFFI_SLOTS);
 }
 
@@ -337,9 +339,9 @@ static void *interpose_and_withdraw(void *stop)
 {
     for (int i = 0; !atomic_load((atomic_bool *)stop); i++) {
         EQUAL(sigcffi_interpose(QUEUED), 0);
-        EQUAL(sigcffi_query(QUEUED), SIGCFFI_FOREIGN);
-        EQUAL(sigcffi_cover(QUEUED), 0);
-        EQUAL(sigcffi_withdraw(QUEUED), 0);
+        EQUAL(sigcffi_dispositions_query(QUEUED), SIGCFFI_FOREIGN);
+        EQUAL(sigcffi_interpose_interpreter(QUEUED), 0);
+        EQUAL(sigcffi_interpose_withdraw(QUEUED), 0);
         if (i % 16 == 0) breathe();
     }
     return NULL;
@@ -348,8 +350,8 @@ static void *interpose_and_withdraw(void *stop)
 static void *interpose_and_cover(void *stop)
 {
     for (int i = 0; !atomic_load((atomic_bool *)stop); i++) {
-        EQUAL(i % 2 ? sigcffi_interpose(QUEUED_TOO) : sigcffi_cover(QUEUED_TOO), 0);
-        EQUAL(sigcffi_query(QUEUED_TOO), SIGCFFI_PYTHON);
+        EQUAL(i % 2 ? sigcffi_interpose(QUEUED_TOO) : sigcffi_interpose_interpreter(QUEUED_TOO), 0);
+        EQUAL(sigcffi_dispositions_query(QUEUED_TOO), SIGCFFI_PYTHON);
         if (i % 16 == 0) breathe();
     }
     return NULL;
@@ -403,7 +405,7 @@ static void the_base_misses_nothing_while_dispositions_change(void)
 
     EQUAL(atomic_load(&foreign_calls), each);
     EQUAL(sigcffi_interpose(QUEUED), 0);
-    EQUAL(sigcffi_withdraw(QUEUED), 0);
+    EQUAL(sigcffi_interpose_withdraw(QUEUED), 0);
     struct sigaction now;
     MUST(sigaction(QUEUED, NULL, &now));
     foreign.sa_flags = (foreign.sa_flags & ~SA_RESTART) | (now.sa_flags & SA_RESTART);
@@ -441,9 +443,9 @@ static void the_trampoline_finds_its_base_from_the_first_instant(void)
         install(signum, foreign_counter, 0);
         atomic_store(&after_sigaction, deliver_one);
         EQUAL(sigcffi_interpose(signum), 0);
-        EQUAL(sigcffi_deliveries(signum), 1);
-        EQUAL(sigcffi_withdraw(signum), 0);
-        EQUAL(sigcffi_deliveries(signum), 1);
+        EQUAL(sigcffi_channel_deliveries(signum), 1);
+        EQUAL(sigcffi_interpose_withdraw(signum), 0);
+        EQUAL(sigcffi_channel_deliveries(signum), 1);
         atomic_store(&after_sigaction, NULL);
     }
     EQUAL(atomic_load(&foreign_calls), 2 * times);
@@ -470,13 +472,13 @@ static void withdrawing_puts_the_base_back_as_it_was(void)
             MUST(sigaction(signum, NULL, &before)); /* as the kernel tells it */
             EQUAL(sigcffi_interpose(signum), 0);
             EQUAL(sigcffi_interpose(signum), 0); /* again changes nothing */
-            EQUAL(sigcffi_query(signum), SIGCFFI_FOREIGN);
+            EQUAL(sigcffi_dispositions_query(signum), SIGCFFI_FOREIGN);
             MUST(sigaction(signum, NULL, &on_top));
             CHECK(on_top.sa_handler != before.sa_handler);
             CHECK(on_top.sa_flags & SA_SIGINFO);
             int kept = SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT | SA_ONSTACK;
             EQUAL(on_top.sa_flags & kept, base.sa_flags & kept);
-            EQUAL(sigcffi_withdraw(signum), 0);
+            EQUAL(sigcffi_interpose_withdraw(signum), 0);
             CHECK(same_action(signum, &before));
             times++;
         }
@@ -485,17 +487,17 @@ static void withdrawing_puts_the_base_back_as_it_was(void)
     for (int i = 0; i < 2; i++) {
         install(SIGHUP, plain[i], 0);
         EQUAL(sigcffi_interpose(SIGHUP), 0);
-        EQUAL(sigcffi_query(SIGHUP), i == 0 ? SIGCFFI_DEFAULT : SIGCFFI_IGNORED);
+        EQUAL(sigcffi_dispositions_query(SIGHUP), i == 0 ? SIGCFFI_DEFAULT : SIGCFFI_IGNORED);
         MUST(raise(SIGHUP)); /* and neither is called */
-        EQUAL(sigcffi_withdraw(SIGHUP), 0);
+        EQUAL(sigcffi_interpose_withdraw(SIGHUP), 0);
         struct sigaction now;
         MUST(sigaction(SIGHUP, NULL, &now));
         CHECK(now.sa_handler == plain[i]);
     }
     EQUAL(sigcffi_interpose(SIGKILL), -EINVAL);
     EQUAL(sigcffi_interpose(NSIG), -EINVAL);
-    EQUAL(sigcffi_withdraw(0), -EINVAL);
-    EQUAL(sigcffi_query(-1), -EINVAL);
+    EQUAL(sigcffi_interpose_withdraw(0), -EINVAL);
+    EQUAL(sigcffi_dispositions_query(-1), -EINVAL);
     figures("%d dispositions", times);
 }
 
@@ -511,7 +513,7 @@ static void siginterrupt_is_passed_on_to_the_base(void)
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
         MUST(siginterrupt(STANDARD, i / 2));
 #pragma GCC diagnostic pop
-        EQUAL(sigcffi_withdraw(STANDARD), 0);
+        EQUAL(sigcffi_interpose_withdraw(STANDARD), 0);
         before.sa_flags = (before.sa_flags & ~SA_RESTART) | (i / 2 ? 0 : SA_RESTART);
         CHECK(same_action(STANDARD, &before));
     }
@@ -525,21 +527,21 @@ static void what_somebody_else_installed_is_left_alone(void)
     install_foreign(STANDARD, SA_SIGINFO | SA_RESTART);
     struct sigaction theirs;
     MUST(sigaction(STANDARD, NULL, &theirs));
-    EQUAL(sigcffi_withdraw(STANDARD), 0);
+    EQUAL(sigcffi_interpose_withdraw(STANDARD), 0);
     CHECK(same_action(STANDARD, &theirs));
     /* And is the base when the trampoline comes back. */
     EQUAL(sigcffi_interpose(STANDARD), 0);
-    EQUAL(sigcffi_withdraw(STANDARD), 0);
+    EQUAL(sigcffi_interpose_withdraw(STANDARD), 0);
     CHECK(same_action(STANDARD, &theirs));
     /* cover() goes on top of the interpreter's handler only. */
     register_signal(STANDARD_TOO);
-    EQUAL(sigcffi_cover(STANDARD), 0);
+    EQUAL(sigcffi_interpose_interpreter(STANDARD), 0);
     CHECK(same_action(STANDARD, &theirs));
-    EQUAL(sigcffi_withdraw(STANDARD_TOO), 0);
-    EQUAL(sigcffi_cover(STANDARD_TOO), 0);
+    EQUAL(sigcffi_interpose_withdraw(STANDARD_TOO), 0);
+    EQUAL(sigcffi_interpose_interpreter(STANDARD_TOO), 0);
     MUST(raise(STANDARD_TOO));
     UNTIL(atomic_load(&calls[STANDARD_TOO]) == 1);
-    EQUAL(sigcffi_deliveries(STANDARD_TOO), 1);
+    EQUAL(sigcffi_channel_deliveries(STANDARD_TOO), 1);
     figures("withdraw, interpose, cover");
 }
 
@@ -549,15 +551,15 @@ static void the_interpreters_handler_is_recognised_and_no_other(void)
     static const int others[] = {SA_SIGINFO, SA_NODEFER};
     for (int i = 0; i < 2; i++) {
         install(STANDARD, foreign_counter, others[i]);
-        EQUAL(sigcffi_recognise(STANDARD), SIGCFFI_FOREIGN);
+        EQUAL(sigcffi_interpreter_recognise(STANDARD), SIGCFFI_FOREIGN);
     }
     install(STANDARD_TOO, SIG_IGN, 0);
-    EQUAL(sigcffi_recognise(STANDARD_TOO), SIGCFFI_IGNORED);
+    EQUAL(sigcffi_interpreter_recognise(STANDARD_TOO), SIGCFFI_IGNORED);
     install(STANDARD_TOO, interpreter_handler, SA_ONSTACK);
-    EQUAL(sigcffi_query(STANDARD_TOO), SIGCFFI_FOREIGN);
-    EQUAL(sigcffi_recognise(STANDARD_TOO), SIGCFFI_PYTHON);
+    EQUAL(sigcffi_dispositions_query(STANDARD_TOO), SIGCFFI_FOREIGN);
+    EQUAL(sigcffi_interpreter_recognise(STANDARD_TOO), SIGCFFI_PYTHON);
     install(STANDARD, foreign_counter, 0);
-    EQUAL(sigcffi_recognise(STANDARD), SIGCFFI_FOREIGN); /* there is one interpreter */
+    EQUAL(sigcffi_interpreter_recognise(STANDARD), SIGCFFI_FOREIGN); /* there is one interpreter */
     figures("recognise");
 }
 
@@ -582,9 +584,9 @@ static void a_foreign_base_gets_everything_on_the_thread_the_kernel_chose(void)
             CHECK(foreign_context != NULL);
             CHECK(pthread_equal(foreign_thread, takers[i % 2]));
         }
-        EQUAL(sigcffi_withdraw(QUEUED), 0);
+        EQUAL(sigcffi_interpose_withdraw(QUEUED), 0);
     }
-    EQUAL(sigcffi_deliveries(QUEUED), deliveries);
+    EQUAL(sigcffi_channel_deliveries(QUEUED), deliveries);
     stop_takers();
     figures("%d signals", deliveries);
 }
@@ -629,10 +631,10 @@ static void errno_survives_the_trampoline(void)
     join(start_thread(errno_in_thread, NULL));
     atomic_bool blocked = false;
     pthread_t thread = start_thread(errno_in_thread, &blocked);
-    sigcffi_sigmask(SIG_BLOCK, sigcffi_bit(SIGURG));
+    sigcffi_masks_sigmask(SIG_BLOCK, sigcffi_bit(SIGURG));
     atomic_store(&blocked, true);
     join(thread);
-    sigcffi_sigmask(SIG_UNBLOCK, sigcffi_bit(SIGURG));
+    sigcffi_masks_sigmask(SIG_UNBLOCK, sigcffi_bit(SIGURG));
     EQUAL(atomic_load(&calls_elsewhere[QUEUED]), 1);
     figures("foreign and interpreter's handler, 2 threads");
 }
@@ -645,10 +647,10 @@ static const int deferral_rounds = 150 * SCALE;
 static void *lift_repeatedly(void *argument)
 {
     for (int i = 0; i < deferral_rounds; i++) {
-        sigcffi_defer(sigcffi_bit(QUEUED));
+        sigcffi_deferral_defer(sigcffi_bit(QUEUED));
         pthread_barrier_wait(&barrier); /* all have deferred */
         pthread_barrier_wait(&barrier);
-        sigcffi_lift(sigcffi_bit(QUEUED));
+        sigcffi_deferral_lift(sigcffi_bit(QUEUED));
         pthread_barrier_wait(&barrier);
         pthread_barrier_wait(&barrier); /* all calls have been made */
     }
@@ -665,17 +667,17 @@ static void a_deferred_signal_waits_and_is_not_lost_when_lifting_races(void)
     pthread_t lifters[] = {start_thread(lift_repeatedly, NULL),
                            start_thread(lift_repeatedly, NULL)};
     for (int i = 0; i < deferral_rounds; i++) {
-        if (i % 2) sigcffi_defer(sigcffi_bit(QUEUED));
+        if (i % 2) sigcffi_deferral_defer(sigcffi_bit(QUEUED));
         pthread_barrier_wait(&barrier);
         long long before = atomic_load(&calls[QUEUED]);
         for (int n = 0; n < held; n++) queue_to(takers[n % 2], QUEUED, n);
-        UNTIL(sigcffi_deliveries(QUEUED) == (uint64_t)total + held);
+        UNTIL(sigcffi_channel_deliveries(QUEUED) == (uint64_t)total + held);
         EQUAL(atomic_load(&calls[QUEUED]), before);
         pthread_barrier_wait(&barrier);
         /* Two threads lift, in every second round this one too, and more arrives. */
         for (int n = 0; n < racing; n++) {
             queue_to(takers[n % 2], QUEUED, n);
-            if (n == racing / 2 && i % 2) sigcffi_lift(sigcffi_bit(QUEUED));
+            if (n == racing / 2 && i % 2) sigcffi_deferral_lift(sigcffi_bit(QUEUED));
         }
         pthread_barrier_wait(&barrier);
         total += held + racing;
@@ -685,7 +687,7 @@ static void a_deferred_signal_waits_and_is_not_lost_when_lifting_races(void)
     }
     for (int i = 0; i < 2; i++) join(lifters[i]);
     stop_takers();
-    EQUAL(sigcffi_deliveries(QUEUED), total);
+    EQUAL(sigcffi_channel_deliveries(QUEUED), total);
     figures("%lld signals in %d rounds", total, deferral_rounds);
 }
 
@@ -705,11 +707,11 @@ static void *lift_in_every_round(void *argument)
 {
     unsigned random = 54321;
     for (int i = 1; wait_for_round(i); i++) {
-        sigcffi_defer(sigcffi_bit(QUEUED));
+        sigcffi_deferral_defer(sigcffi_bit(QUEUED));
         atomic_store(&deferred_round, i);
         /* Sending takes longer than lifting, and how much longer nobody knows. */
         spin(random_below(&random, 256 << random_below(&random, 6)));
-        sigcffi_lift(sigcffi_bit(QUEUED));
+        sigcffi_deferral_lift(sigcffi_bit(QUEUED));
         atomic_store(&lifted_round, i);
     }
     return argument;
@@ -745,16 +747,16 @@ static void deferring_one_signal_holds_back_no_other(void)
     register_signal(STANDARD_TOO);
     install(QUEUED, foreign_counter, 0);
     EQUAL(sigcffi_interpose(QUEUED), 0);
-    sigcffi_defer(sigcffi_bit(STANDARD) | sigcffi_bit(QUEUED));
+    sigcffi_deferral_defer(sigcffi_bit(STANDARD) | sigcffi_bit(QUEUED));
     MUST(raise(STANDARD));
     MUST(raise(STANDARD_TOO));
     MUST(raise(QUEUED)); /* a foreign handler is never held back */
-    UNTIL(sigcffi_deliveries(STANDARD) == 1);
+    UNTIL(sigcffi_channel_deliveries(STANDARD) == 1);
     UNTIL(atomic_load(&calls[STANDARD_TOO]) == 1 && atomic_load(&foreign_calls) == 1);
-    sigcffi_defer(sigcffi_bit(STANDARD_TOO));
-    sigcffi_lift(sigcffi_bit(STANDARD_TOO));
+    sigcffi_deferral_defer(sigcffi_bit(STANDARD_TOO));
+    sigcffi_deferral_lift(sigcffi_bit(STANDARD_TOO));
     EQUAL(atomic_load(&calls[STANDARD]), 0);
-    sigcffi_lift(sigcffi_bit(STANDARD) | sigcffi_bit(QUEUED));
+    sigcffi_deferral_lift(sigcffi_bit(STANDARD) | sigcffi_bit(QUEUED));
     EQUAL(atomic_load(&calls[STANDARD]), 1);
     EQUAL(atomic_load(&foreign_calls), 1);
     figures("3 signals");
@@ -767,21 +769,21 @@ static const int forks = TSAN || ASAN ? 250 : 700; /* by each of three threads *
 
 static void check_forked_child(bool deferred)
 {
-    CHECK(sigcffi_is_main_thread());
-    for (int signum = 1; signum < NSIG; signum++) EQUAL(sigcffi_deliveries(signum), 0);
-    EQUAL(sigcffi_tally_of(QUEUED, forks_counter).count, 0);
+    CHECK(sigcffi_main_thread_is_current());
+    for (int signum = 1; signum < NSIG; signum++) EQUAL(sigcffi_channel_deliveries(signum), 0);
+    EQUAL(sigcffi_attachments_tally(QUEUED, forks_counter).count, 0);
     /* Nothing is pending of what the parent received, and the lock is free. */
     long long before = atomic_load(&calls[QUEUED]);
-    if (deferred) sigcffi_lift(sigcffi_bit(QUEUED));
+    if (deferred) sigcffi_deferral_lift(sigcffi_bit(QUEUED));
     EQUAL(atomic_load(&calls[QUEUED]), before);
     EQUAL(sigcffi_interpose(STANDARD_TOO), 0);
-    EQUAL(sigcffi_withdraw(STANDARD_TOO), 0);
+    EQUAL(sigcffi_interpose_withdraw(STANDARD_TOO), 0);
     atomic_store(&main_thread_promised, true);
     MUST(raise(QUEUED));
     UNTIL(atomic_load(&calls[QUEUED]) > before);
     EQUAL(atomic_load(&calls[QUEUED]), before + 1);
-    EQUAL(sigcffi_deliveries(QUEUED), 1);
-    EQUAL(sigcffi_tally_of(QUEUED, forks_counter).count, 1);
+    EQUAL(sigcffi_channel_deliveries(QUEUED), 1);
+    EQUAL(sigcffi_attachments_tally(QUEUED, forks_counter).count, 1);
     _exit(0);
 }
 
@@ -793,7 +795,7 @@ static void *fork_repeatedly(void *argument)
     for (int i = 0; i < forks; i++) {
         pid_t pid = fork();
         CHECK(pid >= 0);
-        EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), sigcffi_word_of(&mask));
+        EQUAL(sigcffi_masks_sigmask(SIG_BLOCK, 0), sigcffi_word_of(&mask));
         if (pid == 0) check_forked_child(argument == NULL); /* the main thread's section */
         int status;
         while (waitpid(pid, &status, 0) != pid) EQUAL(errno, EINTR);
@@ -806,7 +808,7 @@ static void *change_dispositions(void *stop)
 {
     while (!atomic_load((atomic_bool *)stop)) {
         EQUAL(sigcffi_interpose(STANDARD), 0);
-        EQUAL(sigcffi_withdraw(STANDARD), 0);
+        EQUAL(sigcffi_interpose_withdraw(STANDARD), 0);
         breathe();
     }
     return NULL;
@@ -820,7 +822,7 @@ static void *flood_until_stopped(void *target)
     for (; !atomic_load(&flood_stop); sent++) {
         queue_to(*(pthread_t *)target, QUEUED, 0);
         /* No faster than they are taken: what counts is that some are always on the way. */
-        UNTIL(sigcffi_deliveries(QUEUED) + 50 > (uint64_t)sent);
+        UNTIL(sigcffi_channel_deliveries(QUEUED) + 50 > (uint64_t)sent);
     }
     return (void *)(intptr_t)sent;
 }
@@ -830,13 +832,13 @@ static void a_forked_child_starts_clean_with_a_free_lock(void)
     register_signal(QUEUED);
     forks_counter = attach_counter(QUEUED);
     /* Held back in this process, so that a call is pending when it forks. */
-    sigcffi_defer(sigcffi_bit(QUEUED));
+    sigcffi_deferral_defer(sigcffi_bit(QUEUED));
     start_takers(2);
     atomic_bool stop = false;
     pthread_t flooding = start_thread(flood_until_stopped, &takers[0]);
     pthread_t busy = start_thread(change_dispositions, &stop);
     pthread_t forking[2];
-    UNTIL(sigcffi_deliveries(QUEUED) > 10);
+    UNTIL(sigcffi_channel_deliveries(QUEUED) > 10);
     for (intptr_t i = 0; i < 2; i++) forking[i] = start_thread(fork_repeatedly, (void *)(i + 1));
     fork_repeatedly(NULL);
     for (int i = 0; i < 2; i++) join(forking[i]);
@@ -844,12 +846,12 @@ static void a_forked_child_starts_clean_with_a_free_lock(void)
     join(busy);
     atomic_store(&flood_stop, true);
     void *sent = join(flooding);
-    UNTIL(sigcffi_deliveries(QUEUED) == (uint64_t)(intptr_t)sent);
+    UNTIL(sigcffi_channel_deliveries(QUEUED) == (uint64_t)(intptr_t)sent);
     EQUAL(atomic_load(&calls[QUEUED]), 0);
-    CHECK(sigcffi_is_main_thread());
-    sigcffi_lift(sigcffi_bit(QUEUED));
+    CHECK(sigcffi_main_thread_is_current());
+    sigcffi_deferral_lift(sigcffi_bit(QUEUED));
     EQUAL(atomic_load(&calls[QUEUED]), 1);
-    EQUAL(sigcffi_tally_of(QUEUED, forks_counter).count, (intptr_t)sent);
+    EQUAL(sigcffi_attachments_tally(QUEUED, forks_counter).count, (intptr_t)sent);
     stop_takers();
     figures("%d forks, %lld signals", 3 * forks, (long long)(intptr_t)sent);
 }
@@ -872,7 +874,7 @@ static void a_signal_inside_fork_waits_until_both_sides_are_ready(void)
         UNTIL(atomic_load(&calls[QUEUED]) >= expected);
         EQUAL(atomic_load(&calls[QUEUED]), expected);
         /* The child's own, that came before sigcffi had made it a new process, is counted. */
-        EQUAL(sigcffi_deliveries(QUEUED), pid == 0 ? 1 : expected);
+        EQUAL(sigcffi_channel_deliveries(QUEUED), pid == 0 ? 1 : expected);
         if (pid == 0) _exit(0);
         int status;
         while (waitpid(pid, &status, 0) != pid) EQUAL(errno, EINTR);
@@ -891,7 +893,7 @@ static void fork_in_handler(int signum)
     CHECK(pid >= 0);
     if (pid == 0) {
         EQUAL(sigcffi_interpose(STANDARD), 0);
-        EQUAL(sigcffi_withdraw(STANDARD), 0);
+        EQUAL(sigcffi_interpose_withdraw(STANDARD), 0);
         _exit(0);
     }
     int status;
@@ -922,8 +924,8 @@ static void a_foreign_handler_may_fork_wherever_it_interrupts_us(void)
     long long times = 0;
     for (; atomic_load(&handler_forks) < 300 * SCALE; times++) {
         EQUAL(sigcffi_interpose(STANDARD), 0);
-        EQUAL(sigcffi_withdraw(STANDARD), 0);
-        EQUAL(sigcffi_detach(STANDARD, attach_counter(STANDARD)).count, 0);
+        EQUAL(sigcffi_interpose_withdraw(STANDARD), 0);
+        EQUAL(sigcffi_attachments_detach(STANDARD, attach_counter(STANDARD)).count, 0);
     }
     join(provoking);
     figures("%d forks in %lld calls", (int)atomic_load(&handler_forks), 4 * times);
@@ -1011,7 +1013,7 @@ static void fault_under_the_interpreter(void)
 {
     int signum = faults[current_fault].signum;
     install(signum, refuse, SA_ONSTACK);
-    EQUAL(sigcffi_registered(signum), 0);
+    EQUAL(sigcffi_dispositions_registered(signum), 0);
     commit_fault(NULL);
 }
 
@@ -1019,8 +1021,8 @@ static void fault_in_another_thread(void)
 {
     int signum = faults[current_fault].signum;
     install(signum, refuse, SA_ONSTACK);
-    EQUAL(sigcffi_registered(signum), 0);
-    sigcffi_defer(UINT64_MAX);
+    EQUAL(sigcffi_dispositions_registered(signum), 0);
+    sigcffi_deferral_defer(UINT64_MAX);
     join(start_thread(commit_fault, NULL));
 }
 
@@ -1078,7 +1080,7 @@ static void a_fault_signal_that_was_sent_is_handled_like_any_other(void)
         restore(&former);
         queue_to(takers[0], signum, 0);
         UNTIL(atomic_load(&calls[signum]) == 3);
-        EQUAL(sigcffi_deliveries(signum), 3);
+        EQUAL(sigcffi_channel_deliveries(signum), 3);
     }
     stop_takers();
     figures("5 signals, 3 ways");
@@ -1106,11 +1108,11 @@ static void pause_around(pthread_t *target, int rounds)
     pthread_t sender = start_thread(send_around_the_pause, target);
     restore(&former);
     for (int i = 1; i <= rounds; i++) {
-        unsigned arrivals = sigcffi_arrivals();
+        unsigned arrivals = sigcffi_trampoline_arrivals();
         atomic_store(&current_round, i);
         while (atomic_load(&calls[STANDARD]) == before) {
-            sigcffi_pause(arrivals);
-            arrivals = sigcffi_arrivals();
+            sigcffi_waits_pause(arrivals);
+            arrivals = sigcffi_trampoline_arrivals();
         }
         EQUAL(atomic_load(&calls[STANDARD]), ++before);
     }
@@ -1123,9 +1125,9 @@ static void pause_never_sleeps_through_a_signal_to_the_main_thread(void)
     const int rounds = 4000 * SCALE;
     register_signal(STANDARD);
     for (int i = 0; i < rounds; i++) {
-        unsigned arrivals = sigcffi_arrivals();
+        unsigned arrivals = sigcffi_trampoline_arrivals();
         MUST(raise(STANDARD)); /* between the two */
-        sigcffi_pause(arrivals);
+        sigcffi_waits_pause(arrivals);
     }
     UNTIL(atomic_load(&calls[STANDARD]) == rounds);
     pthread_t main_thread = pthread_self();
@@ -1145,7 +1147,7 @@ static void pause_never_sleeps_through_a_signal_taken_by_another_thread(void)
     figures("%d rounds, 2 ways", rounds);
 }
 
-/* The linker sends sigcffi_pause's own call here: the last moment before it sleeps. */
+/* The linker sends sigcffi_waits_pause's own call here: the last moment before it sleeps. */
 int __real_sigsuspend(const sigset_t *mask);
 int __wrap_sigsuspend(const sigset_t *mask);
 static void (*_Atomic before_sleep)(void);
@@ -1160,9 +1162,9 @@ int __wrap_sigsuspend(const sigset_t *mask)
 
 static void another_thread_takes_one(void)
 {
-    uint64_t before = sigcffi_deliveries(QUEUED);
+    uint64_t before = sigcffi_channel_deliveries(QUEUED);
     queue_to(takers[0], QUEUED, 0);
-    UNTIL(sigcffi_deliveries(QUEUED) > before);
+    UNTIL(sigcffi_channel_deliveries(QUEUED) > before);
     /* Until the taker is through with it: this one it takes, and does, after the first. */
     long long foreign_before = atomic_load(&foreign_calls);
     queue_to(takers[0], QUEUED_TOO, 0);
@@ -1184,7 +1186,7 @@ static void pause_is_woken_by_another_threads_signal_up_to_the_last_moment(void)
     sleeper = pthread_self();
     atomic_store(&before_sleep, another_thread_takes_one);
     for (int i = 0; i < rounds; i++) {
-        sigcffi_pause(sigcffi_arrivals());
+        sigcffi_waits_pause(sigcffi_trampoline_arrivals());
         UNTIL(atomic_load(&calls[QUEUED]) > i);
     }
     EQUAL(atomic_load(&calls[QUEUED]), rounds);
@@ -1193,9 +1195,9 @@ static void pause_is_woken_by_another_threads_signal_up_to_the_last_moment(void)
     atomic_store(&before_sleep, another_thread_takes_one_for_itself);
     install(STANDARD, foreign_counter, 0);
     for (int i = 0; i < rounds; i++) {
-        sigcffi_sigsuspend(sigcffi_bit(SIGURG), sigcffi_arrivals());
+        sigcffi_waits_sigsuspend(sigcffi_bit(SIGURG), sigcffi_trampoline_arrivals());
         EQUAL(atomic_load(&calls_elsewhere[QUEUED]), i + 1);
-        EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), 0);
+        EQUAL(sigcffi_masks_sigmask(SIG_BLOCK, 0), 0);
     }
     another_thread_takes_one(); /* from then on as before */
     UNTIL(atomic_load(&calls[QUEUED]) == 2 * rounds + 1);
@@ -1209,23 +1211,23 @@ static void pause_is_woken_by_another_threads_signal_up_to_the_last_moment(void)
 
 static void masks_travel_as_words(void)
 {
-    uint64_t valid = sigcffi_valid_signals();
+    uint64_t valid = sigcffi_masks_valid_signals();
     CHECK(valid & sigcffi_bit(SIGKILL) && valid & sigcffi_bit(SIGRTMAX));
     uint64_t both = sigcffi_bit(STANDARD) | sigcffi_bit(SIGRTMAX);
-    EQUAL(sigcffi_sigmask(SIG_BLOCK, both), 0);
-    EQUAL(sigcffi_sigmask(SIG_UNBLOCK, sigcffi_bit(STANDARD)), (long long)both);
-    EQUAL(sigcffi_sigmask(SIG_SETMASK, both), (long long)sigcffi_bit(SIGRTMAX));
-    EQUAL(sigcffi_sigmask(4711, 0), -1);
+    EQUAL(sigcffi_masks_sigmask(SIG_BLOCK, both), 0);
+    EQUAL(sigcffi_masks_sigmask(SIG_UNBLOCK, sigcffi_bit(STANDARD)), (long long)both);
+    EQUAL(sigcffi_masks_sigmask(SIG_SETMASK, both), (long long)sigcffi_bit(SIGRTMAX));
+    EQUAL(sigcffi_masks_sigmask(4711, 0), -1);
     MUST(raise(STANDARD));
-    EQUAL(sigcffi_sigpending(), (long long)sigcffi_bit(STANDARD));
+    EQUAL(sigcffi_masks_sigpending(), (long long)sigcffi_bit(STANDARD));
     struct sigcffi_record record;
-    EQUAL(sigcffi_accept(both, -1, &record), STANDARD);
+    EQUAL(sigcffi_waits_accept(both, -1, &record), STANDARD);
     EQUAL(record.signo, STANDARD);
     EQUAL(record.pid, getpid());
-    EQUAL(sigcffi_accept(both, 0, NULL), -EAGAIN);
-    EQUAL(sigcffi_pthread_kill((unsigned long)pthread_self(), SIGRTMAX), 0);
-    EQUAL(sigcffi_accept(both, 1000000000, NULL), SIGRTMAX);
-    EQUAL(sigcffi_pidfd_send_signal(-1, STANDARD, 0), SIGCFFI_HAS_PIDFD ? -EBADF : -ENOSYS);
+    EQUAL(sigcffi_waits_accept(both, 0, NULL), -EAGAIN);
+    EQUAL(sigcffi_sending_pthread_kill((unsigned long)pthread_self(), SIGRTMAX), 0);
+    EQUAL(sigcffi_waits_accept(both, 1000000000, NULL), SIGRTMAX);
+    EQUAL(sigcffi_sending_pidfd_send_signal(-1, STANDARD, 0), SIGCFFI_HAS_PIDFD ? -EBADF : -ENOSYS);
     figures("block, pend, accept");
 }
 
@@ -1234,18 +1236,18 @@ static void all_that_is_pending_is_drained_and_nothing_else(void)
     enum { SENT = 100, ROOM = 64 };
     static struct sigcffi_record records[ROOM];
     uint64_t set = sigcffi_bit(QUEUED) | sigcffi_bit(STANDARD);
-    EQUAL(sigcffi_drain(set, records, ROOM), 0);
+    EQUAL(sigcffi_waits_drain(set, records, ROOM), 0);
     sigset_t former = block(QUEUED);
     block(QUEUED_TOO);
     for (int i = 0; i < SENT; i++) queue_to(pthread_self(), QUEUED, i);
     queue_to(pthread_self(), QUEUED_TOO, 0);
-    EQUAL(sigcffi_drain(set, records, ROOM), ROOM);
+    EQUAL(sigcffi_waits_drain(set, records, ROOM), ROOM);
     for (int i = 0; i < ROOM; i++) EQUAL(records[i].value, i);
-    EQUAL(sigcffi_drain(set, records, ROOM), SENT - ROOM);
+    EQUAL(sigcffi_waits_drain(set, records, ROOM), SENT - ROOM);
     EQUAL(records[SENT - ROOM - 1].value, SENT - 1);
-    EQUAL(sigcffi_drain(set, records, ROOM), 0);
-    EQUAL(sigcffi_sigpending(), (long long)sigcffi_bit(QUEUED_TOO));
-    EQUAL(sigcffi_accept(sigcffi_bit(QUEUED_TOO), 0, NULL), QUEUED_TOO);
+    EQUAL(sigcffi_waits_drain(set, records, ROOM), 0);
+    EQUAL(sigcffi_masks_sigpending(), (long long)sigcffi_bit(QUEUED_TOO));
+    EQUAL(sigcffi_waits_accept(sigcffi_bit(QUEUED_TOO), 0, NULL), QUEUED_TOO);
     restore(&former);
     figures("%d signals", SENT);
 }
@@ -1254,20 +1256,20 @@ static void a_block_takes_back_what_it_has_changed(void)
 {
     uint64_t one = sigcffi_bit(STANDARD), other = sigcffi_bit(QUEUED), both = one | other;
     const int deep = 1000;
-    EQUAL(sigcffi_block(one), 0);
-    EQUAL(sigcffi_block(both), (long long)one);
-    EQUAL(sigcffi_blocks(), 2);
-    sigcffi_unblock(one); /* in another order */
-    EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), (long long)both);
-    sigcffi_unblock(both);
-    EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), 0);
-    for (int i = 0; i < deep; i++) sigcffi_block(both);
+    EQUAL(sigcffi_masks_block(one), 0);
+    EQUAL(sigcffi_masks_block(both), (long long)one);
+    EQUAL(sigcffi_masks_blocks(), 2);
+    sigcffi_masks_unblock(one); /* in another order */
+    EQUAL(sigcffi_masks_sigmask(SIG_BLOCK, 0), (long long)both);
+    sigcffi_masks_unblock(both);
+    EQUAL(sigcffi_masks_sigmask(SIG_BLOCK, 0), 0);
+    for (int i = 0; i < deep; i++) sigcffi_masks_block(both);
     for (int i = 0; i < deep; i++) {
-        EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), (long long)both);
-        sigcffi_unblock(both);
+        EQUAL(sigcffi_masks_sigmask(SIG_BLOCK, 0), (long long)both);
+        sigcffi_masks_unblock(both);
     }
-    EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), 0);
-    EQUAL(sigcffi_blocks(), 0);
+    EQUAL(sigcffi_masks_sigmask(SIG_BLOCK, 0), 0);
+    EQUAL(sigcffi_masks_blocks(), 0);
     figures("%d deep", deep);
 }
 
@@ -1293,7 +1295,7 @@ static void a_handler_ends_a_wait_for_another_signal(void)
     for (int i = 0; i < 2; i++) {
         atomic_store(&accepted, false);
         pthread_t interrupting = start_thread(interrupt_until_accepted, &self);
-        EQUAL(sigcffi_accept(wanted, waits[i], NULL), -EINTR);
+        EQUAL(sigcffi_waits_accept(wanted, waits[i], NULL), -EINTR);
         atomic_store(&accepted, true);
         join(interrupting);
     }
@@ -1310,7 +1312,7 @@ static void *sleep_long(void *nanoseconds)
 {
     bool over = false;
     while (atomic_load(&long_sleep) == 0 && !over)
-        over = sigcffi_sleep_on(&long_sleep, 0, *(const int64_t *)nanoseconds);
+        over = sigcffi_platform_sleep_on(&long_sleep, 0, *(const int64_t *)nanoseconds);
     CHECK(!over);
     return NULL;
 }
@@ -1322,18 +1324,20 @@ static void a_very_long_time_is_not_cut_off(void)
     for (int i = 0; i < TIMES; i++)
         sleeping[i] = start_thread(sleep_long, (void *)(uintptr_t)&long_times[i]);
     /* The whole of those above, were they cut off. */
-    for (int64_t half = 500000000, i = 0; i < 3; i++) CHECK(sigcffi_sleep_on(&nobodys, 0, half));
+    for (int64_t half = 500000000, i = 0; i < 3; i++)
+        CHECK(sigcffi_platform_sleep_on(&nobodys, 0, half));
     atomic_store(&long_sleep, 1);
-    sigcffi_wake(&long_sleep, TIMES);
+    sigcffi_platform_wake(&long_sleep, TIMES);
     for (int i = 0; i < TIMES; i++) join(sleeping[i]);
 
-    sigcffi_itimer set = sigcffi_setitimer(ITIMER_REAL, long_times[1], 0);
+    sigcffi_itimer set = sigcffi_itimers_set(ITIMER_REAL, long_times[1], 0);
     if (sizeof(time_t) > 4)
         CHECK(set.value == 0 || set.interval == ENOTSUP); /* musl's system call takes a long */
     else
         CHECK(set.value != set.value && set.interval == ERANGE);
-    CHECK(sigcffi_getitimer(ITIMER_REAL).value == 0 || sigcffi_getitimer(ITIMER_REAL).value > 1e9);
-    set = sigcffi_setitimer(ITIMER_REAL, -(INT64_C(1) << 33) * 1000000000, 0);
+    CHECK(sigcffi_itimers_get(ITIMER_REAL).value == 0 ||
+          sigcffi_itimers_get(ITIMER_REAL).value > 1e9);
+    set = sigcffi_itimers_set(ITIMER_REAL, -(INT64_C(1) << 33) * 1000000000, 0);
     CHECK(set.value != set.value);
     figures("%d times", TIMES);
 }
@@ -1341,16 +1345,16 @@ static void a_very_long_time_is_not_cut_off(void)
 static void the_smallest_time_still_rings(void)
 {
     register_signal(SIGALRM);
-    sigcffi_itimer refused = sigcffi_setitimer(ITIMER_REAL, -1000, 0);
+    sigcffi_itimer refused = sigcffi_itimers_set(ITIMER_REAL, -1000, 0);
     CHECK(isnan(refused.value) && refused.interval == EINVAL);
-    EQUAL((long long)sigcffi_setitimer(ITIMER_REAL, INT64_C(3600000000000), 0).value, 0);
-    CHECK(sigcffi_getitimer(ITIMER_REAL).value > 3500);
-    CHECK(sigcffi_setitimer(ITIMER_REAL, 1, 0).value > 3500);
+    EQUAL((long long)sigcffi_itimers_set(ITIMER_REAL, INT64_C(3600000000000), 0).value, 0);
+    CHECK(sigcffi_itimers_get(ITIMER_REAL).value > 3500);
+    CHECK(sigcffi_itimers_set(ITIMER_REAL, 1, 0).value > 3500);
     UNTIL(atomic_load(&calls[SIGALRM]) == 1);
-    EQUAL((long long)sigcffi_setitimer(ITIMER_VIRTUAL, INT64_C(3600000000000), 1).value, 0);
-    CHECK(sigcffi_setitimer(ITIMER_VIRTUAL, 0, 0).interval > 0); /* 1 us */
-    EQUAL((long long)sigcffi_getitimer(ITIMER_REAL).value, 0);
-    refused = sigcffi_getitimer(4711);
+    EQUAL((long long)sigcffi_itimers_set(ITIMER_VIRTUAL, INT64_C(3600000000000), 1).value, 0);
+    CHECK(sigcffi_itimers_set(ITIMER_VIRTUAL, 0, 0).interval > 0); /* 1 us */
+    EQUAL((long long)sigcffi_itimers_get(ITIMER_REAL).value, 0);
+    refused = sigcffi_itimers_get(4711);
     CHECK(isnan(refused.value) && refused.interval == EINVAL);
     figures("1 ns");
 }

@@ -46,20 +46,21 @@ static void refuse(int number)
 static void be_held_back_and_told(void)
 {
     struct sigcffi_record *records = calloc(16, sizeof *records);
-    int64_t receiver = sigcffi_open_receiver(records, 16, sigcffi_bit(QUEUED), false);
+    int64_t receiver = sigcffi_receivers_open(records, 16, sigcffi_bit(QUEUED), false);
     CHECK(receiver > 0);
     refuse(SYS_rt_tgsigqueueinfo);
     start_takers(1);
     for (int i = 0; i < 20; i++) MUST(pthread_kill(takers[0], QUEUED));
     UNTIL(mask_of_taker(0) == sigcffi_bit(QUEUED));
     for (int64_t read = 0; read < 20;) {
-        int64_t count = sigcffi_received(receiver);
-        if (count > 0) CHECK(sigcffi_give_back(receiver, (uint64_t)read, (uint64_t)count));
+        int64_t count = sigcffi_receivers_count(receiver);
+        if (count > 0)
+            CHECK(sigcffi_receivers_give_back(receiver, (uint64_t)read, (uint64_t)count));
         read += count;
         breathe();
     }
     UNTIL(mask_of_taker(0) == 0);
-    EQUAL(sigcffi_receiver_dropped(receiver), 0);
+    EQUAL(sigcffi_receivers_dropped(receiver), 0);
     _exit(0);
 }
 
@@ -94,13 +95,13 @@ static void forward_by_number(void)
     if (other == 0)
         for (;;) pause();
     refuse(refused_call);
-    int64_t handle = sigcffi_attach(SIGTERM, SIGCFFI_SLOT_FORWARD, other, -1, 0);
+    int64_t handle = sigcffi_attachments_attach(SIGTERM, SIGCFFI_SLOT_FORWARD, other, -1, 0);
     CHECK(handle > 0);
     MUST(raise(SIGTERM));
     int status;
     EQUAL(waitpid(other, &status, 0), other);
     EQUAL(WTERMSIG(status), SIGTERM);
-    EQUAL(sigcffi_tally_of(SIGTERM, handle).missed, 0);
+    EQUAL(sigcffi_attachments_tally(SIGTERM, handle).missed, 0);
     _exit(0);
 }
 
@@ -124,8 +125,8 @@ static atomic_bool has_got_there;
 static void *ask(void *signum)
 {
     atomic_store(&has_got_there, true);
-    sigcffi_query(*(int *)signum);
-    sigcffi_free_cell(sigcffi_new_cell());
+    sigcffi_dispositions_query(*(int *)signum);
+    sigcffi_flags_free(sigcffi_flags_new());
     return signum;
 }
 
@@ -139,7 +140,7 @@ static void who_waits_for_the_lock_or_for_a_stop_sleeps(void)
         if (stopping)
             atomic_store(&state.stops, former | (uint32_t)signum);
         else
-            sigcffi_take_lock();
+            sigcffi_lock_acquire();
         pthread_t thread = start_thread(ask, &signum);
         UNTIL(atomic_load(&has_got_there));
         const long long before = atomic_load(&naps);
@@ -147,7 +148,7 @@ static void who_waits_for_the_lock_or_for_a_stop_sleeps(void)
         if (stopping)
             atomic_store(&state.stops, former);
         else
-            sigcffi_release_lock();
+            sigcffi_lock_release();
         join(thread);
     }
     figures("both");

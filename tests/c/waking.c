@@ -65,11 +65,11 @@ static void another_threads_signal_that_meets_the_lifting_is_not_left_behind(voi
     int i = 0;
     while (i < rounds && (i % 64 != 0 || time_is_left())) {
         i++;
-        sigcffi_defer(sigcffi_bit(QUEUED));
+        sigcffi_deferral_defer(sigcffi_bit(QUEUED));
         atomic_store(&current_round, i);
         /* To take it takes longer than lifting, and how much longer nobody knows. */
         spin(random_below(&random, 4096));
-        sigcffi_lift(sigcffi_bit(QUEUED));
+        sigcffi_deferral_lift(sigcffi_bit(QUEUED));
         MEET(atomic_load(&calls[QUEUED]) >= i);
         EQUAL(atomic_load(&calls[QUEUED]), i);
     }
@@ -91,12 +91,12 @@ static void all_that_is_pending_is_called_at_one_look(void)
     atomic_store(&main_thread_promised, true);
     for (int i = 0; i < rounds; i++) {
         sigset_t former = block(SIGURG);
-        if (i % 2) sigcffi_defer(both);
+        if (i % 2) sigcffi_deferral_defer(both);
         taken_by_another_thread(STANDARD);
         taken_by_another_thread(QUEUED);
         EQUAL((long long)pending(), (long long)both);
         if (i % 2)
-            EQUAL(sigcffi_lift(both), 2);
+            EQUAL(sigcffi_deferral_lift(both), 2);
         else
             restore(&former);
         UNTIL(atomic_load(&calls[STANDARD]) > i && atomic_load(&calls[QUEUED]) > i);
@@ -133,10 +133,10 @@ static void of_what_a_handler_keeps_out_the_dispatcher_is_told(void)
             EQUAL((long long)pending(), (long long)kept_out);
         }
         atomic_store(word(SIGCFFI_WORD_RUNNING), 0);
-        EQUAL(sigcffi_settle(), 1);
+        EQUAL(sigcffi_deferral_settle(), 1);
         EQUAL(atomic_load(&calls[STANDARD]), i + 1);
         EQUAL((long long)pending(), 0);
-        EQUAL(sigcffi_settle(), 0);
+        EQUAL(sigcffi_deferral_settle(), 0);
     }
     stop_takers();
     EQUAL(waiting_records(), 0);
@@ -170,7 +170,8 @@ static void of_what_another_thread_is_just_taking_the_dispatcher_is_not_asked(vo
     atomic_store(word(SIGCFFI_WORD_RUNNING), UINT64_MAX);
     for (int i = 1; i <= rounds; i++) {
         atomic_store(&current_round, i);
-        while (atomic_load(&calls[QUEUED]) < i) sigcffi_sigmask(SIG_BLOCK, 0); /* looks around */
+        while (atomic_load(&calls[QUEUED]) < i)
+            sigcffi_masks_sigmask(SIG_BLOCK, 0); /* looks around */
         next_record();
     }
     atomic_store(&current_round, -1);
@@ -187,16 +188,16 @@ static void of_what_is_deferred_the_dispatcher_is_not_told(void)
     register_signal(STANDARD);
     EQUAL(sigcffi_interpose(QUEUED_TOO), 0);
     start_takers(1);
-    sigcffi_defer(sigcffi_bit(STANDARD));
+    sigcffi_deferral_defer(sigcffi_bit(STANDARD));
     for (int i = 0; i < 20; i++) {
         if (i % 2)
             taken_by_another_thread(STANDARD);
         else
             send_to_self(STANDARD);
-        sigcffi_sigmask(SIG_BLOCK, 0); /* looks around */
+        sigcffi_masks_sigmask(SIG_BLOCK, 0); /* looks around */
     }
     EQUAL(atomic_load(&calls[QUEUED]), 0);
-    sigcffi_lift(sigcffi_bit(STANDARD));
+    sigcffi_deferral_lift(sigcffi_bit(STANDARD));
     EQUAL(atomic_load(&calls[STANDARD]), 1);
     EQUAL(atomic_load(&calls[QUEUED]), 0);
     stop_takers();
@@ -220,7 +221,7 @@ static void what_is_recorded_is_never_kept_from_the_dispatcher(void)
 
 static void *nudge(void *nothing)
 {
-    sigcffi_nudge();
+    sigcffi_deferral_nudge();
     return nothing;
 }
 
@@ -245,22 +246,22 @@ static void a_nudge_comes_when_the_dispatcher_has_left(void)
 static void wait_in_a_section(int signum)
 {
     register_signal(signum);
-    sigcffi_defer(sigcffi_bit(signum));
+    sigcffi_deferral_defer(sigcffi_bit(signum));
     send_to_self(signum);
 }
 
 static void wait_elsewhere_in_a_section(int signum)
 {
     register_signal(signum);
-    sigcffi_defer(sigcffi_bit(signum));
+    sigcffi_deferral_defer(sigcffi_bit(signum));
     taken_by_another_thread(signum);
 }
 
 static void lift_onto_the_default_action(void)
 {
     wait_in_a_section(STANDARD);
-    EQUAL(sigcffi_put_back(STANDARD, &by_default, 0), 0);
-    sigcffi_lift(sigcffi_bit(STANDARD));
+    EQUAL(sigcffi_dispositions_put_back(STANDARD, &by_default, 0), 0);
+    sigcffi_deferral_lift(sigcffi_bit(STANDARD));
 }
 
 /* Which does what it would have done had they been blocked: several of a signal that queues come
@@ -275,30 +276,31 @@ static void what_has_waited_is_whoever_handles_it_by_then(void)
     for (int i = 1; i <= 6; i++) {
         long long before = atomic_load(&foreign_calls), called = atomic_load(&calls[QUEUED]);
         (i % 2 ? wait_elsewhere_in_a_section : wait_in_a_section)(QUEUED);
-        if (i > 2) sigcffi_pend_again(QUEUED, (unsigned)i); /* the dispatcher has had these */
+        if (i > 2)
+            sigcffi_deferral_pend_again(QUEUED, (unsigned)i); /* the dispatcher has had these */
         int all = i > 2 ? i : 1;
-        EQUAL(sigcffi_put_back(QUEUED, &theirs, 0), 0);
+        EQUAL(sigcffi_dispositions_put_back(QUEUED, &theirs, 0), 0);
         EQUAL(atomic_load(&foreign_calls), before);
-        EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 1);
+        EQUAL(sigcffi_deferral_lift(sigcffi_bit(QUEUED)), 1);
         UNTIL(atomic_load(&foreign_calls) >= before + all);
         EQUAL(atomic_load(&foreign_calls), before + all);
         EQUAL(atomic_load(&calls[QUEUED]), called);
         EQUAL((long long)pending(), 0);
         /* And with the trampoline in place it is one call. */
         wait_in_a_section(QUEUED);
-        sigcffi_pend_again(QUEUED, (unsigned)i);
-        EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 1);
+        sigcffi_deferral_pend_again(QUEUED, (unsigned)i);
+        EQUAL(sigcffi_deferral_lift(sigcffi_bit(QUEUED)), 1);
         EQUAL(atomic_load(&calls[QUEUED]), called + 1);
-        EQUAL(sigcffi_settle(), 0);
+        EQUAL(sigcffi_deferral_settle(), 0);
     }
     stop_takers();
     /* Also where the dispatcher has had them all. */
     long long before = atomic_load(&foreign_calls);
     register_signal(QUEUED);
-    sigcffi_defer(sigcffi_bit(QUEUED));
-    sigcffi_pend_again(QUEUED, 2);
-    EQUAL(sigcffi_put_back(QUEUED, &theirs, 0), 0);
-    EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 1);
+    sigcffi_deferral_defer(sigcffi_bit(QUEUED));
+    sigcffi_deferral_pend_again(QUEUED, 2);
+    EQUAL(sigcffi_dispositions_put_back(QUEUED, &theirs, 0), 0);
+    EQUAL(sigcffi_deferral_lift(sigcffi_bit(QUEUED)), 1);
     UNTIL(atomic_load(&foreign_calls) >= before + 2);
     EQUAL(atomic_load(&foreign_calls), before + 2);
     int status = status_of_child(lift_onto_the_default_action);
@@ -310,23 +312,23 @@ static void what_has_waited_is_whoever_handles_it_by_then(void)
 /* By the dispatcher, which then knows of so many deliveries that were not recorded. */
 static void what_is_taken_on_is_taken_once(void)
 {
-    EQUAL(sigcffi_take_pending(QUEUED), 0);
-    EQUAL(sigcffi_take_pending(0), 0);
-    EQUAL(sigcffi_take_pending(NSIG), 0);
+    EQUAL(sigcffi_deferral_take_pending(QUEUED), 0);
+    EQUAL(sigcffi_deferral_take_pending(0), 0);
+    EQUAL(sigcffi_deferral_take_pending(NSIG), 0);
     for (unsigned times = 1; times < 4; times++) {
         wait_in_a_section(QUEUED);
-        sigcffi_pend_again(QUEUED, times);
-        EQUAL(sigcffi_take_pending(QUEUED), times);
+        sigcffi_deferral_pend_again(QUEUED, times);
+        EQUAL(sigcffi_deferral_take_pending(QUEUED), times);
         EQUAL((long long)atomic_load(&state.wake.held), 0);
-        EQUAL(sigcffi_take_pending(QUEUED), 0);
-        EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 0);
+        EQUAL(sigcffi_deferral_take_pending(QUEUED), 0);
+        EQUAL(sigcffi_deferral_lift(sigcffi_bit(QUEUED)), 0);
     }
-    sigcffi_pend_again(QUEUED, 0);
-    sigcffi_pend_again(NSIG, 1);
+    sigcffi_deferral_pend_again(QUEUED, 0);
+    sigcffi_deferral_pend_again(NSIG, 1);
     EQUAL((long long)pending(), 0);
     EQUAL(atomic_load(&calls[QUEUED]), 0);
     /* What nothing forbids is called at once. */
-    sigcffi_pend_again(QUEUED, 2);
+    sigcffi_deferral_pend_again(QUEUED, 2);
     EQUAL(atomic_load(&calls[QUEUED]), 1);
     figures("3 times");
 }
@@ -341,7 +343,7 @@ static void jump_out(int signum)
 static void *change_something(void *nothing)
 {
     EQUAL(sigcffi_interpose(STANDARD_TOO), 0);
-    EQUAL(sigcffi_withdraw(STANDARD_TOO), 0);
+    EQUAL(sigcffi_interpose_withdraw(STANDARD_TOO), 0);
     return nothing;
 }
 
@@ -354,9 +356,9 @@ static void a_handler_that_jumps_out_of_a_lifting_holds_nothing_up(void)
     theirs.sa_handler = jump_out;
     for (volatile int i = 0; i < 20; i++) {
         wait_in_a_section(STANDARD);
-        EQUAL(sigcffi_put_back(STANDARD, &theirs, 0), 0);
+        EQUAL(sigcffi_dispositions_put_back(STANDARD, &theirs, 0), 0);
         if (sigsetjmp(way_out, 1) == 0) {
-            sigcffi_lift(sigcffi_bit(STANDARD));
+            sigcffi_deferral_lift(sigcffi_bit(STANDARD));
             fail(__FILE__, __LINE__, "it has returned", 0, 0);
         }
         join(start_thread(change_something, NULL));
@@ -375,10 +377,10 @@ static void check_child(void)
     EQUAL((long long)pending(), 0);
     EQUAL((long long)atomic_load(&state.wake.held), 0);
     EQUAL((long long)atomic_load(word(SIGCFFI_WORD_CALLS + QUEUED)), calls_before_fork);
-    EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 0);
+    EQUAL(sigcffi_deferral_lift(sigcffi_bit(QUEUED)), 0);
     EQUAL(atomic_load(&calls[QUEUED]), 0);
     wait_in_a_section(QUEUED);
-    EQUAL(sigcffi_take_pending(QUEUED), 1);
+    EQUAL(sigcffi_deferral_take_pending(QUEUED), 1);
     _exit(0);
 }
 
@@ -389,13 +391,13 @@ static void nothing_is_pending_in_a_forked_child(void)
     _Atomic uint64_t *called = word(SIGCFFI_WORD_CALLS + QUEUED);
     for (int i = 1; i <= rounds; i++) {
         wait_in_a_section(QUEUED);
-        sigcffi_pend_again(QUEUED, 5);
+        sigcffi_deferral_pend_again(QUEUED, 5);
         calls_before_fork = (long long)atomic_load(called);
         atomic_fetch_add(called, SIGCFFI_ON_ITS_WAY); /* a thread is just calling */
         EQUAL(status_of_child(check_child), 0);
         atomic_fetch_sub(called, SIGCFFI_ON_ITS_WAY);
-        EQUAL(sigcffi_take_pending(QUEUED), 5);
-        sigcffi_lift(sigcffi_bit(QUEUED));
+        EQUAL(sigcffi_deferral_take_pending(QUEUED), 5);
+        sigcffi_deferral_lift(sigcffi_bit(QUEUED));
     }
     figures("%d forks", rounds);
 }
@@ -425,7 +427,8 @@ static void a_call_is_counted_before_it_is_made_and_elsewhere_is_on_its_way_unti
     enum { THREADS = 2 };
     const int each = 3000 * SCALE, all = THREADS * each;
     register_signal(QUEUED);
-    sigcffi_sigmask(SIG_BLOCK, sigcffi_bit(SIGURG)); /* so calls are made where signals are taken */
+    sigcffi_masks_sigmask(SIG_BLOCK,
+                          sigcffi_bit(SIGURG)); /* so calls are made where signals are taken */
     start_takers(THREADS);
     struct flood flood = {takers, THREADS, {QUEUED}, 1, all};
     start_senders(1, &flood);
@@ -445,7 +448,7 @@ static void a_call_is_counted_before_it_is_made_and_elsewhere_is_on_its_way_unti
     UNTIL(atomic_load(counted) == before + 1);
     EQUAL(counted_at_call, before + 1 + SIGCFFI_ON_ITS_WAY);
     stop_takers();
-    sigcffi_sigmask(SIG_UNBLOCK, sigcffi_bit(SIGURG));
+    sigcffi_masks_sigmask(SIG_UNBLOCK, sigcffi_bit(SIGURG));
     before = atomic_load(counted);
     send_to_self(QUEUED);
     EQUAL(counted_at_call, before + 1);

@@ -13,7 +13,7 @@
  * Mutants:
  *   PUBLISHED_BEFORE_FILLED   the sequence is stored before the record is filled in
  *   TAIL_BEFORE_HAND          the reader stores the tail before it has the record in hand; so may a
- *                             processor show it, unless sigcffi_has_read() keeps it from that
+ *                             processor show it, unless sigcffi_channel_has_read() keeps it from that
  *   TAIL_NOT_ASKED            a place is reserved without looking at the tail
  *   RESERVED_IN_TWO_STEPS     the head is read and stored, not compared and swapped
  */

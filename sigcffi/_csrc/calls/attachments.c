@@ -48,26 +48,26 @@ static int free_slot(int signum)
 }
 
 /* Lock held. */
-void sigcffi_detach_locked(int signum, int index)
+void sigcffi_attachments_detach_locked(int signum, int index)
 {
     struct slot *slot = &state.attachments.slots[signum][index];
     set_order(signum, without(atomic_load(&state.attachments.order[signum]), index));
     sigcffi_epoch_synchronize();
     if (slot->fd >= 0) close(slot->fd);
     slot->kind = SIGCFFI_SLOT_EMPTY;
-    sigcffi_withdraw_unneeded(signum);
+    sigcffi_interpose_withdraw_unneeded(signum);
 }
 
 /* A handle is an index below how many handles there have been before: what was detached, or closed,
  * is known as such. Lock held. */
-int64_t sigcffi_new_handle(int index)
+int64_t sigcffi_attachments_new_handle(int index)
 {
     static int64_t handles;
     return ++handles << 8 | index;
 }
 
 /* Lock held. Attach what `what` says behind what is attached; its handle, or a negative errno. */
-int64_t sigcffi_attach_locked(int signum, const struct slot *what)
+int64_t sigcffi_attachments_attach_locked(int signum, const struct slot *what)
 {
     int index = free_slot(signum);
     if (index < 0) return index;
@@ -79,7 +79,7 @@ int64_t sigcffi_attach_locked(int signum, const struct slot *what)
     slot->from = what->from;
     slot->is_socket = what->is_socket;
     atomic_store(&slot->echoes, false);
-    slot->handle = sigcffi_new_handle(index);
+    slot->handle = sigcffi_attachments_new_handle(index);
     atomic_store(&slot->count, 0);
     atomic_store(&slot->missed, 0);
     uint64_t order = atomic_load(&state.attachments.order[signum]), last = (uint64_t)index + 1;
@@ -90,7 +90,7 @@ int64_t sigcffi_attach_locked(int signum, const struct slot *what)
     int result = sigcffi_interpose_locked(signum);
     if (result == 0) return slot->handle;
     slot->fd = -1; /* still the caller's */
-    sigcffi_detach_locked(signum, index);
+    sigcffi_attachments_detach_locked(signum, index);
     return result;
 }
 
@@ -153,7 +153,7 @@ static int prepare_forward(struct slot *slot, int pid)
  * and the status of exit, `cell` the flag that is set, or that exit and default wait for (-1: for
  * none), `from` the delivery from which on exit, default and force_quit do something, and for
  * forward SIGCFFI_INHERITED if a forked child is to do so, too. */
-int64_t sigcffi_attach(int signum, int kind, int number, int cell, int from)
+int64_t sigcffi_attachments_attach(int signum, int kind, int number, int cell, int from)
 {
     if (!sigcffi_is_signal(signum) || kind <= SIGCFFI_SLOT_EMPTY || kind >= SIGCFFI_SLOT_RECEIVER)
         return -EINVAL;
@@ -162,9 +162,9 @@ int64_t sigcffi_attach(int signum, int kind, int number, int cell, int from)
     if (kind == SIGCFFI_SLOT_WRITE) result = prepare_write(&what, number);
     if (kind == SIGCFFI_SLOT_FORWARD) result = prepare_forward(&what, number);
     if (result < 0) return result;
-    sigset_t former = sigcffi_begin_change();
-    result = sigcffi_attach_locked(signum, &what);
-    sigcffi_end_change(&former);
+    sigset_t former = sigcffi_lock_acquire_masked();
+    result = sigcffi_attachments_attach_locked(signum, &what);
+    sigcffi_lock_release_masked(&former);
     if (result < 0 && what.fd >= 0) close(what.fd);
     return result;
 }
@@ -188,47 +188,48 @@ static sigcffi_tally tally(const struct slot *slot)
 /* Detach it: when this returns it is not taken any more, on any thread. Where nothing else needs
  * the trampoline, what was there before is back. What it has come to, unless it was detached
  * before. */
-sigcffi_tally sigcffi_detach(int signum, int64_t handle)
+sigcffi_tally sigcffi_attachments_detach(int signum, int64_t handle)
 {
-    sigset_t former = sigcffi_begin_change();
+    sigset_t former = sigcffi_lock_acquire_masked();
     struct slot *slot = slot_of(signum, handle);
-    if (slot != NULL) sigcffi_detach_locked(signum, (int)(slot - state.attachments.slots[signum]));
+    if (slot != NULL)
+        sigcffi_attachments_detach_locked(signum, (int)(slot - state.attachments.slots[signum]));
     sigcffi_tally result = tally(slot);
-    sigcffi_end_change(&former);
-    sigcffi_something_happened(); /* for those that wait for a flag */
+    sigcffi_lock_release_masked(&former);
+    sigcffi_eventcount_notify(); /* for those that wait for a flag */
     return result;
 }
 
 /* What it has come to so far. */
-sigcffi_tally sigcffi_tally_of(int signum, int64_t handle)
+sigcffi_tally sigcffi_attachments_tally(int signum, int64_t handle)
 {
-    sigcffi_ease();
-    sigcffi_take_lock();
+    sigcffi_backpressure_recheck();
+    sigcffi_lock_acquire();
     sigcffi_tally result = tally(slot_of(signum, handle));
-    sigcffi_release_lock();
+    sigcffi_lock_release();
     return result;
 }
 
 /* Python has seen the signals in `set`. */
-void sigcffi_seen(uint64_t set)
+void sigcffi_attachments_seen(uint64_t set)
 {
-    sigcffi_take_lock();
+    sigcffi_lock_acquire();
     for (set &= atomic_load(&state.attachments.watched); set != 0; set &= set - 1) {
         int signum = __builtin_ctzll(set) + 1;
         for (int index = 0; index < SIGCFFI_SLOTS; index++)
             if (state.attachments.slots[signum][index].kind == SIGCFFI_SLOT_FORCE_QUIT)
                 atomic_store(&state.attachments.slots[signum][index].count, 0);
     }
-    sigcffi_release_lock();
+    sigcffi_lock_release();
 }
 
 /* Whether a flag is set, or was detached. */
-bool sigcffi_is_over(int signum, int64_t flag)
+bool sigcffi_attachments_is_over(int signum, int64_t flag)
 {
-    sigcffi_take_lock();
+    sigcffi_lock_acquire();
     const struct slot *slot = slot_of(signum, flag);
     bool over = slot == NULL || atomic_load(&state.cells[slot->cell]) != 0;
-    sigcffi_release_lock();
+    sigcffi_lock_release();
     return over;
 }
 
@@ -237,7 +238,7 @@ bool sigcffi_is_over(int signum, int64_t flag)
 /* Lock held, every signal blocked, in a forked child: no handler is running, and nothing has been
  * delivered to it. What its parent forwards is for the parent: it does not, unless that was asked
  * for. */
-void sigcffi_slots_after_fork(void)
+void sigcffi_attachments_after_fork(void)
 {
     for (int signum = 1; signum < NSIG; signum++)
         for (int index = 0; index < SIGCFFI_SLOTS; index++) {
@@ -246,6 +247,6 @@ void sigcffi_slots_after_fork(void)
             atomic_store(&slot->missed, 0);
             atomic_store(&slot->echoes, false);
             if (slot->kind == SIGCFFI_SLOT_FORWARD && slot->from != SIGCFFI_INHERITED)
-                sigcffi_detach_locked(signum, index);
+                sigcffi_attachments_detach_locked(signum, index);
         }
 }

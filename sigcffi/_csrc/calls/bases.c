@@ -19,7 +19,7 @@ static signed char taken_of[NSIG]; /* the one that was given another last */
 
 int sigcffi_bases_level_of(const struct sigaction *action)
 {
-    return sigcffi_level_of(sigcffi_handler_of(action));
+    return sigcffi_levels_find(sigcffi_handler_of(action));
 }
 
 /* Lock held. */

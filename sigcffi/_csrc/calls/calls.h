@@ -9,11 +9,11 @@
 #include "handler/handler.h"
 
 /* lock.c */
-SIGCFFI_HIDDEN void sigcffi_wait_a_little(int tries);
-SIGCFFI_HIDDEN void sigcffi_take_lock(void);
-SIGCFFI_HIDDEN void sigcffi_release_lock(void);
-SIGCFFI_HIDDEN sigset_t sigcffi_begin_change(void);
-SIGCFFI_HIDDEN void sigcffi_end_change(const sigset_t *former);
+SIGCFFI_HIDDEN void sigcffi_lock_back_off(int tries);
+SIGCFFI_HIDDEN void sigcffi_lock_acquire(void);
+SIGCFFI_HIDDEN void sigcffi_lock_release(void);
+SIGCFFI_HIDDEN sigset_t sigcffi_lock_acquire_masked(void);
+SIGCFFI_HIDDEN void sigcffi_lock_release_masked(const sigset_t *former);
 
 /* kernel.c */
 SIGCFFI_HIDDEN int sigcffi_kernel_read(int signum, struct sigaction *action);
@@ -57,32 +57,32 @@ SIGCFFI_HIDDEN int sigcffi_interpose_on_found(int signum, const struct sigaction
 SIGCFFI_HIDDEN int sigcffi_interpose_remove(int signum, const struct sigaction *action);
 SIGCFFI_HIDDEN int sigcffi_interpose_locked(int signum);
 SIGCFFI_HIDDEN void sigcffi_interpose_for_slots(int signum, bool has_slots);
-SIGCFFI_HIDDEN void sigcffi_withdraw_unneeded(int signum);
+SIGCFFI_HIDDEN void sigcffi_interpose_withdraw_unneeded(int signum);
 SIGCFFI_HIDDEN void sigcffi_interpose_after_fork(void);
 
 /* dispositions.c */
-SIGCFFI_HIDDEN bool sigcffi_is_handled(int signum);
+SIGCFFI_HIDDEN bool sigcffi_dispositions_is_handled(int signum);
 
 /* attachments.c */
-SIGCFFI_HIDDEN int64_t sigcffi_new_handle(int index);
-SIGCFFI_HIDDEN int64_t sigcffi_attach_locked(int signum, const struct slot *what);
-SIGCFFI_HIDDEN void sigcffi_detach_locked(int signum, int index);
-SIGCFFI_HIDDEN bool sigcffi_is_over(int signum, int64_t flag);
-SIGCFFI_HIDDEN void sigcffi_slots_after_fork(void);
+SIGCFFI_HIDDEN int64_t sigcffi_attachments_new_handle(int index);
+SIGCFFI_HIDDEN int64_t sigcffi_attachments_attach_locked(int signum, const struct slot *what);
+SIGCFFI_HIDDEN void sigcffi_attachments_detach_locked(int signum, int index);
+SIGCFFI_HIDDEN bool sigcffi_attachments_is_over(int signum, int64_t flag);
+SIGCFFI_HIDDEN void sigcffi_attachments_after_fork(void);
 
 /* resume.c */
-SIGCFFI_HIDDEN void sigcffi_release(int number);
+SIGCFFI_HIDDEN void sigcffi_resume_threads(int number);
 
 /* receivers.c */
 SIGCFFI_HIDDEN void sigcffi_receivers_after_fork(void);
 
 /* sleep.c */
-SIGCFFI_HIDDEN void sigcffi_sleepers_after_fork(void);
+SIGCFFI_HIDDEN void sigcffi_sleep_after_fork(void);
 
 /* deadman.c */
 SIGCFFI_HIDDEN void sigcffi_deadman_after_fork(void);
 
 /* deferral.c */
-SIGCFFI_HIDDEN void sigcffi_sections_after_fork(void);
+SIGCFFI_HIDDEN void sigcffi_deferral_after_fork(void);
 
 #endif

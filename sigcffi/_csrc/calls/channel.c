@@ -7,7 +7,7 @@
 #include "calls.h"
 
 /* The dispatcher is called by SIGURG for the signals in `set`, or no more: see wake.c. */
-void sigcffi_call_by_urgent(uint64_t set, int on)
+void sigcffi_channel_call_by_urgent(uint64_t set, int on)
 {
     if (on)
         atomic_fetch_or(&channel.by_urgent, set);
@@ -16,27 +16,27 @@ void sigcffi_call_by_urgent(uint64_t set, int on)
 }
 
 /* Record this signal from now on, or no more. */
-void sigcffi_record(int signum, int on)
+void sigcffi_channel_record(int signum, int on)
 {
     if (on) {
         atomic_fetch_or(&channel.recorded, sigcffi_bit(signum));
     } else {
         atomic_fetch_and(&channel.recorded, ~sigcffi_bit(signum));
-        sigcffi_call_by_urgent(sigcffi_bit(signum), 0);
+        sigcffi_channel_call_by_urgent(sigcffi_bit(signum), 0);
     }
 }
 
 /* The main channel, as Python reads it. */
-void *sigcffi_memory(void)
+void *sigcffi_channel_memory(void)
 {
     return &channel;
 }
 
 /* The sequence of the record at this place, counted in bytes; who finds it published finds the
  * record. For the reader where the processor may show stores in another order. */
-uint64_t sigcffi_sequence(size_t offset)
+uint64_t sigcffi_channel_sequence(size_t offset)
 {
-    /* acquire: pairs with the release in sigcffi_push() */
+    /* acquire: pairs with the release in sigcffi_ring_push() */
     const _Atomic uint64_t *words = (const _Atomic uint64_t *)&channel;
     return atomic_load_explicit(&words[offset / sizeof *words], memory_order_acquire);
 }
@@ -44,25 +44,25 @@ uint64_t sigcffi_sequence(size_t offset)
 /* A record has been read, and its place is going to be given back, by a plain store of the tail.
  * Without this a processor that lets a store pass the loads before it may show the tail first, and
  * then read what a producer, whose load of the tail acquires, has put into that place. */
-void sigcffi_has_read(void)
+void sigcffi_channel_has_read(void)
 {
     SIGCFFI_LOADS_COME_FIRST();
 }
 
 /* ---- Counts ---- */
 
-uint64_t sigcffi_deliveries(int signum)
+uint64_t sigcffi_channel_deliveries(int signum)
 {
     return sigcffi_is_signal(signum) ? atomic_load(&state.counts.deliveries[signum]) : 0;
 }
 
-uint64_t sigcffi_dropped(int signum)
+uint64_t sigcffi_channel_dropped(int signum)
 {
     return sigcffi_is_signal(signum) ? atomic_load(&state.counts.dropped[signum]) : 0;
 }
 
 /* Deliveries that the main channel was to take. */
-uint64_t sigcffi_offered(void)
+uint64_t sigcffi_channel_offered(void)
 {
     uint64_t offered = atomic_load(&channel.ring.head) - atomic_load(&state.counts.began);
     for (int signum = 1; signum < NSIG; signum++)
@@ -86,5 +86,5 @@ void sigcffi_channel_after_fork(void)
     for (uint64_t n = atomic_exchange(&channel.ring.tail, head); n != head; n++)
         atomic_store(&channel.records[n % SIGCFFI_CAPACITY].sequence, 0);
     /* The handlers that ran were the main thread's, which may be another. */
-    if (!sigcffi_is_main_thread()) atomic_store(&channel.running, 0);
+    if (!sigcffi_main_thread_is_current()) atomic_store(&channel.running, 0);
 }

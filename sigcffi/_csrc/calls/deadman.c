@@ -25,7 +25,7 @@ static void set_alarm(void)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = sigcffi_take_default;
+    action.sa_handler = sigcffi_defaults_take;
     sigaction(SIGALRM, &action, NULL);
     sigset_t alarm_alone = sigcffi_set_of(sigcffi_bit(SIGALRM));
     pthread_sigmask(SIG_UNBLOCK, &alarm_alone, NULL);
@@ -51,13 +51,13 @@ static _Noreturn void end(void)
     set_alarm();
     ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
     (void)written;
-    if (sigcffi_query(SIGABRT) == SIGCFFI_FOREIGN) {
+    if (sigcffi_dispositions_query(SIGABRT) == SIGCFFI_FOREIGN) {
         abort_in_main_thread();
         sigset_t abort_alone = sigcffi_set_of(sigcffi_bit(SIGABRT));
         pthread_sigmask(SIG_UNBLOCK, &abort_alone, NULL);
         raise(SIGABRT);
     }
-    sigcffi_take_default(SIGABRT);
+    sigcffi_defaults_take(SIGABRT);
     _exit(128 + SIGABRT);
 }
 
@@ -67,7 +67,7 @@ static void *watch(void *nothing)
         uint32_t seen = atomic_load(&changes);
         int64_t when = atomic_load(&deadline), left = when == 0 ? -1 : when - now();
         if (when != 0 && left <= 0) end();
-        sigcffi_sleep_on(&changes, seen, left);
+        sigcffi_platform_sleep_on(&changes, seen, left);
     }
     return nothing;
 }
@@ -75,7 +75,7 @@ static void *watch(void *nothing)
 /* Lock held. */
 static int start(void)
 {
-    int result = sigcffi_start_thread(watch, NULL);
+    int result = sigcffi_threads_start(watch, NULL);
     running = result == 0;
     return result;
 }
@@ -84,7 +84,7 @@ static _Atomic int64_t turns;
 static int64_t told; /* under the lock: the latest turn by which a deadline was told */
 
 /* A turn, for who is going to find out the earliest deadline and tell it. */
-int64_t sigcffi_turn(void)
+int64_t sigcffi_deadman_turn(void)
 {
     return atomic_fetch_add(&turns, 1) + 1;
 }
@@ -92,21 +92,21 @@ int64_t sigcffi_turn(void)
 /* The process ends at `when`, in nanoseconds of CLOCK_MONOTONIC, unless that is changed before; 0:
  * it does not. Told by who had a turn before finding it out: what an earlier turn finds out is old
  * news when a later one has told, and that one knows what the earlier had changed. */
-int sigcffi_end_at(int64_t turn, int64_t when)
+int sigcffi_deadman_end_at(int64_t turn, int64_t when)
 {
     int result = 0;
     int64_t former = -1;
-    sigcffi_take_lock();
+    sigcffi_lock_acquire();
     if (!running && when != 0) result = start();
     if (result == 0 && turn > told) {
         told = turn;
         former = atomic_exchange(&deadline, when);
     }
-    sigcffi_release_lock();
+    sigcffi_lock_release();
     /* One that is put off is noticed when the former is over. */
     if (when != 0 && (former == 0 || when < former)) {
         atomic_fetch_add(&changes, 1);
-        sigcffi_wake(&changes, 1);
+        sigcffi_platform_wake(&changes, 1);
     }
     return result;
 }

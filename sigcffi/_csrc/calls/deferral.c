@@ -44,17 +44,17 @@ static void let_through(uint64_t set)
 {
     unsigned times[NSIG];
     uint64_t theirs = 0;
-    sigcffi_take_lock();
+    sigcffi_lock_acquire();
     for (uint64_t rest = set & atomic_load(&state.wake.held); rest != 0; rest &= rest - 1) {
         int signum = __builtin_ctzll(rest) + 1;
         uint64_t bit = sigcffi_bit(signum);
         times[signum] = 1 + repeats[signum];
         repeats[signum] = 0;
         atomic_fetch_and(&state.wake.held, ~bit);
-        if (sigcffi_is_handled(signum)) continue;
+        if (sigcffi_dispositions_is_handled(signum)) continue;
         theirs |= atomic_fetch_and(&channel.pending, ~bit) & bit;
     }
-    sigcffi_release_lock();
+    sigcffi_lock_release();
     sigcffi_wake_main(set);
     for (; theirs != 0; theirs &= theirs - 1) {
         int signum = __builtin_ctzll(theirs) + 1;
@@ -63,78 +63,78 @@ static void let_through(uint64_t set)
 }
 
 /* Let all through that is pending and that nothing forbids: how many signals. */
-int sigcffi_settle(void)
+int sigcffi_deferral_settle(void)
 {
-    uint64_t due = atomic_load(&channel.pending) & ~sigcffi_forbidden();
+    uint64_t due = atomic_load(&channel.pending) & ~sigcffi_wake_forbidden();
     if (due != 0) let_through(due);
     return __builtin_popcountll(due);
 }
 
 /* Of what has arrived so much was not handed over: a call is due anew. */
-void sigcffi_pend_again(int signum, unsigned times)
+void sigcffi_deferral_pend_again(int signum, unsigned times)
 {
     if (!sigcffi_is_signal(signum) || times == 0) return;
     uint64_t bit = sigcffi_bit(signum);
-    sigcffi_take_lock();
+    sigcffi_lock_acquire();
     repeats[signum] += times - 1;
-    sigcffi_release_lock();
+    sigcffi_lock_release();
     atomic_fetch_or(&state.wake.held, bit);
     atomic_fetch_or(&channel.pending, bit);
-    sigcffi_settle();
+    sigcffi_deferral_settle();
 }
 
 /* The dispatcher takes a signal on, and with it a call that is pending for deliveries that were not
  * recorded: how many it stands for. */
-unsigned sigcffi_take_pending(int signum)
+unsigned sigcffi_deferral_take_pending(int signum)
 {
     if (!sigcffi_is_signal(signum)) return 0;
     uint64_t bit = sigcffi_bit(signum);
-    sigcffi_take_lock();
+    sigcffi_lock_acquire();
     unsigned times = 1 + repeats[signum];
     repeats[signum] = 0;
     if (!(atomic_fetch_and(&channel.pending, ~bit) & bit)) times = 0;
     atomic_fetch_and(&state.wake.held, ~bit);
-    sigcffi_release_lock();
+    sigcffi_lock_release();
     return times;
 }
 
 /* ---- Critical sections ---- */
 
 /* How many sections this thread is in. */
-unsigned sigcffi_sections(void)
+unsigned sigcffi_deferral_sections(void)
 {
-    const struct thread *thread = sigcffi_this_thread();
+    const struct thread *thread = sigcffi_threads_current();
     return thread != NULL ? (unsigned)thread->sections.all : 0;
 }
 
 /* No call is made to a handler of the signals in `set` (all ones: of any signal) until it has been
  * lifted as often as it was deferred. Whether calls have been made since it was last asked: they
  * may have been made just now, and their Python handlers not have run. */
-bool sigcffi_defer(uint64_t set)
+bool sigcffi_deferral_defer(uint64_t set)
 {
-    struct thread *thread = sigcffi_this_thread();
-    sigcffi_take_lock();
+    struct thread *thread = sigcffi_threads_current();
+    sigcffi_lock_acquire();
     count(&sections, set, 1);
     if (thread != NULL) count(&thread->sections, set, 1);
     /* Not published anew: most sections are entered by a program that is in none. */
     atomic_fetch_or(&channel.deferred, set);
-    sigcffi_release_lock();
+    sigcffi_lock_release();
     return atomic_load_explicit(&state.wake.called, memory_order_relaxed) &&
            atomic_exchange(&state.wake.called, false);
 }
 
 /* Let the signals in `set` through again, those that arrived meanwhile first; how many of them did.
  */
-int sigcffi_lift(uint64_t set)
+int sigcffi_deferral_lift(uint64_t set)
 {
-    struct thread *thread = sigcffi_this_thread();
-    sigcffi_take_lock();
+    struct thread *thread = sigcffi_threads_current();
+    sigcffi_lock_acquire();
     count(&sections, set, -1);
     if (thread != NULL) count(&thread->sections, set, -1);
     update_word();
-    sigcffi_release_lock();
-    /* Sequentially consistent, as is the other side: see sigcffi_pend(). */
-    return atomic_load(&channel.pending) == 0 ? 0 : sigcffi_settle();
+    sigcffi_lock_release();
+    /* Sequentially consistent, as is the other side: see sigcffi_wake_pend(). */
+    return atomic_load(&channel.pending) == 0 ? 0 : sigcffi_deferral_settle();
 }
 
 static void *nudge(void *nothing)
@@ -142,7 +142,7 @@ static void *nudge(void *nothing)
     const struct timespec instant = {.tv_nsec = 50000};
     do nanosleep(&instant, NULL);
     while (atomic_load(&channel.running) != 0);
-    int signum = sigcffi_dispatchers_signal();
+    int signum = sigcffi_wake_dispatchers_signal();
     if (signum == 0) return nothing;
     atomic_fetch_or(&channel.pending, sigcffi_bit(signum));
     sigcffi_wake_main(sigcffi_bit(signum));
@@ -152,16 +152,16 @@ static void *nudge(void *nothing)
 /* Called by a dispatcher that leaves although records are left: soon after it has left, it is
  * called again. It cannot see to that itself, since what it wakes would run inside of it. A
  * negative errno if there can be no more threads. */
-int sigcffi_nudge(void)
+int sigcffi_deferral_nudge(void)
 {
-    return sigcffi_start_thread(nudge, NULL);
+    return sigcffi_threads_start(nudge, NULL);
 }
 
 /* Lock held, in a forked child: it has one thread, and is in that thread's sections; what its
  * parent has not handed over is the parent's. */
-void sigcffi_sections_after_fork(void)
+void sigcffi_deferral_after_fork(void)
 {
-    struct thread *thread = sigcffi_this_thread();
+    struct thread *thread = sigcffi_threads_current();
     sections = thread != NULL ? thread->sections : (struct sections){0};
     update_word();
     memset(repeats, 0, sizeof repeats);

@@ -10,7 +10,7 @@ static void wait_until_left(unsigned epoch)
 {
     /* acquire: pairs with the release in leave() */
     for (int tries = 0; atomic_load(&state.epoch.inside[epoch]) != 0; tries++)
-        sigcffi_wait_a_little(tries);
+        sigcffi_lock_back_off(tries);
 }
 
 /* Lock held. Wait until every handler has left that may have seen an order as it was before this

@@ -106,9 +106,9 @@ int sigcffi_interpose_on(int signum, const struct sigaction *under, int flags,
     int result = give_trampoline(signum, &ours, sigcffi_handler_of(under), found);
     if (result != 0) return result;
     sigcffi_bases_put_on_top(signum, level);
-    if (signum != SIGURG && sigcffi_wants_pokes() &&
+    if (signum != SIGURG && sigcffi_retry_is_wanted() &&
         sigcffi_interpreter_classify(sigcffi_handler_of(under)) == SIGCFFI_PYTHON)
-        sigcffi_prepare_pokes();
+        sigcffi_retry_prepare();
     return 0;
 }
 
@@ -143,11 +143,11 @@ static int interpose_unless_there(int signum, bool only_interpreter)
 }
 
 /* Put the trampoline on top of the interpreter's handler, if that is what the kernel has. */
-int sigcffi_cover(int signum)
+int sigcffi_interpose_interpreter(int signum)
 {
-    sigcffi_take_lock();
+    sigcffi_lock_acquire();
     int result = interpose_unless_there(signum, true);
-    sigcffi_release_lock();
+    sigcffi_lock_release();
     return result;
 }
 
@@ -160,21 +160,21 @@ int sigcffi_interpose_locked(int signum)
 /* Put the trampoline on top of whatever is there. */
 int sigcffi_interpose(int signum)
 {
-    sigcffi_take_lock();
+    sigcffi_lock_acquire();
     int result = sigcffi_interpose_locked(signum);
-    sigcffi_release_lock();
+    sigcffi_lock_release();
     return result;
 }
 
 /* The same if something is attached to it: somebody may have put a handler in the trampoline's
  * place. Not otherwise: where the last action has just been detached nothing would take it away. */
-int sigcffi_stay_on_top(int signum)
+int sigcffi_interpose_again(int signum)
 {
     int result = 0;
-    sigcffi_take_lock();
+    sigcffi_lock_acquire();
     if (sigcffi_is_signal(signum) && (atomic_load(&channel.slotted) & sigcffi_bit(signum)))
         result = sigcffi_interpose_locked(signum);
-    sigcffi_release_lock();
+    sigcffi_lock_release();
     return result;
 }
 
@@ -195,11 +195,11 @@ void sigcffi_interpose_for_slots(int signum, bool has_slots)
 /* Put the trampoline on top of whatever is there, where it stays as if it had slots. */
 static void keep(int signum)
 {
-    sigcffi_take_lock();
+    sigcffi_lock_acquire();
     kept |= sigcffi_bit(signum);
     atomic_fetch_or(&channel.slotted, sigcffi_bit(signum));
     sigcffi_interpose_locked(signum);
-    sigcffi_release_lock();
+    sigcffi_lock_release();
 }
 
 /* ---- Withdrawing ---- */
@@ -211,8 +211,8 @@ static int withdraw(int signum, bool keeps_python)
     struct sigaction now;
     int result = sigcffi_kernel_look(signum, &now);
     if (result != 0) return result;
-    if (keeps_python && sigcffi_interpreter_classify(
-                            sigcffi_beneath(signum, sigcffi_handler_of(&now))) == SIGCFFI_PYTHON)
+    if (keeps_python && sigcffi_interpreter_classify(sigcffi_levels_beneath(
+                            signum, sigcffi_handler_of(&now))) == SIGCFFI_PYTHON)
         return 0;
     sigcffi_bases_note(signum, &now);
     if (!is_trampoline(&now)) {
@@ -224,17 +224,17 @@ static int withdraw(int signum, bool keeps_python)
 }
 
 /* The same. */
-int sigcffi_withdraw(int signum)
+int sigcffi_interpose_withdraw(int signum)
 {
-    sigcffi_take_lock();
+    sigcffi_lock_acquire();
     int result = withdraw(signum, false);
-    sigcffi_release_lock();
+    sigcffi_lock_release();
     return result;
 }
 
 /* Lock held. The same where nothing needs the trampoline: no action, not the dispatcher, nor a
  * Python handler, which has it wherever sigcffi has come by. */
-void sigcffi_withdraw_unneeded(int signum)
+void sigcffi_interpose_withdraw_unneeded(int signum)
 {
     if (!sigcffi_interpose_is_needed(signum)) withdraw(signum, true);
 }

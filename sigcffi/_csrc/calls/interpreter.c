@@ -28,9 +28,9 @@ static bool is_interpreters(uintptr_t handler)
 }
 
 /* The interpreter believes that `signum` has a Python handler. Unless its C handler is known
- * already, learn it from there: where the main thread could not be asked (sigcffi_learn) nothing
- * tells its address but a signal it has installed. */
-int sigcffi_recognise(int signum)
+ * already, learn it from there: where the main thread could not be asked
+ * (sigcffi_interpreter_learn) nothing tells its address but a signal it has installed. */
+int sigcffi_interpreter_recognise(int signum)
 {
     struct sigaction now;
     int result = sigcffi_kernel_look(signum, &now);
@@ -39,10 +39,10 @@ int sigcffi_recognise(int signum)
     /* The interpreter's handler takes one argument. faulthandler's, which comes from the same
      * object file, does too, but it nests in order to chain. */
     if (atomic_load(&state.dispositions.interpreter) == 0 && sigcffi_is_function(handler) &&
-        sigcffi_level_of(handler) < 0 && !(now.sa_flags & (SA_SIGINFO | SA_NODEFER)) &&
+        sigcffi_levels_find(handler) < 0 && !(now.sa_flags & (SA_SIGINFO | SA_NODEFER)) &&
         is_interpreters(handler))
         atomic_store(&state.dispositions.interpreter, handler);
-    return sigcffi_interpreter_classify(sigcffi_beneath(signum, handler));
+    return sigcffi_interpreter_classify(sigcffi_levels_beneath(signum, handler));
 }
 
 /* Lock held. What the interpreter installs for a Python handler, learned from the first one: saves
@@ -63,25 +63,25 @@ const struct sigaction *sigcffi_interpreter_action(int signum, int *result)
     sigcffi_kernel_read_rest(signum, &now);
     known = now;
     atomic_store(&state.dispositions.interpreter, sigcffi_handler_of(&known));
-    sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
-    sigcffi_aim_pokes();
+    sigcffi_main_thread_set((unsigned long)pthread_self(), 0);
+    sigcffi_retry_aim();
     return &known;
 }
 
 /* The interpreter has this moment installed its handler for `signum`, in this thread, and it is
  * going to take it away again: all that is learned from it. */
-int sigcffi_learn(int signum)
+int sigcffi_interpreter_learn(int signum)
 {
     if (!sigcffi_is_signal(signum)) return -EINVAL;
     int result = 0;
-    sigcffi_take_lock();
+    sigcffi_lock_acquire();
     sigcffi_interpreter_action(signum, &result);
-    sigcffi_release_lock();
+    sigcffi_lock_release();
     return result;
 }
 
 /* The flags of the interpreter's handler. */
-int sigcffi_usual_flags(void)
+int sigcffi_interpreter_flags(void)
 {
     return known.sa_flags;
 }

@@ -13,7 +13,7 @@ static bool round_up(int64_t ns, struct timeval *time)
     int64_t us = ns / 1000 + (ns % 1000 > 0); /* truncation is "up" already below zero */
     time->tv_sec = (time_t)(us / 1000000);
     time->tv_usec = (suseconds_t)(us % 1000000); /* one below zero stays so: the kernel refuses */
-    return sigcffi_is_time(us / 1000000);
+    return sigcffi_platform_is_time(us / 1000000);
 }
 
 static double seconds(struct timeval time)
@@ -35,7 +35,7 @@ static sigcffi_itimer outcome(int result, const struct itimerval *setting)
 
 /* Arm the timer `which`, or disarm it with 0; its former setting. ERANGE if no time_t is so long.
  */
-sigcffi_itimer sigcffi_setitimer(int which, int64_t value_ns, int64_t interval_ns)
+sigcffi_itimer sigcffi_itimers_set(int which, int64_t value_ns, int64_t interval_ns)
 {
     struct itimerval former, setting;
     if (!round_up(value_ns, &setting.it_value) || !round_up(interval_ns, &setting.it_interval))
@@ -43,7 +43,7 @@ sigcffi_itimer sigcffi_setitimer(int which, int64_t value_ns, int64_t interval_n
     return outcome(setitimer(which, &setting, &former), &former);
 }
 
-sigcffi_itimer sigcffi_getitimer(int which)
+sigcffi_itimer sigcffi_itimers_get(int which)
 {
     struct itimerval setting;
     return outcome(getitimer(which, &setting), &setting);

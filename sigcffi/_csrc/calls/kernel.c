@@ -62,6 +62,6 @@ int sigcffi_kernel_look(int signum, struct sigaction *now)
         if (result != 0) return result;
         if ((stops & SIGCFFI_STOPPING) != (uint32_t)signum && atomic_load(&state.stops) == stops)
             return 0;
-        sigcffi_wait_a_little(tries);
+        sigcffi_lock_back_off(tries);
     }
 }

@@ -14,7 +14,7 @@ static unsigned depth;
 
 /* For another thread to go on. Asleep after a while: sched_yield() does not let a thread of lower
  * priority run, which what is waited for may be. */
-void sigcffi_wait_a_little(int tries)
+void sigcffi_lock_back_off(int tries)
 {
     const struct timespec instant = {.tv_nsec = 50000};
     if (tries < 64)
@@ -29,7 +29,7 @@ void sigcffi_wait_a_little(int tries)
  * before_fork. A recursive mutex takes two steps to note its owner, and deadlocks if the handler
  * comes between them; one compare-and-swap has no between. acquire and release: who takes the lock
  * sees what the one before has written. */
-void sigcffi_take_lock(void)
+void sigcffi_lock_acquire(void)
 {
     uintptr_t self = (uintptr_t)pthread_self(), nobody = 0;
     if (atomic_load_explicit(&owner, memory_order_relaxed) == self) {
@@ -40,12 +40,12 @@ void sigcffi_take_lock(void)
              &owner, &nobody, self, memory_order_acquire, memory_order_relaxed);
          tries++) {
         nobody = 0;
-        sigcffi_wait_a_little(tries);
+        sigcffi_lock_back_off(tries);
     }
 }
 
 /* Outside handlers */
-void sigcffi_release_lock(void)
+void sigcffi_lock_release(void)
 {
     if (depth > 0)
         depth--;
@@ -56,17 +56,17 @@ void sigcffi_release_lock(void)
 /* Take the lock, with every signal blocked: a foreign handler that came in between could fork, and
  * the child, which takes its parent's receivers apart, would find an order that is just changing.
  */
-sigset_t sigcffi_begin_change(void)
+sigset_t sigcffi_lock_acquire_masked(void)
 {
     sigset_t all, former;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &former);
-    sigcffi_take_lock();
+    sigcffi_lock_acquire();
     return former;
 }
 
-void sigcffi_end_change(const sigset_t *former)
+void sigcffi_lock_release_masked(const sigset_t *former)
 {
-    sigcffi_release_lock();
+    sigcffi_lock_release();
     pthread_sigmask(SIG_SETMASK, former, NULL);
 }

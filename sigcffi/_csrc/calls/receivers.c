@@ -48,7 +48,7 @@ static void detach_receiver(int number)
         for (int index = 0; index < SIGCFFI_SLOTS; index++) {
             const struct slot *slot = &state.attachments.slots[signum][index];
             if (slot->kind == SIGCFFI_SLOT_RECEIVER && slot->number == number)
-                sigcffi_detach_locked(signum, index);
+                sigcffi_attachments_detach_locked(signum, index);
         }
     }
     atomic_store(&state.receivers[number].set, 0); /* it holds nothing back any more */
@@ -62,7 +62,7 @@ static int64_t attach_receiver(int number)
     int64_t result = 0;
     for (uint64_t set = atomic_load(&state.receivers[number].set); set != 0 && result >= 0;
          set &= set - 1)
-        result = sigcffi_attach_locked(__builtin_ctzll(set) + 1, &what);
+        result = sigcffi_attachments_attach_locked(__builtin_ctzll(set) + 1, &what);
     if (result < 0) detach_receiver(number);
     return result;
 }
@@ -101,7 +101,7 @@ static int64_t open_receiver(void *records, uint64_t capacity, uint64_t set, boo
     receiver->counted = atomic_load(&receiver->ring.tail);
     atomic_store(&receiver->dropped, 0);
     atomic_store(&receiver->backpressure, 0);
-    atomic_store(&receiver->handle, sigcffi_new_handle(number));
+    atomic_store(&receiver->handle, sigcffi_attachments_new_handle(number));
     result = attach_receiver(number);
     if (result < 0) close_receiver(receiver);
     return result < 0 ? result : atomic_load(&receiver->handle);
@@ -110,61 +110,62 @@ static int64_t open_receiver(void *records, uint64_t capacity, uint64_t set, boo
 /* Put what the signals in `set` carry into `records` from now on: room for `capacity` of them (a
  * power of two), all zero, which stays until the receiver is stopped. A handle, or a negative
  * errno: -ENOSPC if there are too many, in all or for one of the signals. */
-int64_t sigcffi_open_receiver(void *records, uint64_t capacity, uint64_t set, bool drops)
+int64_t sigcffi_receivers_open(void *records, uint64_t capacity, uint64_t set, bool drops)
 {
-    sigset_t former = sigcffi_begin_change();
+    sigset_t former = sigcffi_lock_acquire_masked();
     int64_t result = open_receiver(records, capacity, set, drops);
-    sigcffi_end_change(&former);
+    sigcffi_lock_release_masked(&former);
     /* One for which some slot was lacking may have held back others of its signals already. */
     for (int number = 0; number < SIGCFFI_RECEIVERS && result < 0; number++)
-        if (atomic_load(&state.receivers[number].handle) == 0) sigcffi_release(number);
+        if (atomic_load(&state.receivers[number].handle) == 0) sigcffi_resume_threads(number);
     return result;
 }
 
 /* Nothing comes to it from now on; its descriptor stays, and what is in the ring. -EBADF if it was
  * closed. */
-int sigcffi_stop_receiver(int64_t handle)
+int sigcffi_receivers_stop(int64_t handle)
 {
-    sigset_t former = sigcffi_begin_change();
+    sigset_t former = sigcffi_lock_acquire_masked();
     struct receiver *receiver = receiver_of(handle);
     if (receiver != NULL) detach_receiver((int)(handle & 0xff));
-    sigcffi_end_change(&former);
+    sigcffi_lock_release_masked(&former);
     if (receiver == NULL) return -EBADF;
-    sigcffi_release((int)(handle & 0xff));
+    sigcffi_resume_threads((int)(handle & 0xff));
     return 0;
 }
 
-/* After sigcffi_stop_receiver: close the descriptor. */
-void sigcffi_close_receiver(int64_t handle)
+/* After sigcffi_receivers_stop: close the descriptor. */
+void sigcffi_receivers_close(int64_t handle)
 {
-    sigcffi_take_lock();
+    sigcffi_lock_acquire();
     struct receiver *receiver = receiver_of(handle);
     if (receiver != NULL) {
         /* For those that wait for a copy of it. */
         atomic_store(&receiver->raised, false);
-        sigcffi_raise_descriptor(receiver);
+        sigcffi_actions_raise_descriptor(receiver);
         close_receiver(receiver);
     }
-    sigcffi_release_lock();
-    sigcffi_something_happened(); /* for those that wait for it */
+    sigcffi_lock_release();
+    sigcffi_eventcount_notify(); /* for those that wait for it */
 }
 
 /* Nothing comes to any: the program ends, and with it the memory. */
-void sigcffi_stop_receivers(void)
+void sigcffi_receivers_stop_all(void)
 {
     for (int number = 0; number < SIGCFFI_RECEIVERS; number++) {
         int64_t handle = atomic_load(&state.receivers[number].handle);
-        if (handle != 0) sigcffi_stop_receiver(handle);
+        if (handle != 0) sigcffi_receivers_stop(handle);
     }
 }
 
 /* The descriptor that can be read while there are records, or a `copy` of it, which is the caller's
  * to close; -EBADF if the receiver was closed. Who asks is going to wait: somebody may have
  * installed a handler that takes the signals away. */
-int sigcffi_receiver_fd(int64_t handle, bool copy)
+int sigcffi_receivers_fd(int64_t handle, bool copy)
 {
     int fd = -EBADF;
-    sigcffi_take_lock(); /* so that nobody closes it meanwhile, and its number means another file */
+    sigcffi_lock_acquire(); /* so that nobody closes it meanwhile, and its number means another file
+                             */
     const struct receiver *receiver = receiver_of(handle);
     if (receiver != NULL) {
         /* Not those of one that was stopped and is about to be closed. */
@@ -173,27 +174,27 @@ int sigcffi_receiver_fd(int64_t handle, bool copy)
         fd = copy ? fcntl(receiver->fd, F_DUPFD_CLOEXEC, 3) : receiver->fd;
         if (fd < 0) fd = -errno;
     }
-    sigcffi_release_lock();
+    sigcffi_lock_release();
     return fd;
 }
 
 /* Head and tail of its ring, two 64-bit words; they stay where they are. */
-uint64_t *sigcffi_receiver_ring(int64_t handle)
+uint64_t *sigcffi_receivers_ring(int64_t handle)
 {
     return (uint64_t *)&state.receivers[handle & 0xff].ring;
 }
 
 /* How many records can be read, from the tail on. -EBADF if it was closed. */
-int64_t sigcffi_received(int64_t handle)
+int64_t sigcffi_receivers_count(int64_t handle)
 {
     int64_t count = -EBADF;
     /* So that nobody closes it meanwhile: its memory may go then. */
-    sigcffi_take_lock();
+    sigcffi_lock_acquire();
     struct receiver *receiver = receiver_of(handle);
     if (receiver != NULL) {
         const struct sigcffi_record *records = atomic_load(&receiver->records);
         uint64_t mask = atomic_load(&receiver->capacity) - 1, next = receiver->counted;
-        /* acquire: pairs with the release in sigcffi_push() */
+        /* acquire: pairs with the release in sigcffi_ring_push() */
         while (atomic_load_explicit(&records[next & mask].sequence, memory_order_acquire) ==
                next + 1)
             next++;
@@ -201,14 +202,15 @@ int64_t sigcffi_received(int64_t handle)
         receiver->counted = next;
         count = (int64_t)(next - atomic_load(&receiver->ring.tail));
     }
-    sigcffi_release_lock();
+    sigcffi_lock_release();
     return count;
 }
 
 /* All has been read: so says the descriptor, unless something has come meanwhile. */
 static void lower_descriptor(int64_t handle)
 {
-    sigcffi_take_lock(); /* so that nobody closes it meanwhile, and its number means another file */
+    sigcffi_lock_acquire(); /* so that nobody closes it meanwhile, and its number means another file
+                             */
     struct receiver *receiver = receiver_of(handle);
     if (receiver != NULL) {
         /* Who adds a record reserves its place first and raises the descriptor then, unless it is
@@ -221,14 +223,14 @@ static void lower_descriptor(int64_t handle)
         (void)got;
         atomic_exchange(&receiver->raised, false);
         if (atomic_load(&receiver->ring.head) != atomic_load(&receiver->ring.tail))
-            sigcffi_raise_descriptor(receiver);
+            sigcffi_actions_raise_descriptor(receiver);
     }
-    sigcffi_release_lock();
+    sigcffi_lock_release();
 }
 
 /* `count` records from the one with the number `first` on have been read. False if somebody else
  * has read them meanwhile, or the receiver was closed: then they are not the caller's. */
-bool sigcffi_give_back(int64_t handle, uint64_t first, uint64_t count)
+bool sigcffi_receivers_give_back(int64_t handle, uint64_t first, uint64_t count)
 {
     struct receiver *receiver = receiver_of(handle);
     if (receiver == NULL ||
@@ -236,21 +238,21 @@ bool sigcffi_give_back(int64_t handle, uint64_t first, uint64_t count)
         return false;
     uint64_t left = atomic_load(&receiver->ring.head) - (first + count);
     if (left == 0) lower_descriptor(handle);
-    if (left <= atomic_load(&receiver->capacity) / 2) sigcffi_release((int)(handle & 0xff));
+    if (left <= atomic_load(&receiver->capacity) / 2) sigcffi_resume_threads((int)(handle & 0xff));
     if (atomic_load(&state.attachments.watched) & atomic_load(&receiver->set))
-        sigcffi_seen(atomic_load(&receiver->set));
+        sigcffi_attachments_seen(atomic_load(&receiver->set));
     return true;
 }
 
 /* How many deliveries it could not hold. */
-uint64_t sigcffi_receiver_dropped(int64_t handle)
+uint64_t sigcffi_receivers_dropped(int64_t handle)
 {
     const struct receiver *receiver = receiver_of(handle);
     return receiver != NULL ? atomic_load(&receiver->dropped) : 0;
 }
 
 /* The signals that it holds back now. */
-uint64_t sigcffi_holds_back(int64_t handle)
+uint64_t sigcffi_receivers_holds_back(int64_t handle)
 {
     const struct receiver *receiver = receiver_of(handle);
     return receiver != NULL ? atomic_load(&receiver->backpressure) : 0;

@@ -6,33 +6,35 @@
 #include "calls.h"
 
 /* A ring has room again: the threads that have blocked its signals look whether they may go on. */
-void sigcffi_release(int number)
+void sigcffi_resume_threads(int number)
 {
     uint64_t ring = UINT64_C(1) << number;
-    if (atomic_exchange(sigcffi_pressure_of(number), 0) == 0) return;
-    sigcffi_stay_on_top(SIGURG); /* somebody may have taken it, and with it what tells them */
+    if (atomic_exchange(sigcffi_backpressure_of(number), 0) == 0) return;
+    sigcffi_interpose_again(SIGURG); /* somebody may have taken it, and with it what tells them */
     for (int index = 0; index < SIGCFFI_THROTTLED; index++) {
         struct throttled *thread = &state.throttled[index];
-        if (!(atomic_load(&thread->by) & ring) || index + 1 == sigcffi_place()) continue;
+        if (!(atomic_load(&thread->by) & ring) || index + 1 == sigcffi_backpressure_place())
+            continue;
         int tid = atomic_load(&thread->tid);
-        if (tid != 0) sigcffi_poke(tid);
+        if (tid != 0) sigcffi_wake_poke(tid);
     }
-    sigcffi_ease();
+    sigcffi_backpressure_recheck();
 }
 
 /* The dispatcher has read the main channel. 1 if it has not read enough, and can go on: behind a
  * record that a thread had reserved and not filled in. That is waited for: the thread is in a
  * handler, and the poke by which it tells of the record may be blocked here. */
-int sigcffi_relieve(void)
+int sigcffi_resume_main_channel(void)
 {
-    if (!sigcffi_is_high(SIGCFFI_MAIN_CHANNEL)) sigcffi_release(SIGCFFI_MAIN_CHANNEL);
+    if (!sigcffi_backpressure_is_high(SIGCFFI_MAIN_CHANNEL))
+        sigcffi_resume_threads(SIGCFFI_MAIN_CHANNEL);
     /* Asked again: another thread may have filled it meanwhile, so that this one has stayed as it
      * is. Nobody else reads, so what was high then is high now. */
-    if (!sigcffi_is_high(SIGCFFI_MAIN_CHANNEL)) return 0;
+    if (!sigcffi_backpressure_is_high(SIGCFFI_MAIN_CHANNEL)) return 0;
     uint64_t tail = atomic_load(&channel.ring.tail);
     struct sigcffi_record *next = &channel.records[tail % SIGCFFI_CAPACITY];
     const struct timespec instant = {.tv_nsec = 50000};
-    /* acquire: pairs with the release in sigcffi_push() */
+    /* acquire: pairs with the release in sigcffi_ring_push() */
     while (atomic_load_explicit(&next->sequence, memory_order_acquire) != tail + 1)
         nanosleep(&instant, NULL);
     return 1;

@@ -24,7 +24,7 @@ static void describe(struct sigcffi_record *record, const struct signalfd_siginf
     record->signo = signum;
     record->code = info->ssi_code;
     record->error = info->ssi_errno;
-    record->fields = sigcffi_fields_of(signum, info->ssi_code, (int)info->ssi_pid);
+    record->fields = sigcffi_ring_fields_of(signum, info->ssi_code, (int)info->ssi_pid);
     /* Each has a place of its own here, which is zero where it means nothing. */
     record->pid = (int)info->ssi_pid;
     record->uid = info->ssi_uid;
@@ -38,7 +38,7 @@ static void describe(struct sigcffi_record *record, const struct signalfd_siginf
 }
 
 /* `count` structures that were read from such a descriptor, as records. */
-void sigcffi_decode(const void *read, struct sigcffi_record *records, size_t count)
+void sigcffi_signalfd_decode(const void *read, struct sigcffi_record *records, size_t count)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -58,7 +58,7 @@ int sigcffi_signalfd(uint64_t word, bool nonblock, bool cloexec)
     return -ENOSYS;
 }
 
-void sigcffi_decode(const void *read, struct sigcffi_record *records, size_t count)
+void sigcffi_signalfd_decode(const void *read, struct sigcffi_record *records, size_t count)
 {
     (void)read;
     (void)records;

@@ -21,7 +21,7 @@ static void make_key(void)
     is_made = pthread_key_create(&key, free) == 0;
 }
 
-int sigcffi_start_thread(void *function(void *), void *argument)
+int sigcffi_threads_start(void *function(void *), void *argument)
 {
     sigset_t all, former;
     pthread_t thread;
@@ -33,7 +33,7 @@ int sigcffi_start_thread(void *function(void *), void *argument)
     return -error;
 }
 
-struct thread *sigcffi_this_thread(void)
+struct thread *sigcffi_threads_current(void)
 {
     pthread_once(&made, make_key);
     if (!is_made) return NULL;

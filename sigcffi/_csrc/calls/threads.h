@@ -27,10 +27,10 @@ struct thread {
 };
 
 /* Outside handlers. That of the calling thread; null where there is no memory for it. */
-struct thread *sigcffi_this_thread(void);
+struct thread *sigcffi_threads_current(void);
 
 /* Start a thread that takes no signals and never runs Python; a negative errno. Not by the
  * interpreter: others make something else of its threads. */
-int sigcffi_start_thread(void *function(void *), void *argument);
+int sigcffi_threads_start(void *function(void *), void *argument);
 
 #endif

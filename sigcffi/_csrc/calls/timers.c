@@ -36,7 +36,7 @@ static int64_t number_of(int64_t handle)
 }
 
 /* The calling thread, or the main thread, as the kernel knows it; 0 if `ident` is another's. */
-int sigcffi_tid_of(unsigned long ident)
+int sigcffi_timers_tid_of(unsigned long ident)
 {
     if (ident == (unsigned long)pthread_self()) return (int)syscall(SYS_gettid);
     return ident == atomic_load(&channel.main_thread) ? atomic_load(&state.main_thread.tid) : 0;
@@ -44,7 +44,7 @@ int sigcffi_tid_of(unsigned long ident)
 
 /* A timer that sends `signum` with `value`: to the process, or to the thread that the kernel knows
  * as `tid`; its handle, or a negative errno. */
-int64_t sigcffi_timer_create(int clock, int signum, int value, int tid)
+int64_t sigcffi_timers_create(int clock, int signum, int value, int tid)
 {
     struct sigevent event;
     int number;
@@ -72,7 +72,7 @@ static sigcffi_timer outcome(long result, const struct setting *setting)
 
 /* Arm a timer, or disarm it with 0, and its former setting. `value` is a time from now, or, if
  * `absolute`, of its clock. */
-sigcffi_timer sigcffi_timer_settime(int64_t handle, int64_t value, int64_t interval, bool absolute)
+sigcffi_timer sigcffi_timers_settime(int64_t handle, int64_t value, int64_t interval, bool absolute)
 {
     int64_t number = number_of(handle);
     if (number < 0) return (sigcffi_timer){.value = -1, .interval = -number};
@@ -85,7 +85,7 @@ sigcffi_timer sigcffi_timer_settime(int64_t handle, int64_t value, int64_t inter
 }
 
 /* What is left until it expires (0 if it is not armed), and its interval. */
-sigcffi_timer sigcffi_timer_gettime(int64_t handle)
+sigcffi_timer sigcffi_timers_gettime(int64_t handle)
 {
     int64_t number = number_of(handle);
     if (number < 0) return (sigcffi_timer){.value = -1, .interval = -number};
@@ -93,7 +93,7 @@ sigcffi_timer sigcffi_timer_gettime(int64_t handle)
     return outcome(syscall(SIGCFFI_SYS_TIMER_GETTIME, (int)number, &setting), &setting);
 }
 
-int sigcffi_timer_overrun(int64_t handle)
+int sigcffi_timers_overrun(int64_t handle)
 {
     int64_t number = number_of(handle);
     if (number < 0) return (int)number;
@@ -102,19 +102,19 @@ int sigcffi_timer_overrun(int64_t handle)
 }
 
 /* A second time changes nothing. */
-void sigcffi_timer_delete(int64_t handle)
+void sigcffi_timers_delete(int64_t handle)
 {
     int64_t number = number_of(handle);
     if (number >= 0) syscall(SYS_timer_delete, (int)number);
 }
 #else
-int sigcffi_tid_of(unsigned long ident)
+int sigcffi_timers_tid_of(unsigned long ident)
 {
     (void)ident;
     return 0;
 }
 
-int64_t sigcffi_timer_create(int clock, int signum, int value, int tid)
+int64_t sigcffi_timers_create(int clock, int signum, int value, int tid)
 {
     (void)clock;
     (void)signum;
@@ -123,7 +123,7 @@ int64_t sigcffi_timer_create(int clock, int signum, int value, int tid)
     return -ENOSYS;
 }
 
-sigcffi_timer sigcffi_timer_settime(int64_t handle, int64_t value, int64_t interval, bool absolute)
+sigcffi_timer sigcffi_timers_settime(int64_t handle, int64_t value, int64_t interval, bool absolute)
 {
     (void)handle;
     (void)value;
@@ -132,19 +132,19 @@ sigcffi_timer sigcffi_timer_settime(int64_t handle, int64_t value, int64_t inter
     return (sigcffi_timer){.value = -1, .interval = ENOSYS};
 }
 
-sigcffi_timer sigcffi_timer_gettime(int64_t handle)
+sigcffi_timer sigcffi_timers_gettime(int64_t handle)
 {
     (void)handle;
     return (sigcffi_timer){.value = -1, .interval = ENOSYS};
 }
 
-int sigcffi_timer_overrun(int64_t handle)
+int sigcffi_timers_overrun(int64_t handle)
 {
     (void)handle;
     return -ENOSYS;
 }
 
-void sigcffi_timer_delete(int64_t handle)
+void sigcffi_timers_delete(int64_t handle)
 {
     (void)handle;
 }

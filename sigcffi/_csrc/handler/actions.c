@@ -71,11 +71,11 @@ static bool write_quietly(int fd, unsigned char byte)
     if (!(fcntl(fd, F_GETFL) & O_NONBLOCK)) return false;
     sigset_t pending;
     sigpending(&pending);
-    bool written = sigcffi_write(fd, &byte, 1);
+    bool written = sigcffi_platform_write(fd, &byte, 1);
 #if SIGCFFI_HAS_SIGTIMEDWAIT
     if (!written && errno == EPIPE && !sigismember(&pending, SIGPIPE)) {
         const sigset_t pipe = sigcffi_set_of(sigcffi_bit(SIGPIPE));
-        sigcffi_sigtimedwait(&pipe, NULL, 0);
+        sigcffi_platform_sigtimedwait(&pipe, NULL, 0);
     }
 #endif
     return written;
@@ -107,20 +107,20 @@ static void take(struct slot *slot, int signum, const siginfo_t *info)
         if (!forward(slot, signum, info)) atomic_fetch_add(&slot->missed, 1);
         return;
     case SIGCFFI_SLOT_FORCE_QUIT:
-        if (number >= (uint64_t)slot->from) sigcffi_take_default(signum);
+        if (number >= (uint64_t)slot->from) sigcffi_defaults_take(signum);
         return;
     case SIGCFFI_SLOT_EXIT:
     case SIGCFFI_SLOT_DEFAULT:
         if (number < (uint64_t)slot->from) return;
         if (slot->cell >= 0 && atomic_load(&state.cells[slot->cell]) == 0) return;
         if (slot->kind == SIGCFFI_SLOT_EXIT) _exit(slot->number);
-        sigcffi_take_default(signum);
+        sigcffi_defaults_take(signum);
         return;
     }
 }
 
 /* handler context. Take the actions that are attached to a signal, in their order. */
-void sigcffi_act(int signum, const siginfo_t *info)
+void sigcffi_actions_take(int signum, const siginfo_t *info)
 {
     if (!sigcffi_epoch_has_slots(signum)) return;
     unsigned epoch = sigcffi_epoch_enter();
@@ -132,16 +132,16 @@ void sigcffi_act(int signum, const siginfo_t *info)
 /* ---- Receivers ---- */
 
 /* handler context, or outside handlers. The descriptor can be read from now on. */
-void sigcffi_raise_descriptor(struct receiver *receiver)
+void sigcffi_actions_raise_descriptor(struct receiver *receiver)
 {
     /* A store even where it changes nothing: see lower_descriptor() in receivers.c. */
     if (atomic_exchange(&receiver->raised, true)) return;
     const uint64_t one = 1;
-    sigcffi_write(receiver->wake_fd, &one, sizeof one);
+    sigcffi_platform_write(receiver->wake_fd, &one, sizeof one);
 }
 
 /* handler context. Put a signal into its receivers. */
-void sigcffi_receive(int signum, const siginfo_t *info, void *context)
+void sigcffi_actions_receive(int signum, const siginfo_t *info, void *context)
 {
     if (!sigcffi_epoch_has_slots(signum)) return;
     unsigned epoch = sigcffi_epoch_enter();
@@ -150,18 +150,18 @@ void sigcffi_receive(int signum, const siginfo_t *info, void *context)
         if (slot->kind != SIGCFFI_SLOT_RECEIVER) continue;
         struct receiver *receiver = &state.receivers[slot->number];
         uint64_t capacity = atomic_load(&receiver->capacity);
-        uint64_t number, level = sigcffi_reserve(&receiver->ring, capacity, &number);
+        uint64_t number, level = sigcffi_ring_reserve(&receiver->ring, capacity, &number);
         if (level == 0) {
             atomic_fetch_add(&receiver->dropped, 1);
         } else {
             struct sigcffi_record *records = atomic_load(&receiver->records);
             /* Before it can be read: see lower_descriptor() in receivers.c. */
-            sigcffi_raise_descriptor(receiver);
-            sigcffi_publish(&records[number & (capacity - 1)], number, signum, SIGCFFI_FOR_ALL,
-                            info);
+            sigcffi_actions_raise_descriptor(receiver);
+            sigcffi_ring_publish(&records[number & (capacity - 1)], number, signum, SIGCFFI_FOR_ALL,
+                                 info);
         }
         if (!receiver->drops && (level == 0 || level >= SIGCFFI_HIGH_WATER_OF(capacity)))
-            sigcffi_press(slot->number, signum, context);
+            sigcffi_backpressure_apply(slot->number, signum, context);
     }
     sigcffi_epoch_leave(epoch);
 }

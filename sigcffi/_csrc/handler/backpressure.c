@@ -27,7 +27,7 @@ static const uint64_t urgent = UINT64_C(1) << (SIGURG - 1);
 /* handler context, or outside handlers. The mask that this thread's owner has chosen, where `mask`
  * is in force. If what this thread has blocked is not, then somebody has restored another mask, as
  * siglongjmp does, and SIGURG is as they want it. */
-uint64_t sigcffi_owners(uint64_t mask)
+uint64_t sigcffi_backpressure_owners_mask(uint64_t mask)
 {
     uint64_t differs = atomic_load(&pressed), added = differs & ~urgent;
     return (mask & ~added) | ((added & ~mask) == 0 ? differs & urgent : 0);
@@ -36,7 +36,7 @@ uint64_t sigcffi_owners(uint64_t mask)
 /* ---- Rings, by number: a receiver's, or SIGCFFI_MAIN_CHANNEL ---- */
 
 /* handler context. Whether it is filling up. */
-bool sigcffi_is_high(int number)
+bool sigcffi_backpressure_is_high(int number)
 {
     bool main = number == SIGCFFI_MAIN_CHANNEL;
     const struct sigcffi_ring *ring = main ? &channel.ring : &state.receivers[number].ring;
@@ -63,7 +63,7 @@ static uint64_t signals_of(int number)
 }
 
 /* handler context. The word by which its reader knows that threads may have to be told. */
-_Atomic uint64_t *sigcffi_pressure_of(int number)
+_Atomic uint64_t *sigcffi_backpressure_of(int number)
 {
     return number == SIGCFFI_MAIN_CHANNEL ? &channel.backpressure
                                           : &state.receivers[number].backpressure;
@@ -72,7 +72,7 @@ _Atomic uint64_t *sigcffi_pressure_of(int number)
 /* ---- The list ---- */
 
 /* handler context. Where in the list this thread is, plus one; 0 if it need not be told. */
-int sigcffi_place(void)
+int sigcffi_backpressure_place(void)
 {
     return atomic_load(&place);
 }
@@ -112,7 +112,7 @@ static struct throttled *listed(void)
     int tid = (int)syscall(SYS_gettid);
 #else
     int tid = 1;
-    if (!sigcffi_is_main_thread()) return NULL;
+    if (!sigcffi_main_thread_is_current()) return NULL;
 #endif
     struct throttled *thread = free_place(tid);
     if (thread == NULL) return NULL;
@@ -128,11 +128,12 @@ static struct throttled *listed(void)
 
 /* handler context. A ring is filling up by a signal: this thread is listed for it, until the ring
  * has been read. What follows from that is seen to when the handler returns. */
-void sigcffi_press(int number, int signum, void *context)
+void sigcffi_backpressure_apply(int number, int signum, void *context)
 {
     /* Without a context the trampoline was called by somebody else's handler. */
     if (context == NULL || !(can_be_held_back() & sigcffi_bit(signum))) return;
-    uint64_t owners = sigcffi_owners(sigcffi_word_of(&((ucontext_t *)context)->uc_sigmask));
+    uint64_t owners =
+        sigcffi_backpressure_owners_mask(sigcffi_word_of(&((ucontext_t *)context)->uc_sigmask));
     struct throttled *thread = (signals_of(number) & ~owners) != 0 ? listed() : NULL;
     if (thread != NULL) atomic_fetch_or(&thread->by, UINT64_C(1) << number);
 }
@@ -146,16 +147,16 @@ void sigcffi_press(int number, int signum, void *context)
  * this thread takes the next signal, or makes a call of ours that asks for what has come.
  *
  * No sooner, since nothing tells when the call is over: a poke would end it. */
-void sigcffi_refuse_terminal(int signum, const siginfo_t *info)
+void sigcffi_backpressure_refuse_terminal(int signum, const siginfo_t *info)
 {
     if (signum != SIGTTOU && signum != SIGTTIN) return;
-    bool sent = sigcffi_fields_of(signum, info->si_code, info->si_pid) & SIGCFFI_FIELD_PID;
+    bool sent = sigcffi_ring_fields_of(signum, info->si_code, info->si_pid) & SIGCFFI_FIELD_PID;
     if (!sent) atomic_store_explicit(&refused, (short)signum, memory_order_relaxed);
 }
 
 /* handler context. The job was stopped by it, as is usual, and now has the terminal, or will be
  * stopped again. */
-void sigcffi_refuse_no_more(void)
+void sigcffi_backpressure_refuse_no_more(void)
 {
     atomic_store_explicit(&refused, 0, memory_order_relaxed);
 }
@@ -181,10 +182,10 @@ static uint64_t held_back(uint64_t owners)
     for (uint64_t by = atomic_load(&thread->by); by != 0; by &= by - 1) {
         int number = __builtin_ctzll(by);
         uint64_t set = signals_of(number) & ~owners;
-        bool stays = set != 0 && sigcffi_is_high(number);
+        bool stays = set != 0 && sigcffi_backpressure_is_high(number);
         if (stays) {
-            atomic_fetch_or(sigcffi_pressure_of(number), set);
-            stays = sigcffi_is_high(number);
+            atomic_fetch_or(sigcffi_backpressure_of(number), set);
+            stays = sigcffi_backpressure_is_high(number);
         }
         if (stays)
             held |= set;
@@ -211,7 +212,7 @@ static uint64_t mask_for(uint64_t owners, uint64_t more)
 
 /* handler context, or outside handlers. Where this thread's mask is not its owner's; a handler may
  * change that at any time. */
-uint64_t sigcffi_pressed(void)
+uint64_t sigcffi_backpressure_difference(void)
 {
     return atomic_load_explicit(&pressed, memory_order_relaxed);
 }
@@ -219,62 +220,63 @@ uint64_t sigcffi_pressed(void)
 /* handler context, or outside handlers. */
 static bool is_as_its_owner_wants(void)
 {
-    return sigcffi_pressed() == 0 && sigcffi_place() == 0;
+    return sigcffi_backpressure_difference() == 0 && sigcffi_backpressure_place() == 0;
 }
 
 /* handler context. What this thread is to block on return from the handler, and what not any
  * longer. */
-void sigcffi_relax(int signum, void *context)
+void sigcffi_backpressure_on_return(int signum, void *context)
 {
     if (!(state.trampoline.mask & sigcffi_bit(signum))) return; /* the handler it interrupts will */
     int terminals = atomic_load_explicit(&refused, memory_order_relaxed);
-    sigcffi_refuse_no_more();
+    sigcffi_backpressure_refuse_no_more();
     if (context == NULL || (terminals == 0 && is_as_its_owner_wants())) return;
     sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
     uint64_t before = sigcffi_word_of(mask);
-    uint64_t after = mask_for(sigcffi_owners(before), terminals != 0 ? sigcffi_bit(terminals) : 0);
+    uint64_t after = mask_for(sigcffi_backpressure_owners_mask(before),
+                              terminals != 0 ? sigcffi_bit(terminals) : 0);
     sigcffi_mask_set(mask, after);
     if (!(after & ~before & urgent)) return;
-    sigcffi_main_mask(SIG_BLOCK, urgent);
-    sigcffi_look_around(context); /* what was left to a poke that is now blocked */
+    sigcffi_main_thread_will_mask(SIG_BLOCK, urgent);
+    sigcffi_wake_look_around(context); /* what was left to a poke that is now blocked */
 }
 
 /* ---- Outside handlers ---- */
 
 /* Change the mask that this thread's owner has chosen, as pthread_sigmask() does; the former. In
  * between every signal is blocked: no handler takes that for the owner's will. */
-uint64_t sigcffi_change_mask(int how, uint64_t word)
+uint64_t sigcffi_backpressure_change_mask(int how, uint64_t word)
 {
     sigset_t all, mask;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &mask);
-    uint64_t before = sigcffi_word_of(&mask), former = sigcffi_owners(before);
+    uint64_t before = sigcffi_word_of(&mask), former = sigcffi_backpressure_owners_mask(before);
     uint64_t owners = how == SIG_BLOCK ? former | word : how == SIG_UNBLOCK ? former & ~word : word;
     uint64_t after = mask_for(owners, 0);
-    sigcffi_main_mask(SIG_SETMASK, owners);
+    sigcffi_main_thread_will_mask(SIG_SETMASK, owners);
     mask = sigcffi_set_of(after);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
-    if (after & ~before & urgent) sigcffi_look_around(NULL);
+    if (after & ~before & urgent) sigcffi_wake_look_around(NULL);
     return former;
 }
 
 /* This thread lets in what it need not block any longer. */
-void sigcffi_ease(void)
+void sigcffi_backpressure_recheck(void)
 {
-    if (!is_as_its_owner_wants()) sigcffi_change_mask(SIG_BLOCK, 0);
+    if (!is_as_its_owner_wants()) sigcffi_backpressure_change_mask(SIG_BLOCK, 0);
 }
 
 /* In a forked child: nobody's rings are full. The mask that this thread's owner has chosen, where
  * `mask` was in force. */
-uint64_t sigcffi_pressure_after_fork(uint64_t mask)
+uint64_t sigcffi_backpressure_after_fork(uint64_t mask)
 {
-    uint64_t owners = sigcffi_owners(mask);
+    uint64_t owners = sigcffi_backpressure_owners_mask(mask);
     for (int index = 0; index < SIGCFFI_THROTTLED; index++) {
         atomic_store(&state.throttled[index].by, 0);
         atomic_store(&state.throttled[index].tid, 0);
     }
     for (int number = 0; number <= SIGCFFI_RECEIVERS; number++)
-        atomic_store(sigcffi_pressure_of(number), 0);
+        atomic_store(sigcffi_backpressure_of(number), 0);
     atomic_store(&place, 0);
     atomic_store(&pressed, 0);
     return owners;

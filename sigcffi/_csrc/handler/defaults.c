@@ -6,7 +6,7 @@
 #include "handler.h"
 
 /* handler context. What a signal does that nobody handles: signal(7). */
-int sigcffi_default_action(int signum)
+int sigcffi_defaults_action(int signum)
 {
     switch (signum) {
     case SIGABRT:
@@ -48,9 +48,9 @@ static void end_stop(void)
 
 /* handler context. The kernel does what it would have done without a handler, so that the parent
  * sees the true wait status. From a stop the process comes back with its handler in place. */
-void sigcffi_take_default(int signum)
+void sigcffi_defaults_take(int signum)
 {
-    int usual = sigcffi_default_action(signum);
+    int usual = sigcffi_defaults_action(signum);
     if (usual == SIGCFFI_IS_IGNORED || usual == SIGCFFI_CONTINUES) return; /* that has happened */
     if (usual == SIGCFFI_STOPS && !begin_stop(signum)) return;
     struct sigaction action, handler;
@@ -67,10 +67,10 @@ void sigcffi_take_default(int signum)
         pthread_sigmask(SIG_SETMASK, &former, NULL);
         sigaction(signum, &handler, NULL);
         end_stop();
-        sigcffi_refuse_no_more();
+        sigcffi_backpressure_refuse_no_more();
         return;
     }
-    if (!here) sigcffi_rest(100000000);
+    if (!here) sigcffi_platform_rest(100000000);
     /* The first process of a namespace is not ended by a signal of its own. */
     _exit(128 + signum);
 }

@@ -12,9 +12,9 @@
  * count is stored too, unchanged: of the two stores one comes first, and who makes the other sees
  * it, and all that came before it. A load could miss the sleeper, and the sleeper what has
  * happened. */
-void sigcffi_something_happened(void)
+void sigcffi_eventcount_notify(void)
 {
     if (atomic_fetch_add(&state.eventcount.sleepers, 0) == 0) return;
     atomic_fetch_add(&state.eventcount.events, 1);
-    sigcffi_wake(&state.eventcount.events, INT_MAX);
+    sigcffi_platform_wake(&state.eventcount.events, INT_MAX);
 }

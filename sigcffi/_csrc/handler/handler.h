@@ -9,7 +9,7 @@
 #include "state.h"
 
 /* handler context, or outside handlers. Whether the calling thread is the main thread. */
-static inline bool sigcffi_is_main_thread(void)
+static inline bool sigcffi_main_thread_is_current(void)
 {
     return (uintptr_t)pthread_self() ==
            atomic_load_explicit(&channel.main_thread, memory_order_relaxed);
@@ -17,7 +17,7 @@ static inline bool sigcffi_is_main_thread(void)
 
 /* handler context, or outside handlers. The interpreter's handler takes the number and nothing
  * else. */
-static inline void sigcffi_call_interpreter(int signum)
+static inline void sigcffi_handler_call_interpreter(int signum)
 {
     ((void (*)(int))atomic_load_explicit(&state.dispositions.interpreter, memory_order_relaxed))(
         signum);
@@ -38,60 +38,60 @@ static inline uintptr_t sigcffi_levels_own_return(void)
 }
 
 /* levels.c */
-SIGCFFI_HIDDEN int sigcffi_level_of(uintptr_t handler);
-SIGCFFI_HIDDEN uintptr_t sigcffi_beneath(int signum, uintptr_t handler);
+SIGCFFI_HIDDEN int sigcffi_levels_find(uintptr_t handler);
+SIGCFFI_HIDDEN uintptr_t sigcffi_levels_beneath(int signum, uintptr_t handler);
 
 /* main_thread.c */
-SIGCFFI_HIDDEN void sigcffi_note_mask(const void *context);
-SIGCFFI_HIDDEN void sigcffi_main_mask(int how, uint64_t word);
+SIGCFFI_HIDDEN void sigcffi_main_thread_note_mask(const void *context);
+SIGCFFI_HIDDEN void sigcffi_main_thread_will_mask(int how, uint64_t word);
 
 /* retry.c; the last four outside handlers */
-SIGCFFI_HIDDEN void sigcffi_poke_later(void *context);
-SIGCFFI_HIDDEN bool sigcffi_poked(const siginfo_t *info, void *context);
-SIGCFFI_HIDDEN bool sigcffi_wants_pokes(void);
-SIGCFFI_HIDDEN void sigcffi_prepare_pokes(void);
-SIGCFFI_HIDDEN void sigcffi_aim_pokes(void);
+SIGCFFI_HIDDEN void sigcffi_retry_later(void *context);
+SIGCFFI_HIDDEN bool sigcffi_retry_expired(const siginfo_t *info, void *context);
+SIGCFFI_HIDDEN bool sigcffi_retry_is_wanted(void);
+SIGCFFI_HIDDEN void sigcffi_retry_prepare(void);
+SIGCFFI_HIDDEN void sigcffi_retry_aim(void);
 SIGCFFI_HIDDEN void sigcffi_retry_after_fork(void);
 
 /* eventcount.c */
-SIGCFFI_HIDDEN void sigcffi_something_happened(void);
+SIGCFFI_HIDDEN void sigcffi_eventcount_notify(void);
 
 /* notice.c */
-SIGCFFI_HIDDEN void sigcffi_ask_for_notice(int signum);
+SIGCFFI_HIDDEN void sigcffi_notice_ask(int signum);
 
 /* wake.c */
-SIGCFFI_HIDDEN bool sigcffi_poke(int tid);
-SIGCFFI_HIDDEN bool sigcffi_is_poke(int signum, const siginfo_t *info);
-SIGCFFI_HIDDEN uint64_t sigcffi_forbidden(void);
-SIGCFFI_HIDDEN void sigcffi_pend(int signum, void *context);
+SIGCFFI_HIDDEN bool sigcffi_wake_poke(int tid);
+SIGCFFI_HIDDEN bool sigcffi_wake_is_poke(int signum, const siginfo_t *info);
+SIGCFFI_HIDDEN uint64_t sigcffi_wake_forbidden(void);
+SIGCFFI_HIDDEN void sigcffi_wake_pend(int signum, void *context);
 SIGCFFI_HIDDEN void sigcffi_wake_main(uint64_t set);
-SIGCFFI_HIDDEN void sigcffi_look_around(void *context);
-SIGCFFI_HIDDEN int sigcffi_dispatchers_signal(void);
+SIGCFFI_HIDDEN void sigcffi_wake_look_around(void *context);
+SIGCFFI_HIDDEN int sigcffi_wake_dispatchers_signal(void);
 SIGCFFI_HIDDEN void sigcffi_wake_after_fork(void); /* outside handlers */
 
 /* backpressure.c */
-SIGCFFI_HIDDEN bool sigcffi_is_high(int number);
-SIGCFFI_HIDDEN _Atomic uint64_t *sigcffi_pressure_of(int number);
-SIGCFFI_HIDDEN int sigcffi_place(void);
-SIGCFFI_HIDDEN void sigcffi_press(int number, int signum, void *context);
-SIGCFFI_HIDDEN void sigcffi_refuse_terminal(int signum, const siginfo_t *info);
-SIGCFFI_HIDDEN void sigcffi_refuse_no_more(void);
-SIGCFFI_HIDDEN void sigcffi_relax(int signum, void *context);
-SIGCFFI_HIDDEN uint64_t sigcffi_pressed(void);
-SIGCFFI_HIDDEN uint64_t sigcffi_owners(uint64_t mask);
+SIGCFFI_HIDDEN bool sigcffi_backpressure_is_high(int number);
+SIGCFFI_HIDDEN _Atomic uint64_t *sigcffi_backpressure_of(int number);
+SIGCFFI_HIDDEN int sigcffi_backpressure_place(void);
+SIGCFFI_HIDDEN void sigcffi_backpressure_apply(int number, int signum, void *context);
+SIGCFFI_HIDDEN void sigcffi_backpressure_refuse_terminal(int signum, const siginfo_t *info);
+SIGCFFI_HIDDEN void sigcffi_backpressure_refuse_no_more(void);
+SIGCFFI_HIDDEN void sigcffi_backpressure_on_return(int signum, void *context);
+SIGCFFI_HIDDEN uint64_t sigcffi_backpressure_difference(void);
+SIGCFFI_HIDDEN uint64_t sigcffi_backpressure_owners_mask(uint64_t mask);
 
 /* backpressure.c, outside handlers */
-SIGCFFI_HIDDEN uint64_t sigcffi_change_mask(int how, uint64_t word);
-SIGCFFI_HIDDEN void sigcffi_ease(void);
-SIGCFFI_HIDDEN uint64_t sigcffi_pressure_after_fork(uint64_t mask);
+SIGCFFI_HIDDEN uint64_t sigcffi_backpressure_change_mask(int how, uint64_t word);
+SIGCFFI_HIDDEN void sigcffi_backpressure_recheck(void);
+SIGCFFI_HIDDEN uint64_t sigcffi_backpressure_after_fork(uint64_t mask);
 
 /* defaults.c */
-SIGCFFI_HIDDEN void sigcffi_take_default(int signum);
+SIGCFFI_HIDDEN void sigcffi_defaults_take(int signum);
 
 /* actions.c */
-SIGCFFI_HIDDEN void sigcffi_act(int signum, const siginfo_t *info);
-SIGCFFI_HIDDEN void sigcffi_receive(int signum, const siginfo_t *info, void *context);
-SIGCFFI_HIDDEN void sigcffi_raise_descriptor(struct receiver *receiver);
+SIGCFFI_HIDDEN void sigcffi_actions_take(int signum, const siginfo_t *info);
+SIGCFFI_HIDDEN void sigcffi_actions_receive(int signum, const siginfo_t *info, void *context);
+SIGCFFI_HIDDEN void sigcffi_actions_raise_descriptor(struct receiver *receiver);
 
 /* trampoline.c */
 SIGCFFI_HIDDEN void sigcffi_trampoline_start(void); /* outside handlers, once */

@@ -17,7 +17,7 @@ __asm__(
 #endif
 
 /* handler context, or outside handlers. Which level of the trampoline a handler is, or -1. */
-int sigcffi_level_of(uintptr_t handler)
+int sigcffi_levels_find(uintptr_t handler)
 {
     int level = SIGCFFI_LEVELS - 1;
     while (level >= 0 && handler != state.trampoline.levels[level]) level--;
@@ -26,8 +26,8 @@ int sigcffi_level_of(uintptr_t handler)
 
 /* handler context, or outside handlers. What stands beneath the trampoline, if `handler` is that;
  * else the handler. */
-uintptr_t sigcffi_beneath(int signum, uintptr_t handler)
+uintptr_t sigcffi_levels_beneath(int signum, uintptr_t handler)
 {
-    int level = sigcffi_level_of(handler);
+    int level = sigcffi_levels_find(handler);
     return level < 0 ? handler : atomic_load(&state.dispositions.bases[level][signum].handler);
 }

@@ -1,6 +1,6 @@
 /* The main thread: which one it is, and whether it takes pokes.
  *
- * Law: handler context, but for sigcffi_set_main_thread(). The thread in which the interpreter runs
+ * Law: handler context, but for sigcffi_main_thread_set(). The thread in which the interpreter runs
  * Python handlers is told by its pthread_t, which costs nothing to compare. Whether it has SIGURG
  * blocked is known from our own calls and from the signals that it takes; nothing asks another
  * thread's mask.
@@ -9,13 +9,13 @@
 
 /* handler context. A signal has interrupted this thread. If it is the main thread, and had SIGURG
  * not blocked, then it takes pokes, whatever other code has done to its mask. */
-void sigcffi_note_mask(const void *context)
+void sigcffi_main_thread_note_mask(const void *context)
 {
     if (context == NULL ||
         !atomic_load_explicit(&state.main_thread.blocks_pokes, memory_order_relaxed))
         return;
     const ucontext_t *interrupted = context;
-    if (sigcffi_is_main_thread() && !sigismember(&interrupted->uc_sigmask, SIGURG))
+    if (sigcffi_main_thread_is_current() && !sigismember(&interrupted->uc_sigmask, SIGURG))
         atomic_store(&state.main_thread.blocks_pokes, false);
 }
 
@@ -26,10 +26,10 @@ void sigcffi_note_mask(const void *context)
  *
  * Sequentially consistent: the main thread says that it blocks pokes, and looks at `pending` when
  * it does, while another thread sets `pending` and then asks. One of the two sees the other. */
-void sigcffi_main_mask(int how, uint64_t word)
+void sigcffi_main_thread_will_mask(int how, uint64_t word)
 {
     bool urgent = (word & sigcffi_bit(SIGURG)) != 0;
-    if (!sigcffi_is_main_thread()) return;
+    if (!sigcffi_main_thread_is_current()) return;
     if (how == SIG_SETMASK || (how == SIG_BLOCK && urgent))
         atomic_store(&state.main_thread.blocks_pokes, urgent);
     else if (how == SIG_UNBLOCK && urgent)
@@ -38,7 +38,7 @@ void sigcffi_main_mask(int how, uint64_t word)
 
 /* The thread `ident`, known to the kernel as `tid` (0: the calling thread), is the one in
  * which the interpreter runs Python handlers. */
-void sigcffi_set_main_thread(unsigned long ident, int tid)
+void sigcffi_main_thread_set(unsigned long ident, int tid)
 {
 #if SIGCFFI_HAS_TGSIGQUEUE
     atomic_store(&state.main_thread.tid, tid != 0 ? tid : (int)syscall(SYS_gettid));
@@ -47,6 +47,6 @@ void sigcffi_set_main_thread(unsigned long ident, int tid)
 #endif
     atomic_store(&channel.main_thread, ident);
     sigset_t mask;
-    if (sigcffi_is_main_thread() && pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0)
-        sigcffi_main_mask(SIG_SETMASK, sigcffi_word_of(&mask));
+    if (sigcffi_main_thread_is_current() && pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0)
+        sigcffi_main_thread_will_mask(SIG_SETMASK, sigcffi_word_of(&mask));
 }

@@ -9,12 +9,12 @@
  * not seen. It is called for SIGURG too, for which it has a function that says so: the interpreter
  * offers no other way to learn that it has looked. SIGURG is ignored unless somebody handles it;
  * if somebody does, all are taken for seen. */
-void sigcffi_ask_for_notice(int signum)
+void sigcffi_notice_ask(int signum)
 {
     struct sigaction now;
     sigaction(SIGURG, NULL, &now);
-    if (!sigcffi_is_function(sigcffi_beneath(SIGURG, sigcffi_handler_of(&now)))) {
-        sigcffi_call_interpreter(SIGURG);
+    if (!sigcffi_is_function(sigcffi_levels_beneath(SIGURG, sigcffi_handler_of(&now)))) {
+        sigcffi_handler_call_interpreter(SIGURG);
         return;
     }
     unsigned epoch = sigcffi_epoch_enter();

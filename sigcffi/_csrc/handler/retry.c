@@ -49,7 +49,7 @@ static bool has_ended_a_call(void *context)
 /* handler context, on the main thread: the interpreter has been called from a handler with this
  * context (null: from an ordinary call, after which it looks). relaxed, here and below: nobody but
  * this thread's handlers, which do not interrupt each other, has to do with `left`. */
-void sigcffi_poke_later(void *context)
+void sigcffi_retry_later(void *context)
 {
     if (context == NULL || atomic_load_explicit(&timer, memory_order_relaxed) == NONE) return;
     int before = atomic_load_explicit(&left, memory_order_relaxed);
@@ -60,7 +60,7 @@ void sigcffi_poke_later(void *context)
 }
 
 /* handler context, on any thread. Whether this is a poke: then see to the next. */
-bool sigcffi_poked(const siginfo_t *info, void *context)
+bool sigcffi_retry_expired(const siginfo_t *info, void *context)
 {
     if (info == NULL || info->si_code != SI_TIMER || info->si_signo != SIGURG ||
         info->si_timerid != atomic_load_explicit(&timer, memory_order_relaxed))
@@ -88,25 +88,25 @@ static void make_timer(void)
 }
 
 /* Outside handlers, once: the interpreter spins. */
-void sigcffi_interpreter_spins(void)
+void sigcffi_retry_interpreter_spins(void)
 {
     atomic_store(&wanted, true);
 }
 
 /* Outside handlers. */
-bool sigcffi_wants_pokes(void)
+bool sigcffi_retry_is_wanted(void)
 {
     return atomic_load(&wanted);
 }
 
 /* Lock held. The trampoline is on top of a handler of the interpreter. */
-void sigcffi_prepare_pokes(void)
+void sigcffi_retry_prepare(void)
 {
     if (atomic_load(&timer) == NONE) make_timer();
 }
 
 /* Outside handlers. Another thread is the main thread. */
-void sigcffi_aim_pokes(void)
+void sigcffi_retry_aim(void)
 {
     int former = atomic_load(&timer);
     if (former == NONE) return;
@@ -123,28 +123,28 @@ void sigcffi_retry_after_fork(void)
     make_timer();
 }
 #else
-void sigcffi_poke_later(void *context)
+void sigcffi_retry_later(void *context)
 {
     (void)context;
 }
 
-bool sigcffi_poked(const siginfo_t *info, void *context)
+bool sigcffi_retry_expired(const siginfo_t *info, void *context)
 {
     (void)info;
     (void)context;
     return false;
 }
 
-void sigcffi_interpreter_spins(void) {}
+void sigcffi_retry_interpreter_spins(void) {}
 
-bool sigcffi_wants_pokes(void)
+bool sigcffi_retry_is_wanted(void)
 {
     return false;
 }
 
-void sigcffi_prepare_pokes(void) {}
+void sigcffi_retry_prepare(void) {}
 
-void sigcffi_aim_pokes(void) {}
+void sigcffi_retry_aim(void) {}
 
 void sigcffi_retry_after_fork(void) {}
 #endif

@@ -109,7 +109,7 @@ static enum place who_calls(struct call *call, uintptr_t returns_to)
                               memory_order_relaxed);
         return FIRST;
     }
-    const struct sigcffi_called now = sigcffi_kernel_calls(call->signum);
+    const struct sigcffi_called now = sigcffi_platform_kernel_calls(call->signum);
     call->by_kernel =
         now.handler == call->kernels && (now.returns_to == 0 || now.returns_to == returns_to);
     call->kernels = now.handler;
@@ -158,7 +158,7 @@ static void die_of(int signum)
     /* Returning executes the faulting instruction again, now with the true siginfo in the
      * core. After a trap the thread stands behind the instruction: send it once more. The first
      * process of a namespace is spared what it sends to itself. */
-    if (signum == SIGTRAP) sigcffi_take_default(signum);
+    if (signum == SIGTRAP) sigcffi_defaults_take(signum);
 }
 
 /* handler context. Put a signal into the main channel. */
@@ -166,12 +166,12 @@ static void record(const struct call *call, int whom)
 {
     /* A section that another thread enters from here on may find the handler just being called. */
     if (atomic_load(&channel.deferred) & sigcffi_bit(call->signum)) whom |= SIGCFFI_IN_SECTION;
-    uint64_t fill = sigcffi_push(&channel.ring, channel.records, SIGCFFI_CAPACITY, call->signum,
-                                 whom, call->info);
+    uint64_t fill = sigcffi_ring_push(&channel.ring, channel.records, SIGCFFI_CAPACITY,
+                                      call->signum, whom, call->info);
     if (fill == 0)
         atomic_fetch_add_explicit(&state.counts.dropped[call->signum], 1, memory_order_relaxed);
     if (fill == 0 || fill >= SIGCFFI_HIGH_WATER)
-        sigcffi_press(SIGCFFI_MAIN_CHANNEL, call->signum, call->context);
+        sigcffi_backpressure_apply(SIGCFFI_MAIN_CHANNEL, call->signum, call->context);
 }
 
 /* handler context. */
@@ -187,7 +187,9 @@ static bool is_interpreters(uintptr_t handler)
 static uintptr_t deliver(const struct call *call)
 {
     int signum = call->signum;
-    if (sigcffi_is_poke(signum, call->info) || sigcffi_poked(call->info, call->context)) return 0;
+    if (sigcffi_wake_is_poke(signum, call->info) ||
+        sigcffi_retry_expired(call->info, call->context))
+        return 0;
     uint64_t bit = sigcffi_bit(signum);
     /* First: once this delivery is counted another thread may take the trampoline away, and then it
      * must not meet with the default action, too. */
@@ -200,16 +202,16 @@ static uintptr_t deliver(const struct call *call)
     bool python = is_interpreters(base), foreign = sigcffi_is_function(base) && !python;
     atomic_fetch_add_explicit(&state.counts.deliveries[signum], 1, memory_order_relaxed);
     if (!sigcffi_is_function(base) && call->info != NULL)
-        sigcffi_refuse_terminal(signum, call->info);
-    sigcffi_act(signum, call->info);
-    if (!fault) sigcffi_receive(signum, call->info, call->context);
+        sigcffi_backpressure_refuse_terminal(signum, call->info);
+    sigcffi_actions_take(signum, call->info);
+    if (!fault) sigcffi_actions_receive(signum, call->info, call->context);
     if (due) record(call, python ? SIGCFFI_FOR_ALL : SIGCFFI_FOR_SUBSCRIBERS);
     if (fault && !foreign) {
         die_of(signum);
         return 0;
     }
-    if (due || python) sigcffi_pend(signum, call->context);
-    if (base == (uintptr_t)SIG_DFL && left_over) sigcffi_take_default(signum);
+    if (due || python) sigcffi_wake_pend(signum, call->context);
+    if (base == (uintptr_t)SIG_DFL && left_over) sigcffi_defaults_take(signum);
     return foreign ? base : 0;
 }
 
@@ -221,7 +223,7 @@ static uintptr_t pass_on(const struct call *call)
                                           memory_order_acquire);
     if (!is_interpreters(base)) return sigcffi_is_function(base) ? base : 0;
     if (atomic_load(&channel.recorded) & sigcffi_bit(signum)) record(call, SIGCFFI_FOR_HANDLER);
-    sigcffi_pend(signum, call->context);
+    sigcffi_wake_pend(signum, call->context);
     return 0;
 }
 
@@ -278,11 +280,11 @@ static void arrive(int level, int signum, siginfo_t *info, void *context, const 
     uintptr_t foreign = 0;
     switch (who_calls(&call, (uintptr_t)returns_to)) {
     case FIRST:
-        sigcffi_note_mask(call.context);
+        sigcffi_main_thread_note_mask(call.context);
         foreign = deliver(&call);
-        sigcffi_look_around(call.context);
-        sigcffi_relax(signum, call.context);
-        sigcffi_something_happened();
+        sigcffi_wake_look_around(call.context);
+        sigcffi_backpressure_on_return(signum, call.context);
+        sigcffi_eventcount_notify();
         if (foreign != 0) call_foreign(&call, foreign, info, context);
         break;
     case BELOW:
@@ -298,7 +300,7 @@ static void arrive(int level, int signum, siginfo_t *info, void *context, const 
 }
 
 /* Outside handlers */
-unsigned sigcffi_arrivals(void)
+unsigned sigcffi_trampoline_arrivals(void)
 {
     return arrivals;
 }

@@ -37,7 +37,7 @@ enum { POKE_ERRNO = -1 };
 
 /* handler context, or outside handlers. Have a thread look around; whether the kernel took it.
  * Where a signal for one thread cannot carry a mark only the main thread is poked. */
-bool sigcffi_poke(int tid)
+bool sigcffi_wake_poke(int tid)
 {
 #if SIGCFFI_HAS_TGSIGQUEUE
     siginfo_t poke;
@@ -64,7 +64,7 @@ bool sigcffi_poke(int tid)
 
 /* handler context. Whether this arrival is a poke and no delivery. Where the kernel has no memory
  * for the mark it comes without, and is a SIGURG like any other. */
-bool sigcffi_is_poke(int signum, const siginfo_t *info)
+bool sigcffi_wake_is_poke(int signum, const siginfo_t *info)
 {
 #if SIGCFFI_HAS_TGSIGQUEUE
     return signum == SIGURG && info != NULL && info->si_code == SI_QUEUE &&
@@ -81,7 +81,7 @@ bool sigcffi_is_poke(int signum, const siginfo_t *info)
 static bool is_interposed(int signum)
 {
     struct sigaction now;
-    return sigaction(signum, NULL, &now) == 0 && sigcffi_level_of(sigcffi_handler_of(&now)) >= 0;
+    return sigaction(signum, NULL, &now) == 0 && sigcffi_levels_find(sigcffi_handler_of(&now)) >= 0;
 }
 
 /* handler context, or outside handlers. Have the main thread look around; false if it may not: it
@@ -91,7 +91,7 @@ static bool is_interposed(int signum)
  * thread is poked all the same. */
 static bool poke_main(void)
 {
-    return is_interposed(SIGURG) && sigcffi_poke(atomic_load(&state.main_thread.tid)) &&
+    return is_interposed(SIGURG) && sigcffi_wake_poke(atomic_load(&state.main_thread.tid)) &&
            !atomic_load(&state.main_thread.blocks_pokes) && is_interposed(SIGURG);
 }
 
@@ -106,10 +106,10 @@ static uint64_t kept_out(void)
 }
 
 /* handler context, or outside handlers. The signals whose calls have to wait. */
-uint64_t sigcffi_forbidden(void)
+uint64_t sigcffi_wake_forbidden(void)
 {
     uint64_t set = atomic_load(&channel.deferred);
-    if (sigcffi_is_main_thread()) set |= kept_out();
+    if (sigcffi_main_thread_is_current()) set |= kept_out();
     return set;
 }
 
@@ -118,18 +118,17 @@ static void trip(int signum, void *context)
 {
     /* Elsewhere the main thread may look at the count before the call is made: it finds that one is
      * on its way. Counted before the call: what runs because of it finds it counted. */
-    bool main = sigcffi_is_main_thread();
+    bool main = sigcffi_main_thread_is_current();
     uint64_t on_its_way = main ? 0 : SIGCFFI_ON_ITS_WAY;
     int called = atomic_load(&channel.by_urgent) & sigcffi_bit(signum) ? SIGURG : signum;
     atomic_store_explicit(&state.wake.called, true, memory_order_relaxed);
     atomic_fetch_add(&channel.calls[called], 1 + on_its_way);
-    sigcffi_call_interpreter(called);
+    sigcffi_handler_call_interpreter(called);
     if (main)
-        sigcffi_poke_later(context);
+        sigcffi_retry_later(context);
     else
         atomic_fetch_sub(&channel.calls[called], on_its_way);
-    if (atomic_load(&state.attachments.watched) & sigcffi_bit(signum))
-        sigcffi_ask_for_notice(signum);
+    if (atomic_load(&state.attachments.watched) & sigcffi_bit(signum)) sigcffi_notice_ask(signum);
 }
 
 /* handler context, or outside handlers. Make the calls in `set` that are pending and that nothing
@@ -137,7 +136,7 @@ static void trip(int signum, void *context)
 static void make_calls(uint64_t set, void *context)
 {
     uint64_t due;
-    while ((due = atomic_load(&channel.pending) & set & ~sigcffi_forbidden()) != 0) {
+    while ((due = atomic_load(&channel.pending) & set & ~sigcffi_wake_forbidden()) != 0) {
         int signum = __builtin_ctzll(due) + 1;
         uint64_t bit = sigcffi_bit(signum);
         if (atomic_fetch_and(&channel.pending, ~bit) & bit) trip(signum, context);
@@ -147,7 +146,7 @@ static void make_calls(uint64_t set, void *context)
 /* handler context, or outside handlers. A signal by which the interpreter calls the dispatcher; 0
  * if there is none. Where somebody has installed a handler without us the signal may still be
  * recorded, but the trampoline is gone, and the call would come to that handler, out of nothing. */
-int sigcffi_dispatchers_signal(void)
+int sigcffi_wake_dispatchers_signal(void)
 {
     for (uint64_t set = atomic_load(&channel.recorded); set != 0; set &= set - 1) {
         int signum = __builtin_ctzll(set) + 1;
@@ -157,14 +156,14 @@ int sigcffi_dispatchers_signal(void)
 }
 
 /* handler context, or outside handlers; the main thread. Make the calls that are pending. */
-void sigcffi_look_around(void *context)
+void sigcffi_wake_look_around(void *context)
 {
-    if (!sigcffi_is_main_thread()) return;
+    if (!sigcffi_main_thread_is_current()) return;
     make_calls(UINT64_MAX, context);
     /* What only a handler keeps out: the dispatcher sees whether that is still there, wherever the
      * signal came from. Not what another thread has made pending since: that thread wakes us. */
     if ((atomic_load(&channel.pending) & kept_out() & ~atomic_load(&channel.deferred)) == 0) return;
-    int signum = sigcffi_dispatchers_signal();
+    int signum = sigcffi_wake_dispatchers_signal();
     if (signum != 0) trip(signum, context);
 }
 
@@ -173,27 +172,27 @@ void sigcffi_look_around(void *context)
  * interpreter alone would. */
 void sigcffi_wake_main(uint64_t set)
 {
-    if (sigcffi_is_main_thread() || !poke_main()) make_calls(set, NULL);
+    if (sigcffi_main_thread_is_current() || !poke_main()) make_calls(set, NULL);
 }
 
 /* handler context. A call to the interpreter's handler is due.
  *
  * `pending` and `deferred` are sequentially consistent, the default: a delivery that has to wait
- * sets its bit and then reads `deferred`, while sigcffi_lift clears `deferred` and then reads
- * `pending`. Were a store allowed to pass a load, both could read the old value and the signal
- * would wait for ever. */
-void sigcffi_pend(int signum, void *context)
+ * sets its bit and then reads `deferred`, while sigcffi_deferral_lift clears `deferred` and then
+ * reads `pending`. Were a store allowed to pass a load, both could read the old value and the
+ * signal would wait for ever. */
+void sigcffi_wake_pend(int signum, void *context)
 {
     uint64_t bit = sigcffi_bit(signum);
-    bool main = sigcffi_is_main_thread();
-    if (main &&
-        !((sigcffi_forbidden() | atomic_load_explicit(&channel.pending, memory_order_relaxed)) &
-          bit)) {
+    bool main = sigcffi_main_thread_is_current();
+    if (main && !((sigcffi_wake_forbidden() |
+                   atomic_load_explicit(&channel.pending, memory_order_relaxed)) &
+                  bit)) {
         trip(signum, context); /* what the following comes to in the common case */
         return;
     }
     atomic_fetch_or(&channel.pending, bit);
-    if (!(sigcffi_forbidden() & bit)) {
+    if (!(sigcffi_wake_forbidden() & bit)) {
         sigcffi_wake_main(bit);
         return;
     }
