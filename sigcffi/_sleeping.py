@@ -43,8 +43,8 @@ def sleep_until(
 ) -> Any:
     """What *ready* returns as soon as that is not None; None after *timeout* seconds.
 
-    *sleep* takes what ``sigcffi_trampoline_arrivals`` returned and the nanoseconds that are left (-1: for
-    ever), and sleeps until there may be something.
+    *sleep* takes what ``sigcffi_trampoline_arrivals`` returned and the nanoseconds that are left
+    (-1: for ever), and sleeps until there may be something.
     """
     deadline = _deadline(timeout)
     covered = False

@@ -291,9 +291,9 @@ def check_handler_context(compiler: str, csrc: str, directory: str) -> str:
 # ---- The stress program ----
 
 
-# The program steps in at five moments: before sigcffi_waits_pause sleeps, after a handler is set, while a
-# record is written, while the reader waits for it, before a mask changes. Two of the functions have
-# other names where a time_t has more bits than a long (harness.h).
+# The program steps in at five moments: before sigcffi_waits_pause sleeps, after a handler is set,
+# while a record is written, while the reader waits for it, before a mask changes. Two of the
+# functions have other names where a time_t has more bits than a long (harness.h).
 WRAPPED = (
     *("sigsuspend", "sigaction", "clock_gettime", "nanosleep", "pthread_sigmask"),
     *("__clock_gettime64", "__nanosleep64", "__nanosleep_time64"),

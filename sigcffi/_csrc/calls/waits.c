@@ -33,7 +33,7 @@ void sigcffi_waits_sigsuspend(uint64_t word, unsigned arrivals)
 
 /* A wait has accepted a signal without a handler. If that was a poke, it is none of the caller's:
  * this thread looks around, and true. */
-bool sigcffi_was_poke(int signum, const siginfo_t *info)
+static bool was_poke(int signum, const siginfo_t *info)
 {
     sigcffi_backpressure_recheck(); /* as after a handler; also where a poke has merged with what
                                        was accepted */
@@ -54,7 +54,7 @@ int sigcffi_waits_accept(uint64_t word, int64_t nanoseconds, struct sigcffi_reco
     memset(&info, 0, sizeof info);
     int signum = sigcffi_platform_sigtimedwait(&set, &info, nanoseconds);
     if (signum < 0) return -errno;
-    if (sigcffi_was_poke(signum, &info)) return -EINTR;
+    if (was_poke(signum, &info)) return -EINTR;
     if (!SIGCFFI_WAITS_SHOW_TKILL && info.si_code == SI_TKILL) info.si_code = SI_USER;
     if (record != NULL) sigcffi_ring_describe(record, signum, &info);
     return signum;
