@@ -132,7 +132,7 @@ static void *send_until_stopped(void *number)
     return number;
 }
 
-static void what_is_detached_is_taken_no_more(void)
+CASE(what_is_detached_is_taken_no_more)
 {
     enum { THREADS = 4, SENDERS = 2 };
     pthread_t threads[THREADS], senders[SENDERS];
@@ -175,9 +175,7 @@ static void fork_in_handler(int signum)
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid > 0) {
-        int status;
-        while (waitpid(pid, &status, 0) != pid) EQUAL(errno, EINTR);
-        EQUAL(status, 0);
+        wait_for(pid);
         atomic_fetch_add(&handler_forks, 1);
     }
     (void)signum;
@@ -195,7 +193,7 @@ static void *provoke_forks(void *target)
 }
 
 /* The child goes on with what its parent was doing, and finds its receivers gone. */
-static void a_process_may_fork_while_an_order_changes(void)
+CASE(a_process_may_fork_while_an_order_changes)
 {
     if (TSAN) skip("ThreadSanitizer's own fork() takes locks that the handler interrupts");
     install(QUEUED, fork_in_handler, 0);
@@ -261,7 +259,7 @@ static void exit_from_the_third_on(void)
     for (;;) breathe();
 }
 
-static void actions_are_taken_in_the_order_of_attachment(void)
+CASE(actions_are_taken_in_the_order_of_attachment)
 {
     EQUAL(WEXITSTATUS(status_of_child(exit_behind_its_flag)), 3);
     EQUAL(WEXITSTATUS(status_of_child(exit_before_its_flag)), 6);
@@ -270,7 +268,7 @@ static void actions_are_taken_in_the_order_of_attachment(void)
 }
 
 /* What is written into cannot block, nor bring SIGPIPE. */
-static void what_cannot_be_written_is_counted(void)
+CASE(what_cannot_be_written_is_counted)
 {
     install(SIGPIPE, SIG_DFL, 0);
     int ends[2], sockets[2];
@@ -343,7 +341,7 @@ static void forward_to_the_other(int self)
     }
 }
 
-static void what_comes_from_where_it_would_go_is_not_forwarded(void)
+CASE(what_comes_from_where_it_would_go_is_not_forwarded)
 {
     void *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(shared != MAP_FAILED);
@@ -399,14 +397,3 @@ static void what_comes_from_where_it_would_go_is_not_forwarded(void)
     EQUAL(sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_FORWARD, pid, -1, 0), -ESRCH);
     figures("%d signals, 2 processes, 1 group", signals);
 }
-
-#define CASE(name) {#name, name}
-
-const struct test_case action_cases[] = {
-    CASE(what_is_detached_is_taken_no_more),
-    CASE(a_process_may_fork_while_an_order_changes),
-    CASE(actions_are_taken_in_the_order_of_attachment),
-    CASE(what_cannot_be_written_is_counted),
-    CASE(what_comes_from_where_it_would_go_is_not_forwarded),
-    {NULL, NULL},
-};

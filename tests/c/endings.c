@@ -66,7 +66,7 @@ static void quit_at_the_second(void)
     for (;;) breathe();
 }
 
-static void the_parent_sees_a_process_end_by_the_signal(void)
+CASE(the_parent_sees_a_process_end_by_the_signal)
 {
     const int signals[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGRTMIN};
     case_function *const ways[] = {take_the_default, take_the_default_without_memory,
@@ -110,7 +110,7 @@ static void stop_and_go_on(void)
     _exit(0);
 }
 
-static void a_process_that_stopped_goes_on_with_its_handler(void)
+CASE(a_process_that_stopped_goes_on_with_its_handler)
 {
     pid_t pid = fork();
     CHECK(pid >= 0);
@@ -229,7 +229,7 @@ static void be_put_off(void)
     _exit(0);
 }
 
-static void who_does_not_put_it_off_is_ended(void)
+CASE(who_does_not_put_it_off_is_ended)
 {
     int silent = open("/dev/null", O_WRONLY);
     CHECK(silent >= 0 && dup2(STDERR_FILENO, 100) == 100);
@@ -246,12 +246,3 @@ static void who_does_not_put_it_off_is_ended(void)
     EQUAL(put_off, 0);
     figures("6 ways");
 }
-
-#define CASE(name) {#name, name}
-
-const struct test_case ending_cases[] = {
-    CASE(the_parent_sees_a_process_end_by_the_signal),
-    CASE(a_process_that_stopped_goes_on_with_its_handler),
-    CASE(who_does_not_put_it_off_is_ended),
-    {NULL, NULL},
-};

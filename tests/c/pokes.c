@@ -3,7 +3,7 @@
  *
  * Law: like stress.c. One signal at a time, unless it says otherwise: then calls are exact.
  */
-#include "poking.h"
+#include "pokes.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -99,19 +99,19 @@ static void wake_from_system_calls(void *wake(void *))
     figures("%d rounds, %d system calls", rounds, WAITS);
 }
 
-static void a_signal_that_another_thread_takes_ends_the_main_threads_system_call(void)
+CASE(a_signal_that_another_thread_takes_ends_the_main_threads_system_call)
 {
     wake_from_system_calls(take_until_woken);
 }
 
-static void a_lifting_in_another_thread_ends_the_main_threads_system_call(void)
+CASE(a_lifting_in_another_thread_ends_the_main_threads_system_call)
 {
     wake_from_system_calls(lift_until_woken);
 }
 
 /* ---- Who blocks pokes ---- */
 
-static void a_main_thread_that_blocks_pokes_has_its_calls_made_on_the_spot(void)
+CASE(a_main_thread_that_blocks_pokes_has_its_calls_made_on_the_spot)
 {
     register_signal(QUEUED);
     start_takers(2);
@@ -152,7 +152,7 @@ static void a_main_thread_that_blocks_pokes_has_its_calls_made_on_the_spot(void)
 
 /* Whichever sees the other: the signal that pokes are blocked, or who blocks them that a call is
  * pending. */
-static void a_signal_that_meets_the_blocking_of_pokes_is_not_left_behind(void)
+CASE(a_signal_that_meets_the_blocking_of_pokes_is_not_left_behind)
 {
     const int rounds = 20000 * SCALE;
     int i = 0;
@@ -178,7 +178,7 @@ static void *block_pokes(void *nothing)
     return nothing;
 }
 
-static void another_threads_mask_says_nothing_of_the_main_threads(void)
+CASE(another_threads_mask_says_nothing_of_the_main_threads)
 {
     register_signal(QUEUED);
     start_takers(2);
@@ -224,7 +224,7 @@ static void *fork_untold(void *status)
     return NULL;
 }
 
-static void a_forked_childs_pokes_go_to_its_own_main_thread(void)
+CASE(a_forked_childs_pokes_go_to_its_own_main_thread)
 {
     const int rounds = 5 * SCALE;
     int status;
@@ -258,7 +258,7 @@ static int sleep_on(void)
 }
 
 /* An interpreter that spins before it sleeps is called while it spins, and sleeps. */
-static void a_call_that_has_ended_no_wait_is_told_again(void)
+CASE(a_call_that_has_ended_no_wait_is_told_again)
 {
     const int rounds = 5 * SCALE;
     sigcffi_retry_interpreter_spins();
@@ -283,7 +283,7 @@ static void a_call_that_has_ended_no_wait_is_told_again(void)
 }
 
 /* Each poke is a system call of somebody's that ends without need. */
-static void a_call_that_has_ended_a_wait_is_not_told_again(void)
+CASE(a_call_that_has_ended_a_wait_is_not_told_again)
 {
     const struct timespec longer_than_the_first_takes = {.tv_nsec = 20000000};
     sigcffi_retry_interpreter_spins();
@@ -298,10 +298,8 @@ static void a_call_that_has_ended_a_wait_is_not_told_again(void)
     figures("one call");
 }
 
-#define CASE(name) {#name, name}
-
 /* Somebody counts, and comes to the number that a poke carries. */
-static void a_signal_with_the_value_of_a_poke_is_a_signal(void)
+CASE(a_signal_with_the_value_of_a_poke_is_a_signal)
 {
     register_signal(STANDARD);
     register_signal(QUEUED);
@@ -318,16 +316,3 @@ static void a_signal_with_the_value_of_a_poke_is_a_signal(void)
     EQUAL(sigcffi_channel_deliveries(QUEUED), 1);
     figures("the value %p", poke.si_value.sival_ptr);
 }
-
-const struct test_case poke_cases[] = {
-    CASE(a_signal_that_another_thread_takes_ends_the_main_threads_system_call),
-    CASE(a_lifting_in_another_thread_ends_the_main_threads_system_call),
-    CASE(a_main_thread_that_blocks_pokes_has_its_calls_made_on_the_spot),
-    CASE(a_signal_that_meets_the_blocking_of_pokes_is_not_left_behind),
-    CASE(another_threads_mask_says_nothing_of_the_main_threads),
-    CASE(a_forked_childs_pokes_go_to_its_own_main_thread),
-    CASE(a_signal_with_the_value_of_a_poke_is_a_signal),
-    CASE(a_call_that_has_ended_no_wait_is_told_again),
-    CASE(a_call_that_has_ended_a_wait_is_not_told_again),
-    {NULL, NULL},
-};

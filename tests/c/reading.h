@@ -1,5 +1,5 @@
-/* A reader of the main channel, as the one in Python: for records.c, relief.c and those of
- * poking.h.
+/* A reader of the main channel, as the one in Python: for records.c, resume.c and those of
+ * pokes.h.
  */
 #ifndef SIGCFFI_TEST_READING_H
 #define SIGCFFI_TEST_READING_H
@@ -32,7 +32,7 @@ uint64_t pressure(void);
  * third is set, until the fourth is. */
 extern pthread_t slow_writer;
 
-/* Called once, before the next change of a mask; pressure.c. */
+/* Called once, before the next change of a mask; throttled.c. */
 extern void (*_Atomic before_change)(void);
 extern atomic_bool writer_is_slow, writing, go_on;
 

@@ -89,7 +89,7 @@ static void send_numbered_to_parent(int sender, int count)
     }
 }
 
-static void every_value_of_a_flood_is_read_once_and_in_its_senders_order(void)
+CASE(every_value_of_a_flood_is_read_once_and_in_its_senders_order)
 {
     NOTHING_IS_BLOCKED_UNDER_TSAN();
     const int each = 10000 * SCALE, all = SENDERS * each;
@@ -180,7 +180,7 @@ static void *send_made(void *argument)
 }
 
 /* Each sender has a thread of its own that takes what it sends. */
-static void records_that_threads_write_at_once_are_whole_and_none_overtakes(void)
+CASE(records_that_threads_write_at_once_are_whole_and_none_overtakes)
 {
     enum { THREADS = 3 };
     const int each = 6000 * SCALE, all = THREADS * each;
@@ -240,7 +240,7 @@ static void *take_one_by_one(void *count)
     return count;
 }
 
-static void what_neither_ring_nor_kernel_can_hold_is_counted(void)
+CASE(what_neither_ring_nor_kernel_can_hold_is_counted)
 {
     int all = SIGCFFI_CAPACITY + 300;
     dispatch(QUEUED);
@@ -301,7 +301,7 @@ void check_ring_of_child(void)
     _exit(0);
 }
 
-static void a_forked_child_starts_with_an_empty_ring(void)
+CASE(a_forked_child_starts_with_an_empty_ring)
 {
     const int rounds = 50 * SCALE;
     dispatch(QUEUED);
@@ -329,13 +329,3 @@ static void a_forked_child_starts_with_an_empty_ring(void)
     stop_takers();
     figures("%d forks", rounds);
 }
-
-#define CASE(name) {#name, name}
-
-const struct test_case record_cases[] = {
-    CASE(every_value_of_a_flood_is_read_once_and_in_its_senders_order),
-    CASE(records_that_threads_write_at_once_are_whole_and_none_overtakes),
-    CASE(what_neither_ring_nor_kernel_can_hold_is_counted),
-    CASE(a_forked_child_starts_with_an_empty_ring),
-    {NULL, NULL},
-};

@@ -2,26 +2,14 @@
  *
  * Law: like stress.c.
  */
-#include "harness.h"
+#include "reading.h"
 
 #include <sched.h>
 #include <sys/wait.h>
 
-static _Atomic uint64_t *word(int index)
-{
-    return (_Atomic uint64_t *)sigcffi_channel_memory() + index;
-}
-
-static void wait_for(pid_t pid)
-{
-    int status;
-    while (waitpid(pid, &status, 0) != pid) EQUAL(errno, EINTR);
-    EQUAL(status, 0);
-}
-
 /* ---- Critical sections ---- */
 
-static void a_section_ends_when_it_was_left_as_often_as_entered(void)
+CASE(a_section_ends_when_it_was_left_as_often_as_entered)
 {
     uint64_t bit = sigcffi_bit(QUEUED);
     register_signal(QUEUED);
@@ -65,7 +53,7 @@ static void *enter_and_leave(void *argument)
     return NULL;
 }
 
-static void a_signal_waits_for_the_last_threads_section(void)
+CASE(a_signal_waits_for_the_last_threads_section)
 {
     uint64_t sets[] = {sigcffi_bit(QUEUED), UINT64_MAX};
     register_signal(QUEUED);
@@ -121,7 +109,7 @@ static void *send_in_bursts(void *target)
 }
 
 /* Calls are made in the main thread only: in none of its sections does one run. */
-static void nothing_is_lost_where_sections_of_several_threads_overlap(void)
+CASE(nothing_is_lost_where_sections_of_several_threads_overlap)
 {
     register_signal(QUEUED);
     start_takers(2);
@@ -195,7 +183,7 @@ static void *fork_in_its_own_section(void *argument)
     return argument;
 }
 
-static void a_forked_child_is_in_the_forking_threads_sections_only(void)
+CASE(a_forked_child_is_in_the_forking_threads_sections_only)
 {
     register_signal(QUEUED);
     register_signal(STANDARD);
@@ -240,7 +228,7 @@ static void install_foreign(int signum, void (*handler)(int, siginfo_t *, void *
     install(signum, (void (*)(int))(void *)handler, SA_SIGINFO | flags);
 }
 
-static void a_base_with_resethand_is_called_once(void)
+CASE(a_base_with_resethand_is_called_once)
 {
     const int rounds = 300 * SCALE;
     start_takers(2);
@@ -313,7 +301,7 @@ static void check_put_back(int signum, const struct sigcffi_kernel_sigaction *be
 }
 #endif
 
-static void a_saved_handler_is_put_back_to_the_byte(void)
+CASE(a_saved_handler_is_put_back_to_the_byte)
 {
 #if defined(OWN_RETURN)
     if (TSAN) skip("ThreadSanitizer keeps handlers in a table of its own");
@@ -356,7 +344,7 @@ static void a_saved_handler_is_put_back_to_the_byte(void)
 #endif
 }
 
-static void children_of_who_ignores_sigchld_leave_no_zombies(void)
+CASE(children_of_who_ignores_sigchld_leave_no_zombies)
 {
     const int rounds = 20 * SCALE;
     install(SIGCHLD, SIG_IGN, 0);
@@ -381,16 +369,3 @@ static void children_of_who_ignores_sigchld_leave_no_zombies(void)
     CHECK(now.sa_handler == SIG_IGN && !(now.sa_flags & SA_NOCLDWAIT));
     figures("%d children", rounds);
 }
-
-#define CASE(name) {#name, name}
-
-const struct test_case section_cases[] = {
-    CASE(a_section_ends_when_it_was_left_as_often_as_entered),
-    CASE(a_signal_waits_for_the_last_threads_section),
-    CASE(nothing_is_lost_where_sections_of_several_threads_overlap),
-    CASE(a_forked_child_is_in_the_forking_threads_sections_only),
-    CASE(a_base_with_resethand_is_called_once),
-    CASE(a_saved_handler_is_put_back_to_the_byte),
-    CASE(children_of_who_ignores_sigchld_leave_no_zombies),
-    {NULL, NULL},
-};

@@ -75,7 +75,7 @@ static void call_the_main_thread(void)
     _exit(0);
 }
 
-static void a_poke_that_is_refused_goes_without_its_mark(void)
+CASE(a_poke_that_is_refused_goes_without_its_mark)
 {
     NEEDS_FILTERS();
     NOTHING_IS_BLOCKED_UNDER_TSAN();
@@ -105,7 +105,7 @@ static void forward_by_number(void)
     _exit(0);
 }
 
-static void forward_does_without_a_hold_where_that_is_refused(void)
+CASE(forward_does_without_a_hold_where_that_is_refused)
 {
     NEEDS_FILTERS();
 #if SIGCFFI_HAS_PIDFD
@@ -131,7 +131,7 @@ static void *ask(void *signum)
 }
 
 /* It would not run as long as somebody with a higher one did no more than yield. */
-static void who_waits_for_the_lock_or_for_a_stop_sleeps(void)
+CASE(who_waits_for_the_lock_or_for_a_stop_sleeps)
 {
     static int signum = SIGTSTP;
     const uint32_t former = atomic_load(&state.stops);
@@ -153,12 +153,3 @@ static void who_waits_for_the_lock_or_for_a_stop_sleeps(void)
     }
     figures("both");
 }
-
-#define CASE(name) {#name, name}
-
-const struct test_case surrounding_cases[] = {
-    CASE(a_poke_that_is_refused_goes_without_its_mark),
-    CASE(forward_does_without_a_hold_where_that_is_refused),
-    CASE(who_waits_for_the_lock_or_for_a_stop_sleeps),
-    {NULL, NULL},
-};

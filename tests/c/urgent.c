@@ -2,15 +2,8 @@
  *
  * Law: like stress.c. One signal at a time, unless it says otherwise: then calls are exact.
  */
-#include "poking.h"
-
-static _Atomic long long foreign_calls;
-
-static void foreign_counter(int signum)
-{
-    (void)signum;
-    atomic_fetch_add(&foreign_calls, 1);
-}
+#include "foreign.h"
+#include "pokes.h"
 
 /* ---- Who else handles SIGURG ---- */
 
@@ -33,7 +26,7 @@ static void poked_beside(void (*handler)(int))
     EQUAL(atomic_load(&foreign_calls), before + sigcffi_is_function((uintptr_t)handler));
 }
 
-static void somebody_elses_disposition_of_SIGURG_costs_no_call(void)
+CASE(somebody_elses_disposition_of_SIGURG_costs_no_call)
 {
     register_signal(QUEUED);
     start_takers(2);
@@ -53,7 +46,7 @@ static void become_default(int signum)
 }
 
 /* The kernel discards it. */
-static void a_poke_that_meets_the_default_action_costs_no_call(void)
+CASE(a_poke_that_meets_the_default_action_costs_no_call)
 {
     const int rounds = 100 * SCALE;
     register_signal(QUEUED);
@@ -100,7 +93,7 @@ static void unmarked(void)
 }
 
 /* Other code has blocked pokes, unseen, and takes one away. */
-static void what_a_poke_was_lost_for_comes_with_whatever_comes_next(void)
+CASE(what_a_poke_was_lost_for_comes_with_whatever_comes_next)
 {
     void (*const ways[])(void) = {foreign_signal, mask_call, section, suspension, unmarked};
     const int rounds = 20 * SCALE;
@@ -141,7 +134,7 @@ static void *poke_until_stopped(void *nothing)
     return nothing;
 }
 
-static void pokes_that_nobody_needs_say_nothing(void)
+CASE(pokes_that_nobody_needs_say_nothing)
 {
     enum { THREADS = 2 };
     const int rounds = 2000 * SCALE;
@@ -167,7 +160,7 @@ static void pokes_that_nobody_needs_say_nothing(void)
 }
 
 /* Beside pokes, and with all that a program can do with a signal. */
-static void SIGURG_of_the_program_itself_is_a_signal_like_any_other(void)
+CASE(SIGURG_of_the_program_itself_is_a_signal_like_any_other)
 {
     const int rounds = 1000 * SCALE;
     register_signal(QUEUED);
@@ -195,7 +188,7 @@ static void SIGURG_of_the_program_itself_is_a_signal_like_any_other(void)
 /* ---- Waits ---- */
 
 /* Pokes are blocked by other code, so that one is there to be accepted. */
-static void a_wait_that_accepts_a_poke_makes_the_call_and_hands_out_none(void)
+CASE(a_wait_that_accepts_a_poke_makes_the_call_and_hands_out_none)
 {
     enum { ROOM = 4 };
     const int rounds = 200 * SCALE;
@@ -228,15 +221,3 @@ static void a_wait_that_accepts_a_poke_makes_the_call_and_hands_out_none(void)
     EQUAL(sigcffi_channel_deliveries(SIGURG), 0);
     figures("%d rounds", rounds);
 }
-
-#define CASE(name) {#name, name}
-
-const struct test_case urgent_cases[] = {
-    CASE(somebody_elses_disposition_of_SIGURG_costs_no_call),
-    CASE(a_poke_that_meets_the_default_action_costs_no_call),
-    CASE(what_a_poke_was_lost_for_comes_with_whatever_comes_next),
-    CASE(pokes_that_nobody_needs_say_nothing),
-    CASE(SIGURG_of_the_program_itself_is_a_signal_like_any_other),
-    CASE(a_wait_that_accepts_a_poke_makes_the_call_and_hands_out_none),
-    {NULL, NULL},
-};

@@ -30,7 +30,7 @@ static void read_in_order(int first, int last)
 /* ---- Other threads ---- */
 
 /* Nobody reads, and the main thread is at something else. */
-static void a_thread_that_meets_a_full_ring_loses_nothing_and_goes_on_when_it_is_read(void)
+CASE(a_thread_that_meets_a_full_ring_loses_nothing_and_goes_on_when_it_is_read)
 {
     NOTHING_IS_BLOCKED_UNDER_TSAN();
     const int rounds = 5 * SCALE, each = 3 * SIGCFFI_CAPACITY;
@@ -55,7 +55,7 @@ static void a_thread_that_meets_a_full_ring_loses_nothing_and_goes_on_when_it_is
 }
 
 /* Also by pokes that the kernel has no memory for, and delivers bare. */
-static void every_thread_that_is_held_back_is_told_to_go_on(void)
+CASE(every_thread_that_is_held_back_is_told_to_go_on)
 {
     NOTHING_IS_BLOCKED_UNDER_TSAN();
     enum { THREADS = 4 };
@@ -105,7 +105,7 @@ int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
 }
 
 /* It is the next, and all that has come after it cannot be read before. */
-static void a_record_that_is_just_being_written_is_waited_for(void)
+CASE(a_record_that_is_just_being_written_is_waited_for)
 {
     NOTHING_IS_BLOCKED_UNDER_TSAN();
     dispatch(QUEUED);
@@ -139,7 +139,7 @@ static void refill(void)
 
 /* It has found room, and is about to let its own signals in: then there is none any more. Nobody
  * would tell it later: it is the one that reads. */
-static void a_reader_that_another_thread_has_overtaken_reads_on(void)
+CASE(a_reader_that_another_thread_has_overtaken_reads_on)
 {
     NOTHING_IS_BLOCKED_UNDER_TSAN();
     dispatch(QUEUED);
@@ -185,7 +185,7 @@ static void *fork_beside_the_main_thread(void *argument)
 }
 
 /* Nor what the handlers that run in its parent's main thread keep out. */
-static void a_forked_child_does_not_keep_the_pressure(void)
+CASE(a_forked_child_does_not_keep_the_pressure)
 {
     NOTHING_IS_BLOCKED_UNDER_TSAN();
     dispatch(QUEUED);
@@ -216,14 +216,3 @@ static void a_forked_child_does_not_keep_the_pressure(void)
     stop_takers();
     figures("2 threads");
 }
-
-#define CASE(name) {#name, name}
-
-const struct test_case relief_cases[] = {
-    CASE(a_thread_that_meets_a_full_ring_loses_nothing_and_goes_on_when_it_is_read),
-    CASE(every_thread_that_is_held_back_is_told_to_go_on),
-    CASE(a_record_that_is_just_being_written_is_waited_for),
-    CASE(a_reader_that_another_thread_has_overtaken_reads_on),
-    CASE(a_forked_child_does_not_keep_the_pressure),
-    {NULL, NULL},
-};
