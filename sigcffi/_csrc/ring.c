@@ -1,6 +1,6 @@
 /* How a signal becomes a record. See ring.h for the layout and the protocol.
  *
- * Law: handler context, all of it.
+ * Law: handler context, all of it. The numbers are those of the steps in tests/models/ring.pml.
  */
 #include "ring.h"
 
@@ -66,15 +66,16 @@ void sigcffi_ring_describe(struct sigcffi_record *record, int signum, const sigi
 /* handler context */
 uint64_t sigcffi_ring_reserve(struct sigcffi_ring *ring, uint64_t capacity, uint64_t *reserved)
 {
-    uint64_t number = atomic_load_explicit(&ring->head, memory_order_relaxed), tail;
+    uint64_t number = atomic_load_explicit(&ring->head, memory_order_relaxed) /* 1 */, tail;
     do {
-        /* acquire: the reader has done with a record before it gives it back, and what we write
-         * to it must not be seen by that reading. */
+        /* 2. acquire, with the reader's store of the tail. The reader and this producer share a
+         * place: without it the producer's stores could be seen by a reader that is still reading
+         * what was there before. The reader has done with a record when it stores the tail. */
         tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
-        /* Signed: others may have been so quick that the number is behind the tail. */
+        /* 3. Signed: other producers may have been so quick that the number is behind the tail. */
         if ((int64_t)(number - tail) >= (int64_t)capacity) return 0;
-        /* relaxed: the number is ours alone from here on; the record is handed over by its
-         * sequence. */
+        /* 4. relaxed: the number is this producer's alone from here on; the record is handed over
+         * by its sequence. */
     } while (!atomic_compare_exchange_weak_explicit(&ring->head, &number, number + 1,
                                                     memory_order_relaxed, memory_order_relaxed));
     *reserved = number;
@@ -85,9 +86,10 @@ uint64_t sigcffi_ring_reserve(struct sigcffi_ring *ring, uint64_t capacity, uint
 void sigcffi_ring_publish(struct sigcffi_record *record, uint64_t number, int signum, int whom,
                           const siginfo_t *info)
 {
-    sigcffi_ring_describe(record, signum, info);
+    sigcffi_ring_describe(record, signum, info); /* 5 */
     record->signo |= whom;
-    /* release: who sees the sequence sees the record. */
+    /* 6. release, with the reader's load of the sequence (7): a reader that finds the sequence
+     * finds the record filled in. */
     atomic_store_explicit(&record->sequence, number + 1, memory_order_release);
 }
 

@@ -1,6 +1,7 @@
 /* The C half of sigcffi: everything that stands between the kernel and the interpreter.
  *
- * No Python.h: the same C serves CPython's limited API and PyPy.
+ * No Python.h: this C serves CPython's limited API and PyPy alike. The layers of its files are
+ * drawn in docs/architecture.md, and checked.
  *
  * Law of handler context. Whatever the trampoline reaches may run between any two
  * instructions of any thread, also of a thread inside malloc, printf or this library. So it
@@ -38,7 +39,7 @@
 #define NSIG _NSIG
 #endif
 
-/* Actions that can be attached to one signal at the same time; flags and receivers in all; threads
+/* Actions that can be attached to one signal at a time; flags and receivers in all; threads
  * that can have signals blocked because rings are full. */
 enum {
     SIGCFFI_SLOTS = 8,

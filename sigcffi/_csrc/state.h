@@ -1,9 +1,10 @@
 /* The state that handlers share with the calls that change what handlers do.
  *
  * Law: static memory, reached through atomics; no pointer in it goes stale while a handler may
- * follow it. Each struct has one owner, and beside it stands who writes it, who reads it, and what
- * keeps the two apart. "The lock" is that of calls/lock.c, which handler context never takes. Where
- * nothing is said of an order, loads and stores are sequentially consistent.
+ * follow it. Each struct has one owner; the comment beside it says which code writes it,
+ * which reads it, and what keeps the two apart. "The lock" is that of calls/lock.c, which handler
+ * context never takes. Where nothing is said of an order, loads and stores are sequentially
+ * consistent.
  */
 #ifndef SIGCFFI_STATE_H
 #define SIGCFFI_STATE_H

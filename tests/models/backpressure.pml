@@ -1,4 +1,5 @@
-/* Back-pressure and relief: sigcffi/_csrc/pressure.c and relief.c.
+/* Back-backpressure: sigcffi/_csrc/handler/backpressure.c and calls/resume.c. The numbers are those of
+ * the steps in these files.
  *
  * Two threads take signals that the kernel holds for the process. Where the ring is above high water
  * a thread blocks them in its own context, is listed, and is poked when the ring has been read. The
@@ -26,7 +27,7 @@
 
 byte held = SENT;      /* by the kernel, for the process */
 byte head, tail;       /* which are published is the other model's */
-bool pressure;         /* some may have blocked */
+bool backpressure;         /* some may have blocked */
 bool by[THREADS];      /* listed */
 bool blocked[THREADS]; /* in the thread's context */
 bool poke[THREADS];    /* the kernel has one for the thread */
@@ -41,7 +42,7 @@ bool deaf, lost, kept, unread;
 #endif
 
 /* On the way back from any handler, a poke's too. */
-inline relax(told)
+inline on_return(told)
 {
     if
     :: by[me] ->
@@ -53,7 +54,7 @@ inline relax(told)
         if
         :: high ->
 #ifndef STAYS_UNSAID
-            pressure = true; /* 4 */
+            backpressure = true; /* 4 */
 #endif
 #ifndef LOOKS_BEFORE_IT_SAYS
             high = IS_HIGH /* 5 */
@@ -83,17 +84,17 @@ active [THREADS] proctype thread()
         :: else
         fi;
 #endif
-        relax(false);
+        on_return(false);
         high = false
     :: atomic { poke[me] && TAKES_POKES -> poke[me] = false };
-        relax(true);
+        on_return(true);
         high = false
     od
 }
 
-inline release()
+inline resume()
 {
-    atomic { told = pressure; pressure = false }; /* 8 */
+    atomic { told = backpressure; backpressure = false }; /* 8 */
     if
     :: told ->
         each = 0;
@@ -119,21 +120,21 @@ active proctype reader()
     :: head != tail ->
 #ifdef POKED_BEFORE_TAIL
         if
-        :: pressure && head - tail <= HIGH -> release()
+        :: backpressure && head - tail <= HIGH -> resume()
         :: else
         fi;
         tail++
 #else
 #ifdef LOOKS_BEFORE_TAIL
-        told = pressure;
+        told = backpressure;
 #endif
         tail++; /* 7 */
 #ifdef LOOKS_BEFORE_TAIL
         if
-        :: told && !IS_HIGH -> release()
+        :: told && !IS_HIGH -> resume()
 #else
         if
-        :: pressure && !IS_HIGH -> release()
+        :: backpressure && !IS_HIGH -> resume()
 #endif
         :: else
         fi

@@ -1,7 +1,8 @@
 /* The ring: sigcffi/_csrc/ring.c, and the reader in sigcffi/_dispatch.py.
  *
  * Two threads put records in; a handler of the first is interrupted by a nested one, as a fault does.
- * One reader takes them out. The numbers are those of the steps in ring.c.
+ * One reader takes them out. The numbers are those of the steps in ring.c;
+ * 7 to 9 are the reader's.
  *
  * Promises:
  *   lost          a record that was published is never handed over

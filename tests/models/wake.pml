@@ -1,10 +1,12 @@
-/* Waking: sigcffi/_csrc/wake.c, deferral.c, masks.c, and what of sigcffi/_dispatch.py they rely on.
+/* Waking: sigcffi/_csrc/handler/wake.c and main_thread.c, calls/deferral.c and masks.c, and what they
+ * rely on of sigcffi/_dispatch.py.
  *
  * The main thread runs Python: it enters a critical section and leaves it, blocks SIGURG and unblocks it,
  * may fork, and runs the handlers that are due (one scene at a time: together it is too much). A second thread takes signals; a third has a critical
  * section of its own. On the main thread a handler may be interrupted by a nested one. PLAIN has a
  * handler of signal(), RECORDED one of sigaction(), by the dispatcher; in which order, and on which
- * thread, signals come, is open. The numbers are those of the steps in the C files.
+ * thread, signals come, is open. The numbers are those of the
+ * steps in the C files: of sigcffi_wake_pend() and what it calls, sigcffi_deferral_lift(), sigcffi_masks_sigmask().
  *
  * Promises:
  *   deaf          a call is pending, nothing forbids it, and nobody is at it
@@ -44,7 +46,7 @@
 #define ALL 255 /* in `running`: the dispatcher thinks */
 
 byte pending, deferred, running;
-bool says_blocked; /* main_blocks_pokes */
+bool says_blocked; /* main_thread.blocks_pokes */
 bool blocks_pokes, poke; /* the main thread's mask, and a SIGURG that the kernel has for it */
 byte depth;        /* of C handlers on the main thread */
 byte sections;     /* for both signals */
@@ -85,7 +87,7 @@ inline trip(signal, main)
 /* What is recorded is the dispatcher's to keep out. */
 #define FORBIDDEN(main) (deferred | (main -> running & PLAIN : 0))
 
-/* 7 8 9 of wake.c */
+/* 7 8 9 */
 inline make_calls(which, main)
 {
     do

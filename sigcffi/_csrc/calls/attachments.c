@@ -10,7 +10,7 @@
 
 /* ---- Orders ---- */
 
-/* Lock held. The order of a signal has changed: what follows from that. */
+/* Lock held. Give a signal another order, and note what follows from that. */
 static void set_order(int signum, uint64_t order)
 {
     uint64_t bit = sigcffi_bit(signum);
@@ -23,7 +23,7 @@ static void set_order(int signum, uint64_t order)
     else
         atomic_fetch_and(&state.attachments.watched, ~bit);
     sigcffi_interpose_for_slots(signum, order != 0);
-    /* Sequentially consistent, the default: see enter(). */
+    /* Sequentially consistent, the default: see epoch.h. */
     atomic_store(&state.attachments.order[signum], order);
 }
 

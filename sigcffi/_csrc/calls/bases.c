@@ -30,7 +30,8 @@ void sigcffi_bases_set(int level, int signum, const struct sigaction *under)
     uint64_t itself = (under->sa_flags & SA_NODEFER) ? 0 : sigcffi_bit(signum);
     atomic_store(&base->mask, sigcffi_word_of(&under->sa_mask) | itself);
     atomic_store(&base->one_shot, (under->sa_flags & SA_RESETHAND) != 0);
-    /* release: who sees the base sees what `interpreter` was when it was stored, and the rest. */
+    /* release, with the acquiring load in deliver(): a handler that sees this base sees its mask,
+     * and what `interpreter` was when it was stored. */
     atomic_store_explicit(&base->handler, sigcffi_handler_of(under), memory_order_release);
 }
 
@@ -62,7 +63,7 @@ void sigcffi_bases_put_on_top(int signum, int level)
     on_top[signum] = (signed char)(level + 1);
 }
 
-/* Lock held. What the kernel has is known to be this. */
+/* Lock held. The kernel is known to have this for the signal. */
 void sigcffi_bases_note(int signum, const struct sigaction *now)
 {
     int level = sigcffi_bases_level_of(now);

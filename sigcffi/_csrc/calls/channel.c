@@ -32,18 +32,21 @@ void *sigcffi_channel_memory(void)
     return &channel;
 }
 
-/* The sequence of the record at this place, counted in bytes; who finds it published finds the
- * record. For the reader where the processor may show stores in another order. */
+/* The sequence of the record at this place, counted in bytes. For the reader where the processor
+ * may show stores in another order: a reader that finds the record published finds it filled in. */
 uint64_t sigcffi_channel_sequence(size_t offset)
 {
-    /* acquire: pairs with the release in sigcffi_ring_push() */
+    /* acquire: pairs with the release in sigcffi_ring_publish() */
     const _Atomic uint64_t *words = (const _Atomic uint64_t *)&channel;
     return atomic_load_explicit(&words[offset / sizeof *words], memory_order_acquire);
 }
 
-/* A record has been read, and its place is going to be given back, by a plain store of the tail.
- * Without this a processor that lets a store pass the loads before it may show the tail first, and
- * then read what a producer, whose load of the tail acquires, has put into that place. */
+/* A record has been read.
+ *
+ * Actors: the reader, which has read the record and gives back its place by a plain store of the
+ * tail; a producer, whose load of the tail acquires. The bad interleaving: the processor lets that
+ * store pass the loads before it; the producer sees the place free and fills it in, and the
+ * reader's loads find the new record. It is forbidden by the fence here. */
 void sigcffi_channel_has_read(void)
 {
     SIGCFFI_LOADS_COME_FIRST();

@@ -83,15 +83,19 @@ static int start(void)
 static _Atomic int64_t turns;
 static int64_t told; /* under the lock: the latest turn by which a deadline was told */
 
-/* A turn, for who is going to find out the earliest deadline and tell it. */
+/* A turn, for a caller that is going to find out the earliest deadline and tell it. */
 int64_t sigcffi_deadman_turn(void)
 {
     return atomic_fetch_add(&turns, 1) + 1;
 }
 
 /* The process ends at `when`, in nanoseconds of CLOCK_MONOTONIC, unless that is changed before; 0:
- * it does not. Told by who had a turn before finding it out: what an earlier turn finds out is old
- * news when a later one has told, and that one knows what the earlier had changed. */
+ * it does not.
+ *
+ * Actors: two threads that find out the earliest deadline and tell it. The bad interleaving: the
+ * one finds out first and tells last, and its old news is in force. It is forbidden by turns: each
+ * has had its turn before it finds out, and an earlier turn changes nothing when a later one has
+ * told. */
 int sigcffi_deadman_end_at(int64_t turn, int64_t when)
 {
     int result = 0;

@@ -2,7 +2,8 @@
  *
  * Law: ordinary calls, made outside handlers. What handlers read of this is one word,
  * channel.deferred; how often a signal is deferred is counted here. What waits is known by
- * channel.pending and state.wake.held, which wake.c sets.
+ * channel.pending and state.wake.held, which handler/wake.c sets. The numbers are those of the
+ * steps in tests/models/wake.pml.
  */
 #include "threads.h"
 
@@ -116,7 +117,7 @@ bool sigcffi_deferral_defer(uint64_t set)
     sigcffi_lock_acquire();
     count(&sections, set, 1);
     if (thread != NULL) count(&thread->sections, set, 1);
-    /* Not published anew: most sections are entered by a program that is in none. */
+    /* Not counted anew: most sections are entered by a program that is in none. */
     atomic_fetch_or(&channel.deferred, set);
     sigcffi_lock_release();
     return atomic_load_explicit(&state.wake.called, memory_order_relaxed) &&
@@ -131,9 +132,9 @@ int sigcffi_deferral_lift(uint64_t set)
     sigcffi_lock_acquire();
     count(&sections, set, -1);
     if (thread != NULL) count(&thread->sections, set, -1);
-    update_word();
+    update_word(); /* 1 */
     sigcffi_lock_release();
-    /* Sequentially consistent, as is the other side: see sigcffi_wake_pend(). */
+    /* 2. Sequentially consistent, as is the other side: see sigcffi_wake_pend(). */
     return atomic_load(&channel.pending) == 0 ? 0 : sigcffi_deferral_settle();
 }
 

@@ -14,7 +14,8 @@ int sigcffi_dispositions_query(int signum)
     return sigcffi_interpreter_classify(sigcffi_levels_beneath(signum, sigcffi_handler_of(&now)));
 }
 
-/* The same, before it is replaced; SIGCFFI_SLOTTED in addition if actions are attached to it. */
+/* What the kernel does with `signum`, before that is replaced; SIGCFFI_SLOTTED in addition if
+ * actions are attached to it. */
 int sigcffi_dispositions_query_slotted(int signum)
 {
     int kind = sigcffi_dispositions_query(signum);
@@ -119,7 +120,7 @@ uint64_t sigcffi_dispositions_mask_of(const struct sigaction *action)
 }
 
 /* Lock held. Whether a delivery that the trampoline has begun with is still to be gone on with: the
- * trampoline is there, or somebody has put a handler in its place who may call it. */
+ * trampoline is there, or a handler that somebody has put in its place, and that may call it. */
 bool sigcffi_dispositions_is_handled(int signum)
 {
     struct sigaction now;

@@ -8,7 +8,7 @@
 /* Lock held. */
 static void wait_until_left(unsigned epoch)
 {
-    /* acquire: pairs with the release in leave() */
+    /* acquire: pairs with the release in sigcffi_epoch_leave() */
     for (int tries = 0; atomic_load(&state.epoch.inside[epoch]) != 0; tries++)
         sigcffi_lock_back_off(tries);
 }

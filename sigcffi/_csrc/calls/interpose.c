@@ -61,7 +61,7 @@ static int give_trampoline(int signum, const struct sigaction *ours, uintptr_t u
     if (sigaction(signum, ours, &there) != 0) return -errno;
     if (!replaced || !is_trampoline(&there)) *found = there;
 #if SIGCFFI_HAS_RETURN
-    /* Unless somebody was quicker by an instant, and is left alone. */
+    /* If somebody was quicker by an instant, their handler is put back and left alone. */
     if (syscall(SYS_rt_sigaction, signum, &mine, &was, sizeof mine.mask) == 0 &&
         was.handler != mine.handler)
         syscall(SYS_rt_sigaction, signum, &was, NULL, sizeof was.mask);
@@ -112,7 +112,8 @@ int sigcffi_interpose_on(int signum, const struct sigaction *under, int flags,
     return 0;
 }
 
-/* Lock held. The same where the kernel is believed to have `under` now. */
+/* Lock held. Put the trampoline on top of `under`, which the kernel is believed to have, or of what
+ * it turns out to have. */
 int sigcffi_interpose_on_found(int signum, const struct sigaction *under, int flags)
 {
     struct sigaction found;
@@ -124,7 +125,8 @@ int sigcffi_interpose_on_found(int signum, const struct sigaction *under, int fl
     return result;
 }
 
-/* Lock held. */
+/* Lock held. Put the trampoline on top of whatever is there, or of the interpreter's handler and no
+ * other. */
 static int interpose_unless_there(int signum, bool only_interpreter)
 {
     struct sigaction now;
@@ -151,7 +153,7 @@ int sigcffi_interpose_interpreter(int signum)
     return result;
 }
 
-/* Lock held. The same on top of whatever is there. */
+/* Lock held. Put the trampoline on top of whatever is there. */
 int sigcffi_interpose_locked(int signum)
 {
     return interpose_unless_there(signum, false);
@@ -166,8 +168,9 @@ int sigcffi_interpose(int signum)
     return result;
 }
 
-/* The same if something is attached to it: somebody may have put a handler in the trampoline's
- * place. Not otherwise: where the last action has just been detached nothing would take it away. */
+/* Put the trampoline on top again if something is attached to the signal: somebody may have put a
+ * handler in its place. Not otherwise: where the last action has just been detached nothing would
+ * take it away. */
 int sigcffi_interpose_again(int signum)
 {
     int result = 0;
@@ -223,7 +226,7 @@ static int withdraw(int signum, bool keeps_python)
     return sigcffi_interpose_remove(signum, &now);
 }
 
-/* The same. */
+/* Put the base back, unless somebody else has replaced the trampoline meanwhile. */
 int sigcffi_interpose_withdraw(int signum)
 {
     sigcffi_lock_acquire();
@@ -232,8 +235,8 @@ int sigcffi_interpose_withdraw(int signum)
     return result;
 }
 
-/* Lock held. The same where nothing needs the trampoline: no action, not the dispatcher, nor a
- * Python handler, which has it wherever sigcffi has come by. */
+/* Lock held. Put the base back where nothing needs the trampoline: no action, not the dispatcher,
+ * nor a Python handler, which has it wherever sigcffi has come by. */
 void sigcffi_interpose_withdraw_unneeded(int signum)
 {
     if (!sigcffi_interpose_is_needed(signum)) withdraw(signum, true);

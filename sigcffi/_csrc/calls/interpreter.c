@@ -49,7 +49,8 @@ int sigcffi_interpreter_recognise(int signum)
  * asking each time. */
 static struct sigaction known;
 
-/* Lock held. The same; null, and an errno in `result`, if `signum` cannot teach it. */
+/* Lock held. What the interpreter installs for a Python handler, learned from `signum` if it was
+ * not known; null, and an errno in `result`, if the signal cannot teach it. */
 const struct sigaction *sigcffi_interpreter_action(int signum, int *result)
 {
     if (sigcffi_is_function(sigcffi_handler_of(&known))) return &known;

@@ -51,8 +51,12 @@ int sigcffi_kernel_write(int signum, const struct sigaction *action)
 #endif
 }
 
-/* What the kernel does with `signum`, but for the moment in which a handler stops the process by
- * it.
+/* What the kernel does with `signum`.
+ *
+ * Actors: this call, and a handler that stops the process: it puts the default action there for a
+ * moment (handler/defaults.c). The bad interleaving: this call reads the disposition in that moment
+ * and takes it for what somebody has installed. It is forbidden because the handler stores `stops`
+ * before and behind: what was read counts only if `stops` named another signal and has not changed.
  */
 int sigcffi_kernel_look(int signum, struct sigaction *now)
 {

@@ -12,8 +12,8 @@
 static _Atomic uintptr_t owner;
 static unsigned depth;
 
-/* For another thread to go on. Asleep after a while: sched_yield() does not let a thread of lower
- * priority run, which what is waited for may be. */
+/* Wait a little, for another thread to go on. Asleep after a while: sched_yield() does not let a
+ * thread of lower priority run, and the other may be one. */
 void sigcffi_lock_back_off(int tries)
 {
     const struct timespec instant = {.tv_nsec = 50000};
@@ -25,10 +25,13 @@ void sigcffi_lock_back_off(int tries)
 
 /* Outside handlers. Held for microseconds, and while the process forks.
  *
- * Not a mutex: a foreign handler that interrupts this call may fork, and so come here again by
- * before_fork. A recursive mutex takes two steps to note its owner, and deadlocks if the handler
- * comes between them; one compare-and-swap has no between. acquire and release: who takes the lock
- * sees what the one before has written. */
+ * Not a mutex. Actors: a call that acquires the lock, and a foreign handler that interrupts it and
+ * forks, so that before_fork() acquires the lock in this thread again. The bad interleaving: a
+ * recursive mutex takes two steps to note its owner; the handler comes between them, does not find
+ * its thread to be the owner, and waits for ever. It is forbidden because one compare-and-swap
+ * takes the lock and notes the owner: it has no between.
+ *
+ * acquire, with the release of the holder before: this one sees what that has written. */
 void sigcffi_lock_acquire(void)
 {
     uintptr_t self = (uintptr_t)pthread_self(), nobody = 0;
@@ -53,9 +56,9 @@ void sigcffi_lock_release(void)
         atomic_store_explicit(&owner, 0, memory_order_release);
 }
 
-/* Take the lock, with every signal blocked: a foreign handler that came in between could fork, and
- * the child, which takes its parent's receivers apart, would find an order that is just changing.
- */
+/* Acquire the lock with every signal blocked; the former mask. A foreign handler that came in
+ * between could fork, and the child, which takes its parent's receivers apart, would find an order
+ * that is just changing. */
 sigset_t sigcffi_lock_acquire_masked(void)
 {
     sigset_t all, former;

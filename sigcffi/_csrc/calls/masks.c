@@ -1,6 +1,7 @@
 /* Masks: what a thread has blocked, and the blocks that it is in.
  *
- * Law: ordinary calls, made outside handlers, on the calling thread's mask and its own blocks.
+ * Law: ordinary calls, made outside handlers, on the calling thread's mask and its own blocks. The
+ * numbers are those of the steps in tests/models/wake.pml.
  */
 #include "threads.h"
 
@@ -13,12 +14,12 @@ uint64_t sigcffi_masks_sigmask(int how, uint64_t word)
     sigset_t set = sigcffi_set_of(word), mask;
     uint64_t former;
     unsigned arrivals = sigcffi_trampoline_arrivals();
-    /* Before: what is sent to this thread from now on is let in with the rest, or refused. */
+    /* 1. Before: what is sent to this thread from now on is let in with the rest, or refused. */
     sigcffi_main_thread_will_mask(how, word);
     if (sigcffi_backpressure_difference() != 0) {
         former = sigcffi_backpressure_change_mask(how, word);
     } else {
-        pthread_sigmask(how, &set, &mask);
+        pthread_sigmask(how, &set, &mask); /* 2 */
         former = sigcffi_word_of(&mask);
         /* A handler that came in between may have blocked for a while, or let in, what its owner
          * blocks from now on. */
@@ -31,7 +32,7 @@ uint64_t sigcffi_masks_sigmask(int how, uint64_t word)
         }
     }
     sigcffi_main_thread_will_mask(how, word);
-    sigcffi_wake_look_around(NULL); /* what was left to a poke that is now blocked */
+    sigcffi_wake_look_around(NULL); /* 3: what was left to a poke that is now blocked */
     return former;
 }
 
@@ -83,8 +84,8 @@ uint64_t sigcffi_masks_block(uint64_t word)
     return former;
 }
 
-/* End one that was begun with the same signals: those that it has blocked are not any more. Where
- * blocks overlap, the last that ends decides. */
+/* End a block that was begun with just these signals: those that it has blocked are not any more.
+ * Where blocks overlap, the last that ends decides. */
 void sigcffi_masks_unblock(uint64_t word)
 {
     struct thread *thread = sigcffi_threads_current();

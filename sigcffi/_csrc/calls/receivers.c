@@ -95,7 +95,8 @@ static int64_t open_receiver(void *records, uint64_t capacity, uint64_t set, boo
     atomic_store(&receiver->capacity, capacity);
     atomic_store(&receiver->set, set);
     receiver->drops = drops;
-    /* The numbers go on: who is late with giving back to a former one changes nothing here. */
+    /* The numbers go on: a reader of a former receiver that is late with giving back changes
+     * nothing here. */
     atomic_store(&receiver->ring.tail, atomic_load(&receiver->ring.head));
     atomic_store(&receiver->raised, false);
     receiver->counted = atomic_load(&receiver->ring.tail);
@@ -159,8 +160,9 @@ void sigcffi_receivers_stop_all(void)
 }
 
 /* The descriptor that can be read while there are records, or a `copy` of it, which is the caller's
- * to close; -EBADF if the receiver was closed. Who asks is going to wait: somebody may have
- * installed a handler that takes the signals away. */
+ * to close; -EBADF if the receiver was closed. The caller is going to wait: so the trampoline
+ * is put on top again of handlers that somebody may have installed, which would take the signals
+ * away. */
 int sigcffi_receivers_fd(int64_t handle, bool copy)
 {
     int fd = -EBADF;
@@ -194,7 +196,7 @@ int64_t sigcffi_receivers_count(int64_t handle)
     if (receiver != NULL) {
         const struct sigcffi_record *records = atomic_load(&receiver->records);
         uint64_t mask = atomic_load(&receiver->capacity) - 1, next = receiver->counted;
-        /* acquire: pairs with the release in sigcffi_ring_push() */
+        /* acquire: pairs with the release in sigcffi_ring_publish() */
         while (atomic_load_explicit(&records[next & mask].sequence, memory_order_acquire) ==
                next + 1)
             next++;
@@ -213,11 +215,13 @@ static void lower_descriptor(int64_t handle)
                              */
     struct receiver *receiver = receiver_of(handle);
     if (receiver != NULL) {
-        /* Who adds a record reserves its place first and raises the descriptor then, unless it is
-         * raised; here it is lowered first, and then looked for records. One of the two sees the
-         * other, since both store to `raised`, and who finds the other's store there sees what came
-         * before it. Nor is anybody still about to raise it for a record that has been read:
-         * before that is done no record can be read. */
+        /* Actors: a handler that adds a record, which reserves its place first and raises the
+         * descriptor then, unless it is raised; this call, which lowers it first and looks for
+         * records then. The bad interleaving: the handler finds it raised, this call finds no
+         * record, and it stays lowered over the record. It is forbidden because both exchange
+         * `raised`: of two stores to one word one comes first, and the second sees what came before
+         * that. Nor is a handler still about to raise it for a record that has been read: before it
+         * is raised no record can be read. */
         char bytes[64];
         ssize_t got = read(receiver->fd, bytes, sizeof bytes);
         (void)got;

@@ -1,7 +1,7 @@
 /* Sleeping: until a flag is set, or a receiver has something to read.
  *
- * Law: ordinary calls, made outside handlers. Who sleeps counts itself first and looks then; who
- * wakes (sigcffi_eventcount_notify in slots.c) has changed something first and counts then.
+ * Law: ordinary calls, made outside handlers. A thread that is going to sleep counts itself first
+ * and looks then; handler/eventcount.c is the other side, and says what that forbids.
  */
 #include "calls.h"
 

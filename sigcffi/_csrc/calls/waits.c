@@ -19,13 +19,13 @@ static void suspend(sigset_t asleep, unsigned arrivals)
     sigcffi_wake_look_around(NULL);
 }
 
-/* The same with the mask that the thread has. */
+/* Sleep so with the mask that the thread has. */
 void sigcffi_waits_pause(unsigned arrivals)
 {
     suspend(sigcffi_set_of(sigcffi_masks_sigmask(SIG_BLOCK, 0)), arrivals);
 }
 
-/* The same with the mask `word`. */
+/* Sleep so with the mask `word`. */
 void sigcffi_waits_sigsuspend(uint64_t word, unsigned arrivals)
 {
     suspend(sigcffi_set_of(word), arrivals);

@@ -21,9 +21,10 @@ static bool was_sent(const siginfo_t *info)
 
 /* handler context. Whether this is what was forwarded to a group that this process is part of.
  *
- * Where the queue is used up the kernel does not tell who has sent a real-time signal: SI_USER,
- * process 0. So do signals from outside of a container, and those of which nothing is known, which
- * are to go on: what is taken for an echo is one such for each signal that was forwarded. */
+ * Where the queue is used up the kernel does not tell the sender of a real-time signal: it comes
+ * as SI_USER from process 0. So do signals from outside of a container, and those of which nothing
+ * is known, and these are to go on: what is taken for an echo is one such for each signal that was
+ * forwarded. */
 static bool is_echo(struct slot *slot, const siginfo_t *info)
 {
     bool is_bare = info == NULL || (info->si_code == SI_USER && info->si_pid == 0);
@@ -134,7 +135,7 @@ void sigcffi_actions_take(int signum, const siginfo_t *info)
 /* handler context, or outside handlers. The descriptor can be read from now on. */
 void sigcffi_actions_raise_descriptor(struct receiver *receiver)
 {
-    /* A store even where it changes nothing: see lower_descriptor() in receivers.c. */
+    /* A store even where it changes nothing: see lower_descriptor() in calls/receivers.c. */
     if (atomic_exchange(&receiver->raised, true)) return;
     const uint64_t one = 1;
     sigcffi_platform_write(receiver->wake_fd, &one, sizeof one);
@@ -155,7 +156,7 @@ void sigcffi_actions_receive(int signum, const siginfo_t *info, void *context)
             atomic_fetch_add(&receiver->dropped, 1);
         } else {
             struct sigcffi_record *records = atomic_load(&receiver->records);
-            /* Before it can be read: see lower_descriptor() in receivers.c. */
+            /* Before it can be read: see lower_descriptor() in calls/receivers.c. */
             sigcffi_actions_raise_descriptor(receiver);
             sigcffi_ring_publish(&records[number & (capacity - 1)], number, signum, SIGCFFI_FOR_ALL,
                                  info);

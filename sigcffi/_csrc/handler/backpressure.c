@@ -1,11 +1,13 @@
-/* Pressure: a ring that is filling up leaves its signals with the kernel, which keeps them in
+/* Back-pressure: a ring that is filling up leaves its signals with the kernel, which keeps them in
  * order. And whatever else a thread has blocked for a while without its owner's knowledge.
  *
  * Law: a thread can block signals for itself alone, in the context that its handler returns to, and
- * it alone can let them in again. So one that has is listed, with the rings because of which, and
- * poked when there is room. For as long as it is listed it takes pokes: where its owner has blocked
- * SIGURG that is let in. So the thread's mask is not the one that its owner has chosen, and calls
- * that tell or change a mask speak of the owner's.
+ * it alone can let them in again. So a thread that has done that is listed as throttled, with the
+ * rings because of which, and poked when there is room (calls/resume.c). For as long as it is listed
+ * it takes pokes: where its owner has blocked SIGURG that is let in. So the thread's mask is not the
+ * one that its owner has chosen, and calls that tell or change a mask speak of the owner's.
+ *
+ * The numbers are those of the steps in tests/models/backpressure.pml.
  *
  * Rejected: passing a signal on to the thread that reads, with all that it carries. Where the
  * kernel's queue is full that cannot be done, and waiting for it, in a handler, keeps the
@@ -16,7 +18,7 @@
 /* Where this thread's mask is not its owner's: what is blocked in addition, and SIGURG if that is
  * let in; and its place in the list plus one. Atomic, since handlers of this thread change it
  * between any two steps of its ordinary calls. */
-static SIGCFFI_THREAD_LOCAL _Atomic uint64_t pressed;
+static SIGCFFI_THREAD_LOCAL _Atomic uint64_t difference;
 static SIGCFFI_THREAD_LOCAL _Atomic short place;
 
 /* The signal by which this thread was just refused the terminal; 0: none. */
@@ -29,7 +31,7 @@ static const uint64_t urgent = UINT64_C(1) << (SIGURG - 1);
  * siglongjmp does, and SIGURG is as they want it. */
 uint64_t sigcffi_backpressure_owners_mask(uint64_t mask)
 {
-    uint64_t differs = atomic_load(&pressed), added = differs & ~urgent;
+    uint64_t differs = atomic_load(&difference), added = differs & ~urgent;
     return (mask & ~added) | ((added & ~mask) == 0 ? differs & urgent : 0);
 }
 
@@ -62,7 +64,7 @@ static uint64_t signals_of(int number)
     return set & can_be_held_back();
 }
 
-/* handler context. The word by which its reader knows that threads may have to be told. */
+/* handler context. The word by which its reader knows that threads may have to be poked. */
 _Atomic uint64_t *sigcffi_backpressure_of(int number)
 {
     return number == SIGCFFI_MAIN_CHANNEL ? &channel.backpressure
@@ -71,7 +73,7 @@ _Atomic uint64_t *sigcffi_backpressure_of(int number)
 
 /* ---- The list ---- */
 
-/* handler context. Where in the list this thread is, plus one; 0 if it need not be told. */
+/* handler context. Where in the list this thread is, plus one; 0 if it is not there. */
 int sigcffi_backpressure_place(void)
 {
     return atomic_load(&place);
@@ -135,7 +137,7 @@ void sigcffi_backpressure_apply(int number, int signum, void *context)
     uint64_t owners =
         sigcffi_backpressure_owners_mask(sigcffi_word_of(&((ucontext_t *)context)->uc_sigmask));
     struct throttled *thread = (signals_of(number) & ~owners) != 0 ? listed() : NULL;
-    if (thread != NULL) atomic_fetch_or(&thread->by, UINT64_C(1) << number);
+    if (thread != NULL) atomic_fetch_or(&thread->by, UINT64_C(1) << number); /* 2 */
 }
 
 /* ---- The terminal ---- */
@@ -166,13 +168,16 @@ void sigcffi_backpressure_refuse_no_more(void)
 /* handler context, or outside handlers with every signal blocked. What rings hold back in this
  * thread, beside what its owner has blocked; if that is nothing it is not listed any more.
  *
- * Sequentially consistent: the thread says what it blocks and then looks at the ring once more,
- * while the reader gives back and then looks who has said so. One of the two sees the other.
- * (Python's reader of the main channel has no barrier, but makes many more stores in between than a
- * processor can put off.)
+ * Actors: this thread, which says what it blocks (4) and then looks at the ring once more (5); the
+ * reader, which gives back (7) and then looks which threads have said so (8). The bad interleaving:
+ * the thread finds the ring full and stays as it is, the reader finds that nobody has said so, and
+ * nobody pokes the thread. It is forbidden by sequential consistency: each stores its own word
+ * before it loads the other's. (Python's reader of the main channel has no barrier, but makes many
+ * more stores in between than a processor can put off.)
  *
- * It looks for itself, also when it was told: others may have filled the ring again meanwhile, and
- * each thread that went on all the same would bring one signal more than there is room for. */
+ * The thread looks for itself also when it was poked: others may have filled the ring again
+ * meanwhile, and each thread that went on without looking would bring one signal more than there is
+ * room for. */
 static uint64_t held_back(uint64_t owners)
 {
     int index = atomic_load(&place) - 1;
@@ -182,10 +187,10 @@ static uint64_t held_back(uint64_t owners)
     for (uint64_t by = atomic_load(&thread->by); by != 0; by &= by - 1) {
         int number = __builtin_ctzll(by);
         uint64_t set = signals_of(number) & ~owners;
-        bool stays = set != 0 && sigcffi_backpressure_is_high(number);
+        bool stays = set != 0 && sigcffi_backpressure_is_high(number); /* 3 */
         if (stays) {
-            atomic_fetch_or(sigcffi_backpressure_of(number), set);
-            stays = sigcffi_backpressure_is_high(number);
+            atomic_fetch_or(sigcffi_backpressure_of(number), set); /* 4 */
+            stays = sigcffi_backpressure_is_high(number);          /* 5 */
         }
         if (stays)
             held |= set;
@@ -206,7 +211,7 @@ static uint64_t mask_for(uint64_t owners, uint64_t more)
 {
     uint64_t held = held_back(owners), let_in = held != 0 ? owners & urgent : 0;
     held |= more & ~owners;
-    atomic_store(&pressed, held | let_in);
+    atomic_store(&difference, held | let_in);
     return (owners | held) & ~let_in;
 }
 
@@ -214,7 +219,7 @@ static uint64_t mask_for(uint64_t owners, uint64_t more)
  * change that at any time. */
 uint64_t sigcffi_backpressure_difference(void)
 {
-    return atomic_load_explicit(&pressed, memory_order_relaxed);
+    return atomic_load_explicit(&difference, memory_order_relaxed);
 }
 
 /* handler context, or outside handlers. */
@@ -235,7 +240,7 @@ void sigcffi_backpressure_on_return(int signum, void *context)
     uint64_t before = sigcffi_word_of(mask);
     uint64_t after = mask_for(sigcffi_backpressure_owners_mask(before),
                               terminals != 0 ? sigcffi_bit(terminals) : 0);
-    sigcffi_mask_set(mask, after);
+    sigcffi_mask_set(mask, after); /* 6 */
     if (!(after & ~before & urgent)) return;
     sigcffi_main_thread_will_mask(SIG_BLOCK, urgent);
     sigcffi_wake_look_around(context); /* what was left to a poke that is now blocked */
@@ -278,6 +283,6 @@ uint64_t sigcffi_backpressure_after_fork(uint64_t mask)
     for (int number = 0; number <= SIGCFFI_RECEIVERS; number++)
         atomic_store(sigcffi_backpressure_of(number), 0);
     atomic_store(&place, 0);
-    atomic_store(&pressed, 0);
+    atomic_store(&difference, 0);
     return owners;
 }

@@ -1,18 +1,22 @@
 /* Epochs: a handler says while it may see what is attached to a signal.
  *
- * Law: handler context. A slot that a signal's order names is filled in, and stays so until every
- * handler that may have read that order has left its epoch (calls/epoch.c waits for that).
+ * Law: handler context. This is the reader's side of epoch-based reclamation; calls/epoch.c is the
+ * other.
+ *
+ * Actors: a handler, which enters, reads a signal's order and acts on the slots that it names; and
+ * a call that detaches, which stores the new order, waits until no handler is inside, and takes the
+ * slot apart. The bad interleaving: the handler reads the former order, the call sees nobody
+ * inside, and the handler acts on a slot that is being taken apart. It is forbidden by sequential
+ * consistency: the handler counts itself in before it loads the order, the call stores the order
+ * before it loads the count. Were a load allowed to pass the store before it, both could read what
+ * was there before.
  */
 #ifndef SIGCFFI_EPOCH_H
 #define SIGCFFI_EPOCH_H
 
 #include "handler.h"
 
-/* handler context. From here to leave() what the order of a signal names is not recycled.
- *
- * Sequentially consistent, the default: a handler enters and then reads the order, while who
- * detaches writes the order and then looks for handlers (wait_for_handlers in attaching.c). Were
- * the load allowed to pass the store, the handler would see the old order and not be seen. */
+/* handler context. From here to sigcffi_epoch_leave() no slot is recycled that an order names. */
 static inline unsigned sigcffi_epoch_enter(void)
 {
     unsigned epoch = atomic_load(&state.epoch.current) & 1;

@@ -1,7 +1,7 @@
 /* Levels: which of the trampoline's entry points a handler is, and what stands beneath it.
  *
  * Law: handler context, and outside handlers. The table of the entry points is filled in once, at
- * the start, by the trampoline.
+ * the start, by the trampoline, which lies above this file.
  */
 #include "handler.h"
 

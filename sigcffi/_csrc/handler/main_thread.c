@@ -1,7 +1,7 @@
 /* The main thread: which one it is, and whether it takes pokes.
  *
- * Law: handler context, but for sigcffi_main_thread_set(). The thread in which the interpreter runs
- * Python handlers is told by its pthread_t, which costs nothing to compare. Whether it has SIGURG
+ * Law: handler context, and outside handlers. The main thread, in which the interpreter runs Python
+ * handlers, is known by its pthread_t, which costs nothing to compare. Whether it has SIGURG
  * blocked is known from our own calls and from the signals that it takes; nothing asks another
  * thread's mask.
  */
@@ -20,12 +20,15 @@ void sigcffi_main_thread_note_mask(const void *context)
 }
 
 /* handler context, or outside handlers. This thread is about to change its mask, now or when its
- * handler returns, as pthread_sigmask(how, word) does. Of the main thread is kept
- * whether it has SIGURG blocked from then on. Called before that, and behind it once more: a
- * handler in between has seen the former mask.
+ * handler returns, as pthread_sigmask(how, word) does. Of the main thread is kept whether it has
+ * SIGURG blocked from then on. Called before the change, and behind it once more: a handler in
+ * between has seen the former mask.
  *
- * Sequentially consistent: the main thread says that it blocks pokes, and looks at `pending` when
- * it does, while another thread sets `pending` and then asks. One of the two sees the other. */
+ * Actors: the main thread, which says here that it blocks pokes (1), blocks them (2) and looks
+ * around (3); another thread, which sets a bit of `pending` and then asks whether to poke. The bad
+ * interleaving: the other thread finds pokes taken, the main thread finds nothing pending, and the
+ * poke meets a thread that has blocked it. It is forbidden by sequential consistency: each stores
+ * its own word before it loads the other's. */
 void sigcffi_main_thread_will_mask(int how, uint64_t word)
 {
     bool urgent = (word & sigcffi_bit(SIGURG)) != 0;

@@ -6,9 +6,8 @@
 #include "epoch.h"
 
 /* handler context. The interpreter was called for a signal of which is counted how many Python has
- * not seen. It is called for SIGURG too, for which it has a function that says so: the interpreter
- * offers no other way to learn that it has looked. SIGURG is ignored unless somebody handles it;
- * if somebody does, all are taken for seen. */
+ * not seen: it is called for SIGURG, too. SIGURG is ignored unless somebody handles it; if somebody
+ * does, all are taken for seen. */
 void sigcffi_notice_ask(int signum)
 {
     struct sigaction now;

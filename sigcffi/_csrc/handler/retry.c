@@ -1,36 +1,38 @@
-/* Poking: an interpreter that has been called and may have missed it is interrupted again.
+/* Retries: an interpreter that has been called and may have missed it is interrupted again, with
+ * exponential back-off.
  *
  * An interpreter without a GIL waits for a lock in two steps: it spins, giving up the processor
  * some forty times, and then parks. A call that comes while the main thread spins marks the signal,
  * but ends no system call; the interpreter does not look at the mark before it parks, and then
- * sleeps until the wait is over. Nothing tells whether it has looked. So the main thread is sent a
- * poke, SIGURG, after 1, 2, 4 ... ms, until one has ended a system call or there were POKES of
+ * sleeps until the wait is over. Nothing tells whether it has looked. So a timer sends the main
+ * thread SIGURG after 1, 2, 4 ... ms, until one has ended a system call or there were RETRIES of
  * them.
  *
- * Law: handler context, in the main thread only, but for the preparations. A poke says nothing, and
- * where SIGURG is not handled any more it is ignored: one that comes late, or never, harms nobody.
+ * Law: handler context, in the main thread only, but for the preparations. A retry says nothing,
+ * and where SIGURG is not handled any more it is ignored: one that comes late, or never, harms
+ * nobody.
  *
- * Rejected: poking wherever a signal comes in vain, with every interpreter. With a GIL the instant
- * between the look and the sleep is that of any program, and a poke may end a system call of C code
- * that did not expect it.
+ * Rejected: retrying wherever a signal comes in vain, with every interpreter. With a GIL the
+ * instant between the look and the sleep is that of any program, and a retry may end a system call
+ * of C code that did not expect it.
  */
 #include "handler.h"
 
 #if SIGCFFI_HAS_POSIX_TIMERS
 
-/* The bound: the last poke comes 16 seconds after the call. Spinning can take a second and more on
+/* The bound: the last retry comes 16 seconds after the call. Spinning can take a second and more on
  * a machine that has much to do: each time the processor is given up all others have it for
  * milliseconds. */
-enum { FIRST_POKE = 1000000 /* nanoseconds */, POKES = 14 };
+enum { FIRST = 1000000 /* nanoseconds */, RETRIES = 14 };
 
 enum { NONE = -1 };
 
 static _Atomic bool wanted;
 static _Atomic int timer = NONE; /* the kernel's number; it sends SIGURG to the main thread */
-static _Atomic int left;         /* pokes still to come */
+static _Atomic int left;         /* retries still to come */
 
 /* handler context. In so many nanoseconds; 0: not at all. */
-static void poke_in(int64_t nanoseconds)
+static void set_timer(int64_t nanoseconds)
 {
     /* As the kernel has it, whatever the width of time_t. */
     const struct {
@@ -53,13 +55,13 @@ void sigcffi_retry_later(void *context)
 {
     if (context == NULL || atomic_load_explicit(&timer, memory_order_relaxed) == NONE) return;
     int before = atomic_load_explicit(&left, memory_order_relaxed);
-    int after = has_ended_a_call(context) ? 0 : POKES;
+    int after = has_ended_a_call(context) ? 0 : RETRIES;
     if (before == after) return; /* nothing is to come, or the first one */
     atomic_store_explicit(&left, after, memory_order_relaxed);
-    poke_in(after == 0 ? 0 : FIRST_POKE);
+    set_timer(after == 0 ? 0 : FIRST);
 }
 
-/* handler context, on any thread. Whether this is a poke: then see to the next. */
+/* handler context, on any thread. Whether this is the timer's signal: then see to the next. */
 bool sigcffi_retry_expired(const siginfo_t *info, void *context)
 {
     if (info == NULL || info->si_code != SI_TIMER || info->si_signo != SIGURG ||
@@ -69,12 +71,12 @@ bool sigcffi_retry_expired(const siginfo_t *info, void *context)
     if (rest < 0) return true; /* it was on its way when another had ended a call */
     if (has_ended_a_call(context)) rest = 0;
     atomic_store_explicit(&left, rest, memory_order_relaxed);
-    if (rest > 0) poke_in((int64_t)FIRST_POKE << (POKES - rest));
+    if (rest > 0) set_timer((int64_t)FIRST << (RETRIES - rest));
     return true;
 }
 
-/* Lock held. A timer that pokes what is the main thread now; without one, for which the kernel may
- * have no room, it is as if nobody had asked. */
+/* Lock held. A timer for what is the main thread now; without one, for which the kernel may have no
+ * room, it is as if nobody had asked. */
 static void make_timer(void)
 {
     struct sigevent event;

@@ -1,9 +1,8 @@
 /* The trampoline: the C handler that sigcffi puts between the kernel and a base.
  *
- * Law: this file and what it calls (slots.c, ring.c, pressure.c, wake.c) are handler context. A
- * delivery goes one way:
+ * Law: handler context, as all that this folder has. A delivery goes one way:
  *
- *     trampoline -> slots, receivers -> ring -> base
+ *     trampoline -> actions, receivers -> ring -> wake -> back-pressure -> base
  *
  * The base is whatever was there before: a foreign C handler is called at once on the thread
  * the kernel chose; the interpreter's handler is called on the main thread only.

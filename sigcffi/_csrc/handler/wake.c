@@ -12,10 +12,12 @@
  * The calls are level-triggered too: several deliveries may lead to one. What each carried is in
  * the ring.
  *
- * Where another's handler has the delivery first, that may call the interpreter's handler itself,
- * whose call would merge with ours, and nobody could tell whether it had. So of such a signal ours
- * is made for SIGURG, for which the interpreter runs the dispatcher, too; what comes as the signal
- * is that handler's.
+ * A foreign handler that has the delivery first may call the interpreter's handler itself; that
+ * call would merge with ours, and nobody could tell whether it had. So for such a signal
+ * (`by_urgent`) ours is made as SIGURG, for which the interpreter runs the dispatcher, too; what
+ * comes as the signal is the foreign handler's.
+ *
+ * The numbers are those of the steps in tests/models/wake.pml.
  *
  * Rejected: calling the interpreter's handler on whichever thread the kernel chose. It marks the
  * signal, but the main thread's blocking call is not interrupted, and CPython before 3.13 may not
@@ -88,7 +90,7 @@ static bool is_interposed(int signum)
  * has blocked SIGURG, as far as we know, or another handler than the trampoline stands there. Asked
  * before, so that handler is not bothered, and after, since one that has just been put there may
  * have had the poke, or the kernel have discarded it. What we know of the mask may be old, so the
- * thread is poked all the same. */
+ * thread is poked even where it seems to block that. */
 static bool poke_main(void)
 {
     return is_interposed(SIGURG) && sigcffi_wake_poke(atomic_load(&state.main_thread.tid)) &&
@@ -132,14 +134,15 @@ static void trip(int signum, void *context)
 }
 
 /* handler context, or outside handlers. Make the calls in `set` that are pending and that nothing
- * forbids; who clears the bit makes the call. */
+ * forbids. The thread that clears a bit makes the call; a thread that finds it cleared does not. */
 static void make_calls(uint64_t set, void *context)
 {
     uint64_t due;
-    while ((due = atomic_load(&channel.pending) & set & ~sigcffi_wake_forbidden()) != 0) {
+    while ((due = atomic_load(&channel.pending) & set & ~sigcffi_wake_forbidden()) != 0) { /* 7 */
         int signum = __builtin_ctzll(due) + 1;
         uint64_t bit = sigcffi_bit(signum);
-        if (atomic_fetch_and(&channel.pending, ~bit) & bit) trip(signum, context);
+        if (atomic_fetch_and(&channel.pending, ~bit) & bit) /* 8 */
+            trip(signum, context);                          /* 9 */
     }
 }
 
@@ -168,36 +171,39 @@ void sigcffi_wake_look_around(void *context)
 }
 
 /* handler context, or outside handlers. The calls in `set` are pending, and nothing may forbid them
- * any longer: the main thread makes them, or, where it would not hear of them, this one, as the
- * interpreter alone would. */
+ * any longer: the main thread makes them, or, where a poke would not reach it (5), this thread, as
+ * the interpreter alone would. */
 void sigcffi_wake_main(uint64_t set)
 {
-    if (sigcffi_main_thread_is_current() || !poke_main()) make_calls(set, NULL);
+    if (sigcffi_main_thread_is_current() || !poke_main() /* 6 */) make_calls(set, NULL);
 }
 
 /* handler context. A call to the interpreter's handler is due.
  *
- * `pending` and `deferred` are sequentially consistent, the default: a delivery that has to wait
- * sets its bit and then reads `deferred`, while sigcffi_deferral_lift clears `deferred` and then
- * reads `pending`. Were a store allowed to pass a load, both could read the old value and the
- * signal would wait for ever. */
+ * Actors: this handler, which sets its bit of `pending` (2) and then reads `deferred` (3); a thread
+ * that lifts a deferral, which clears `deferred` and then reads `pending` (sigcffi_deferral_lift).
+ * The bad interleaving: the handler finds its signal deferred and leaves the bit to the other,
+ * which has found nothing pending; the signal waits for ever. It is forbidden by sequential
+ * consistency: each stores its own word before it loads the other's. */
 void sigcffi_wake_pend(int signum, void *context)
 {
     uint64_t bit = sigcffi_bit(signum);
     bool main = sigcffi_main_thread_is_current();
-    if (main && !((sigcffi_wake_forbidden() |
-                   atomic_load_explicit(&channel.pending, memory_order_relaxed)) &
-                  bit)) {
+    if (main && /* 1 */
+        !((sigcffi_wake_forbidden() |
+           atomic_load_explicit(&channel.pending, memory_order_relaxed)) &
+          bit)) {
         trip(signum, context); /* what the following comes to in the common case */
         return;
     }
-    atomic_fetch_or(&channel.pending, bit);
-    if (!(sigcffi_wake_forbidden() & bit)) {
+    atomic_fetch_or(&channel.pending, bit);  /* 2 */
+    if (!(sigcffi_wake_forbidden() & bit)) { /* 3 */
         sigcffi_wake_main(bit);
         return;
     }
-    atomic_fetch_or(&state.wake.held,
-                    bit); /* on the main thread, what follows asks the dispatcher */
+    /* 4. The bit stays until nothing forbids the call. On the main thread,
+     * sigcffi_wake_look_around() comes next, and asks the dispatcher. */
+    atomic_fetch_or(&state.wake.held, bit);
 }
 
 /* Outside handlers; lock held, in a forked child: what its parent received is the parent's. */
