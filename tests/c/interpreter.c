@@ -28,7 +28,7 @@ void interpreter_handler(int signum)
     long long now = (long long)sigcffi_channel_deliveries(signum),
               before = atomic_load(&heard[signum]);
     while (before < now && !atomic_compare_exchange_weak(&heard[signum], &before, now)) continue;
-    /* Last: who waits for `calls` may look at the others. */
+    /* Last: a thread that waits for `calls` may look at the others then. */
     atomic_fetch_add(&calls[signum], 1);
     if (atomic_load(&errno_is_clobbered)) errno = EBADMSG;
 }

@@ -26,7 +26,7 @@ struct sigcffi_record next_record(void);
 uint64_t waiting_records(void);
 
 /* The signals because of which threads may have to be told that there is room. */
-uint64_t pressure(void);
+uint64_t backpressure(void);
 
 /* Set the second, and the first thread stays in the handler that writes its next record: then the
  * third is set, until the fourth is. */

@@ -325,7 +325,7 @@ CASE(who_polls_misses_nothing)
     figures("%d signals", signals);
 }
 
-/* A reader that does not wait for the descriptor may be quicker than who raises it. */
+/* A reader that does not wait for the descriptor may be quicker than the handler that raises it. */
 CASE(the_descriptor_is_lowered_when_all_has_been_read)
 {
     const int rounds = 2000 * SCALE;

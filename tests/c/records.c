@@ -37,7 +37,7 @@ uint64_t waiting_records(void)
     return atomic_load(word(SIGCFFI_WORD_HEAD)) - tail;
 }
 
-uint64_t pressure(void)
+uint64_t backpressure(void)
 {
     return atomic_load(word(SIGCFFI_WORD_BACKPRESSURE));
 }
@@ -116,7 +116,7 @@ CASE(every_value_of_a_flood_is_read_once_and_in_its_senders_order)
     while (atomic_load(&records_read) < all) {
         struct sigcffi_record record;
         if (records_read == 0) {
-            UNTIL(pressure()); /* nobody reads, and the kernel begins to keep them */
+            UNTIL(backpressure()); /* nobody reads, and the kernel begins to keep them */
             CHECK(waiting_records() < SIGCFFI_CAPACITY);
             EQUAL(kernel_mask(), sigcffi_bit(QUEUED));
             EQUAL(sigcffi_masks_sigmask(SIG_BLOCK, 0), 0); /* of which the owner sees nothing */
@@ -126,7 +126,7 @@ CASE(every_value_of_a_flood_is_read_once_and_in_its_senders_order)
             EQUAL(record.code, SI_QUEUE);
             check_order(&record);
         }
-        if (pressure()) {
+        if (backpressure()) {
             sigcffi_resume_main_channel();
             relieved++;
         }
@@ -194,7 +194,7 @@ CASE(records_that_threads_write_at_once_are_whole_and_none_overtakes)
         threads[i] = start_thread(send_made, &floods[i]);
     }
     restore(&former);
-    if (!TSAN) UNTIL(pressure());
+    if (!TSAN) UNTIL(backpressure());
     int relieved = 0;
     while (atomic_load(&records_read) < all) {
         struct sigcffi_record record;
@@ -208,7 +208,7 @@ CASE(records_that_threads_write_at_once_are_whole_and_none_overtakes)
             EQUAL(record.uid, expected.si_uid);
             check_order(&record);
         }
-        if (pressure()) {
+        if (backpressure()) {
             sigcffi_resume_main_channel();
             relieved++;
         }
@@ -285,7 +285,7 @@ void check_ring_of_child(void)
     EQUAL(waiting_records(), 0);
     CHECK(!read_record(&record));
     EQUAL(sigcffi_channel_offered(), 0);
-    EQUAL(pressure(), 0);
+    EQUAL(backpressure(), 0);
     EQUAL(atomic_load(word(SIGCFFI_WORD_RUNNING)), 0);
     long long before = atomic_load(&calls[QUEUED]);
     /* As often as it takes to come round to every place that the parent used. */

@@ -1,4 +1,4 @@
-/* The main channel under pressure: a thread that meets it full keeps its signals with the kernel,
+/* Back-pressure of the main channel: a thread that meets it full keeps its signals with the kernel,
  * goes on when it has been read, and loses none.
  *
  * Law: threads that take signals here have nothing blocked by themselves.
@@ -12,7 +12,7 @@ static void fill_the_ring(pthread_t thread)
 {
     for (int value = (int)waiting_records(); value < SIGCFFI_HIGH_WATER; value++)
         queue_to(thread, QUEUED, value);
-    UNTIL(pressure());
+    UNTIL(backpressure());
     EQUAL(waiting_records(), SIGCFFI_HIGH_WATER);
 }
 
@@ -22,7 +22,7 @@ static void read_in_order(int first, int last)
     struct sigcffi_record record;
     for (int value = first; value < last;) {
         for (; read_record(&record); value++) EQUAL(record.value, value);
-        if (pressure()) sigcffi_resume_main_channel();
+        if (backpressure()) sigcffi_resume_main_channel();
         breathe();
     }
 }
@@ -40,7 +40,7 @@ CASE(a_thread_that_meets_a_full_ring_loses_nothing_and_goes_on_when_it_is_read)
         for (int i = 0; i < each; i++) queue_to(takers[0], QUEUED, round * each + i);
         UNTIL(mask_of_taker(0) == sigcffi_bit(QUEUED));
         /* It has taken no more, and takes no more. */
-        CHECK(pressure() == sigcffi_bit(QUEUED) && threads_listed() == 1);
+        CHECK(backpressure() == sigcffi_bit(QUEUED) && threads_listed() == 1);
         EQUAL(waiting_records(), SIGCFFI_HIGH_WATER);
         EQUAL(sigcffi_channel_deliveries(QUEUED), round * each + SIGCFFI_HIGH_WATER);
         read_in_order(round * each, (round + 1) * each);
@@ -122,7 +122,7 @@ CASE(a_record_that_is_just_being_written_is_waited_for)
     CHECK(atomic_load(&naps_before_writing) <= 0);
     CHECK(read_record(&record));
     EQUAL(record.value, 0);
-    CHECK(pressure() != 0); /* it has let nobody go on yet */
+    CHECK(backpressure() != 0); /* it has let nobody go on yet */
     for (int value = 1; value < SIGCFFI_HIGH_WATER; value++) EQUAL(next_record().value, value);
     EQUAL(sigcffi_resume_main_channel(), 0);
     stop_takers();
@@ -170,7 +170,7 @@ static void check_child(void)
     EQUAL(kernel_mask(), mask_of_forking_thread);
     EQUAL(sigcffi_masks_sigmask(SIG_BLOCK, 0), mask_of_forking_thread);
     EQUAL(threads_listed(), 0);
-    EQUAL(pressure(), 0);
+    EQUAL(backpressure(), 0);
     CHECK(sigcffi_masks_sigmask(SIG_SETMASK, 0) == mask_of_forking_thread);
     check_ring_of_child();
 }
@@ -201,7 +201,7 @@ CASE(a_forked_child_does_not_keep_the_pressure)
     EQUAL(status_of_child(check_child), 0);
     EQUAL(kernel_mask(), blocked);
     EQUAL(threads_listed(), 2);
-    CHECK(pressure() != 0);
+    CHECK(backpressure() != 0);
 
     /* Another thread's mask is its own: what it has blocked stays blocked in its child. */
     mask_of_forking_thread = sigcffi_bit(QUEUED) | sigcffi_bit(STANDARD_TOO);

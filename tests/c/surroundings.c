@@ -118,7 +118,7 @@ CASE(forward_does_without_a_hold_where_that_is_refused)
 #endif
 }
 
-/* ---- Waiting for who has a lower priority ---- */
+/* ---- Waiting for a thread of lower priority ---- */
 
 static atomic_bool has_got_there;
 

@@ -1,4 +1,4 @@
-/* Threads of the stress program, and who sends to them: see harness.h for its law. */
+/* Threads of the stress program, and senders: see harness.h for its law. */
 #include "harness.h"
 
 #include <sched.h>

@@ -1,4 +1,4 @@
-/* SIGURG, which carries the pokes: who else handles it, sends it, takes it away or waits for it.
+/* SIGURG, which carries the pokes: others handle it, send it, take it away or wait for it.
  *
  * Law: like stress.c. One signal at a time, unless it says otherwise: then calls are exact.
  */

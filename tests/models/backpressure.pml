@@ -12,7 +12,7 @@
  *   unread    a record is never read
  *
  * Mutants:
- *   LOOKS_BEFORE_TAIL        the reader looks who blocks, and then gives back what it has read
+ *   LOOKS_BEFORE_TAIL        the reader looks which threads block, and then gives back what it has read
  *   POKED_BEFORE_TAIL        the pokes are sent before the tail is stored
  *   STAYS_UNSAID             a thread that stays blocked does not say so again
  *   LOOKS_BEFORE_IT_SAYS     a thread looks at the ring, says that it stays blocked, and looks no more

@@ -25,7 +25,7 @@
  *   DEFERRAL_ASKED_BEFORE      deferral is looked at before the bit is set, and not again
  *   LIFT_ASKS_FIRST            lifting reads the pending word before it clears the deferred one
  *   CLEARED_AFTER_CALL         the bit is cleared after the call
- *   CLEARED_UNSEEN             who clears the bit does not look whether another has
+ *   CLEARED_UNSEEN             a thread that clears the bit does not look whether another has
  *   BLOCKED_WITHOUT_LOOKING    the main thread says that it blocks pokes, and does not look around
  *   SAID_AFTER_LOOKING         the main thread looks around, and then says that it blocks pokes
  *   CHILD_KEEPS_PENDING        a forked child keeps what was pending
@@ -33,7 +33,7 @@
  *   RUNNING_BELIEVED           what left the dispatcher for ever keeps signals out for ever
  *   NOT_SETTLED_BEFORE_CALL    the dispatcher does not look at the pending word before a handler's call
  *   NOT_SETTLED_AFTER_CALL     nor when it leaves
- *   LIFTED_UNSEEN              a record is left to who lifts a deferral only if that is still in force
+ *   LIFTED_UNSEEN              a record is left to the lifting of a deferral only if that is still in force
  */
 #define PLAIN 1
 #define RECORDED 2

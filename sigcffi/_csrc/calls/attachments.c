@@ -47,7 +47,7 @@ static int free_slot(int signum)
     return -ENOSPC;
 }
 
-/* Lock held. */
+/* Lock held. Detach a slot, and wait until no handler sees it. */
 void sigcffi_attachments_detach_locked(int signum, int index)
 {
     struct slot *slot = &state.attachments.slots[signum][index];
@@ -58,8 +58,8 @@ void sigcffi_attachments_detach_locked(int signum, int index)
     sigcffi_interpose_withdraw_unneeded(signum);
 }
 
-/* A handle is an index below how many handles there have been before: what was detached, or closed,
- * is known as such. Lock held. */
+/* Lock held. A new handle: an index in its lowest byte, and above that a number that no handle had
+ * before. So the handle of what was detached, or closed, names nothing else later. */
 int64_t sigcffi_attachments_new_handle(int index)
 {
     static int64_t handles;
@@ -110,8 +110,8 @@ static int prepare_write(struct slot *slot, int fd)
 }
 
 #if SIGCFFI_HAS_PIDFD
-/* Whether the kernel does not know a system call, or a filter keeps it from us: those say EPERM for
- * what they refuse, where the call itself never would. */
+/* Whether the kernel does not know a system call, or a filter keeps the call from us: a filter says
+ * EPERM, which these calls themselves never do. */
 static bool is_refused(int error)
 {
     return error == ENOSYS || error == EPERM;
@@ -178,16 +178,16 @@ static struct slot *slot_of(int signum, int64_t handle)
     return slot->kind != SIGCFFI_SLOT_EMPTY && slot->handle == handle ? slot : NULL;
 }
 
-/* Lock held. */
+/* Lock held. What a slot has come to; null: none. */
 static sigcffi_tally tally(const struct slot *slot)
 {
     if (slot == NULL) return (sigcffi_tally){-1, -1};
     return (sigcffi_tally){(int64_t)atomic_load(&slot->count), (int64_t)atomic_load(&slot->missed)};
 }
 
-/* Detach it: when this returns it is not taken any more, on any thread. Where nothing else needs
- * the trampoline, what was there before is back. What it has come to, unless it was detached
- * before. */
+/* Detach an action: when this returns it is not taken any more, on any thread, and where nothing
+ * else needs the trampoline the former disposition is back. What the action has come to, unless it
+ * was detached before. */
 sigcffi_tally sigcffi_attachments_detach(int signum, int64_t handle)
 {
     sigset_t former = sigcffi_lock_acquire_masked();
@@ -200,7 +200,7 @@ sigcffi_tally sigcffi_attachments_detach(int signum, int64_t handle)
     return result;
 }
 
-/* What it has come to so far. */
+/* What an action has come to so far. */
 sigcffi_tally sigcffi_attachments_tally(int signum, int64_t handle)
 {
     sigcffi_backpressure_recheck();
@@ -236,8 +236,8 @@ bool sigcffi_attachments_is_over(int signum, int64_t flag)
 /* ---- fork ---- */
 
 /* Lock held, every signal blocked, in a forked child: no handler is running, and nothing has been
- * delivered to it. What its parent forwards is for the parent: it does not, unless that was asked
- * for. */
+ * delivered to it. What its parent forwards is for the parent: the child forwards nothing, unless
+ * that was asked for. */
 void sigcffi_attachments_after_fork(void)
 {
     for (int signum = 1; signum < NSIG; signum++)

@@ -72,7 +72,7 @@ static void *watch(void *nothing)
     return nothing;
 }
 
-/* Lock held. */
+/* Lock held. Start the thread; a negative errno if there can be no more. */
 static int start(void)
 {
     int result = sigcffi_threads_start(watch, NULL);
@@ -107,7 +107,7 @@ int sigcffi_deadman_end_at(int64_t turn, int64_t when)
         former = atomic_exchange(&deadline, when);
     }
     sigcffi_lock_release();
-    /* One that is put off is noticed when the former is over. */
+    /* A deadline that is put off is noticed when the former is over. */
     if (when != 0 && (former == 0 || when < former)) {
         atomic_fetch_add(&changes, 1);
         sigcffi_platform_wake(&changes, 1);

@@ -31,16 +31,18 @@ static void count(struct sections *these, uint64_t set, int step)
 
 /* ---- What had to wait ---- */
 
-static unsigned
-    repeats[NSIG]; /* under the lock: beyond the first, what a pending call stands for */
+/* Under the lock: beyond the first, how many deliveries a pending call stands for. */
+static unsigned repeats[NSIG];
 
-/* Nothing forbids the calls in `set` any longer. One that had to wait, and whose trampoline has
- * gone meanwhile, goes back to the kernel, which does with the signal what it would do with one
- * that had been blocked. Not where somebody has put a handler on top of the trampoline: that may
- * pass on what comes, and of this signal actions and records have been made. Nor one that another
- * thread's handler is just putting there: that was delivered before the trampoline went.
+/* Nothing forbids the calls in `set` any longer.
  *
- * Given back at the end, when all is done and the lock is free: a handler need not return. */
+ * A signal that had to wait, and whose trampoline has gone meanwhile, is given back to the kernel,
+ * which does with it what it would have done with one that was blocked. Not where somebody has put
+ * a handler on top of the trampoline: that handler may pass on what comes, and the trampoline has
+ * taken actions and made records of this signal. Nor where another thread is just putting such a
+ * handler there: the signal was delivered before the trampoline went.
+ *
+ * It is given back at the end, when all is done and the lock is free: a handler need not return. */
 static void let_through(uint64_t set)
 {
     unsigned times[NSIG];
@@ -71,7 +73,7 @@ int sigcffi_deferral_settle(void)
     return __builtin_popcountll(due);
 }
 
-/* Of what has arrived so much was not handed over: a call is due anew. */
+/* Of the deliveries of a signal the dispatcher has not handed over so many: a call is due anew. */
 void sigcffi_deferral_pend_again(int signum, unsigned times)
 {
     if (!sigcffi_is_signal(signum) || times == 0) return;
@@ -108,24 +110,24 @@ unsigned sigcffi_deferral_sections(void)
     return thread != NULL ? (unsigned)thread->sections.all : 0;
 }
 
-/* No call is made to a handler of the signals in `set` (all ones: of any signal) until it has been
- * lifted as often as it was deferred. Whether calls have been made since it was last asked: they
- * may have been made just now, and their Python handlers not have run. */
+/* No call is made to a handler of the signals in `set` (all ones: of any signal) until the set has
+ * been lifted as often as it was deferred. Whether calls have been made since the last time that
+ * this was asked: the interpreter may have been called just now, and its Python handlers not have
+ * run. */
 bool sigcffi_deferral_defer(uint64_t set)
 {
     struct thread *thread = sigcffi_threads_current();
     sigcffi_lock_acquire();
     count(&sections, set, 1);
     if (thread != NULL) count(&thread->sections, set, 1);
-    /* Not counted anew: most sections are entered by a program that is in none. */
+    /* The word need not be made anew from the counts: entering a section only adds to it. */
     atomic_fetch_or(&channel.deferred, set);
     sigcffi_lock_release();
     return atomic_load_explicit(&state.wake.called, memory_order_relaxed) &&
            atomic_exchange(&state.wake.called, false);
 }
 
-/* Let the signals in `set` through again, those that arrived meanwhile first; how many of them did.
- */
+/* Let the signals in `set` through again; how many were let through that had arrived meanwhile. */
 int sigcffi_deferral_lift(uint64_t set)
 {
     struct thread *thread = sigcffi_threads_current();
@@ -150,9 +152,9 @@ static void *nudge(void *nothing)
     return nothing;
 }
 
-/* Called by a dispatcher that leaves although records are left: soon after it has left, it is
- * called again. It cannot see to that itself, since what it wakes would run inside of it. A
- * negative errno if there can be no more threads. */
+/* For a dispatcher that leaves although records are left: soon after it has left, it is called
+ * again. It cannot see to that itself, since what it wakes would run inside of it. A negative errno
+ * if there can be no more threads. */
 int sigcffi_deferral_nudge(void)
 {
     return sigcffi_threads_start(nudge, NULL);

@@ -40,7 +40,7 @@ static int open_descriptors(struct receiver *receiver)
 #endif
 }
 
-/* Lock held. */
+/* Lock held. Nothing comes to a receiver any more. */
 static void detach_receiver(int number)
 {
     for (uint64_t set = atomic_load(&state.receivers[number].set); set != 0; set &= set - 1) {
@@ -51,10 +51,10 @@ static void detach_receiver(int number)
                 sigcffi_attachments_detach_locked(signum, index);
         }
     }
-    atomic_store(&state.receivers[number].set, 0); /* it holds nothing back any more */
+    atomic_store(&state.receivers[number].set, 0); /* the receiver holds nothing back any more */
 }
 
-/* Lock held. */
+/* Lock held. Attach a receiver to each of its signals, or to none; a negative errno then. */
 static int64_t attach_receiver(int number)
 {
     struct slot what = {
@@ -116,14 +116,15 @@ int64_t sigcffi_receivers_open(void *records, uint64_t capacity, uint64_t set, b
     sigset_t former = sigcffi_lock_acquire_masked();
     int64_t result = open_receiver(records, capacity, set, drops);
     sigcffi_lock_release_masked(&former);
-    /* One for which some slot was lacking may have held back others of its signals already. */
+    /* A receiver for which some slot was lacking may have held back other signals of its set
+     * already. */
     for (int number = 0; number < SIGCFFI_RECEIVERS && result < 0; number++)
         if (atomic_load(&state.receivers[number].handle) == 0) sigcffi_resume_threads(number);
     return result;
 }
 
-/* Nothing comes to it from now on; its descriptor stays, and what is in the ring. -EBADF if it was
- * closed. */
+/* Nothing comes to a receiver from now on; its descriptor stays, and what is in the ring. -EBADF if
+ * it was closed. */
 int sigcffi_receivers_stop(int64_t handle)
 {
     sigset_t former = sigcffi_lock_acquire_masked();
@@ -141,16 +142,16 @@ void sigcffi_receivers_close(int64_t handle)
     sigcffi_lock_acquire();
     struct receiver *receiver = receiver_of(handle);
     if (receiver != NULL) {
-        /* For those that wait for a copy of it. */
+        /* For threads that wait for a copy of the descriptor. */
         atomic_store(&receiver->raised, false);
         sigcffi_actions_raise_descriptor(receiver);
         close_receiver(receiver);
     }
     sigcffi_lock_release();
-    sigcffi_eventcount_notify(); /* for those that wait for it */
+    sigcffi_eventcount_notify(); /* for threads that wait for the receiver */
 }
 
-/* Nothing comes to any: the program ends, and with it the memory. */
+/* Nothing comes to any receiver: the program ends, and with it the memory. */
 void sigcffi_receivers_stop_all(void)
 {
     for (int number = 0; number < SIGCFFI_RECEIVERS; number++) {
@@ -180,13 +181,13 @@ int sigcffi_receivers_fd(int64_t handle, bool copy)
     return fd;
 }
 
-/* Head and tail of its ring, two 64-bit words; they stay where they are. */
+/* Head and tail of a receiver's ring, two 64-bit words; they stay where they are. */
 uint64_t *sigcffi_receivers_ring(int64_t handle)
 {
     return (uint64_t *)&state.receivers[handle & 0xff].ring;
 }
 
-/* How many records can be read, from the tail on. -EBADF if it was closed. */
+/* How many records can be read, from the tail on. -EBADF if the receiver was closed. */
 int64_t sigcffi_receivers_count(int64_t handle)
 {
     int64_t count = -EBADF;
@@ -200,7 +201,8 @@ int64_t sigcffi_receivers_count(int64_t handle)
         while (atomic_load_explicit(&records[next & mask].sequence, memory_order_acquire) ==
                next + 1)
             next++;
-        /* Not counted again: or reading one by one what has piled up would take its square. */
+        /* Kept, so that none is counted twice: reading one by one what has piled up would take its
+         * square. */
         receiver->counted = next;
         count = (int64_t)(next - atomic_load(&receiver->ring.tail));
     }
@@ -208,7 +210,7 @@ int64_t sigcffi_receivers_count(int64_t handle)
     return count;
 }
 
-/* All has been read: so says the descriptor, unless something has come meanwhile. */
+/* All has been read: the descriptor is to say so, unless something has come meanwhile. */
 static void lower_descriptor(int64_t handle)
 {
     sigcffi_lock_acquire(); /* so that nobody closes it meanwhile, and its number means another file
@@ -248,14 +250,14 @@ bool sigcffi_receivers_give_back(int64_t handle, uint64_t first, uint64_t count)
     return true;
 }
 
-/* How many deliveries it could not hold. */
+/* How many deliveries a receiver could not hold. */
 uint64_t sigcffi_receivers_dropped(int64_t handle)
 {
     const struct receiver *receiver = receiver_of(handle);
     return receiver != NULL ? atomic_load(&receiver->dropped) : 0;
 }
 
-/* The signals that it holds back now. */
+/* The signals that a receiver holds back now. */
 uint64_t sigcffi_receivers_holds_back(int64_t handle)
 {
     const struct receiver *receiver = receiver_of(handle);

@@ -3,9 +3,9 @@
  *
  * Law: a thread can block signals for itself alone, in the context that its handler returns to, and
  * it alone can let them in again. So a thread that has done that is listed as throttled, with the
- * rings because of which, and poked when there is room (calls/resume.c). For as long as it is listed
- * it takes pokes: where its owner has blocked SIGURG that is let in. So the thread's mask is not the
- * one that its owner has chosen, and calls that tell or change a mask speak of the owner's.
+ * rings because of which, and poked when there is room (calls/resume.c). For as long as it is
+ * listed it takes pokes: where its owner has blocked SIGURG that is let in. So the thread's mask is
+ * not the one that its owner has chosen, and calls that tell or change a mask speak of the owner's.
  *
  * The numbers are those of the steps in tests/models/backpressure.pml.
  *
@@ -48,9 +48,10 @@ bool sigcffi_backpressure_is_high(int number)
     return atomic_load(&ring->head) - tail >= SIGCFFI_HIGH_WATER_OF(capacity);
 }
 
-/* handler context. Which signals can be left with the kernel. Not those that our handlers do not
- * block: they may interrupt a handler that is just doing what follows, and a real fault that is
- * blocked ends the process unseen. Nor the one by which threads are told to go on. */
+/* handler context. Which signals can be left with the kernel. Not the signals of faults, which our
+ * handlers do not block: they may interrupt a handler that is just doing what follows, and a real
+ * fault that is blocked ends the process unseen. Nor SIGURG, by which threads are poked to go on.
+ */
 static uint64_t can_be_held_back(void)
 {
     return state.trampoline.mask & ~sigcffi_bit(SIGURG);
@@ -142,10 +143,10 @@ void sigcffi_backpressure_apply(int number, int signum, void *context)
 
 /* ---- The terminal ---- */
 
-/* handler context. A signal has come that nobody handles. If it is that by which the kernel refuses
- * a job in the background the terminal, then this thread's call is begun anew when the handler
- * returns, and would be refused anew, for ever. Where the signal is ignored, and as well where the
- * thread has it blocked, it is not sent: the call succeeds, or fails. So it is blocked then, until
+/* handler context. A signal has come that nobody handles. If by it the kernel refuses the terminal
+ * to a job in the background, then this thread's call is begun anew when the handler returns, and
+ * would be refused anew, for ever. Where the signal is ignored, and also where the thread has it
+ * blocked, the kernel does not send it: the call succeeds, or fails. So it is blocked then, until
  * this thread takes the next signal, or makes a call of ours that asks for what has come.
  *
  * No sooner, since nothing tells when the call is over: a poke would end it. */
@@ -156,8 +157,8 @@ void sigcffi_backpressure_refuse_terminal(int signum, const siginfo_t *info)
     if (!sent) atomic_store_explicit(&refused, (short)signum, memory_order_relaxed);
 }
 
-/* handler context. The job was stopped by it, as is usual, and now has the terminal, or will be
- * stopped again. */
+/* handler context. The job was stopped by the signal, as is usual, and now has the terminal, or
+ * will be stopped again. */
 void sigcffi_backpressure_refuse_no_more(void)
 {
     atomic_store_explicit(&refused, 0, memory_order_relaxed);

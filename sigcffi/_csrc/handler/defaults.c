@@ -31,16 +31,20 @@ int sigcffi_defaults_action(int signum)
     }
 }
 
-/* handler context. Whether this thread is to stop the process by `signum`; others then see that the
- * default action stands there for the moment, and a second thread leaves it to this one, or it
- * would put back the default action for the handler. */
+/* handler context. Whether this thread is to stop the process by `signum`.
+ *
+ * Actors: two threads whose handlers are to stop the process by one signal. The bad interleaving:
+ * the one has put the default action there, the other takes that for the handler, and puts it back
+ * last; the handler is lost. It is forbidden by the compare-and-swap: a second thread leaves the
+ * stop to the first. Calls that ask the kernel see by `stops` that the default action stands there
+ * for the moment (calls/kernel.c). */
 static bool begin_stop(int signum)
 {
     uint32_t none = atomic_load(&state.stops) & ~SIGCFFI_STOPPING;
     return atomic_compare_exchange_strong(&state.stops, &none, none | (uint32_t)signum);
 }
 
-/* handler context */
+/* handler context. The handler is back. */
 static void end_stop(void)
 {
     atomic_store(&state.stops, (atomic_load(&state.stops) | SIGCFFI_STOPPING) + 1);
@@ -73,4 +77,17 @@ void sigcffi_defaults_take(int signum)
     if (!here) sigcffi_platform_rest(100000000);
     /* The first process of a namespace is not ended by a signal of its own. */
     _exit(128 + signum);
+}
+
+/* handler context. The process ends by a fault, as without a handler. */
+void sigcffi_defaults_fault(int signum)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    sigaction(signum, &action, NULL);
+    /* Returning executes the faulting instruction again, now with the true siginfo in the
+     * core. After a trap the thread stands behind the instruction: send it once more. The first
+     * process of a namespace is spared what it sends to itself. */
+    if (signum == SIGTRAP) sigcffi_defaults_take(signum);
 }

@@ -87,6 +87,7 @@ SIGCFFI_HIDDEN uint64_t sigcffi_backpressure_after_fork(uint64_t mask);
 
 /* defaults.c */
 SIGCFFI_HIDDEN void sigcffi_defaults_take(int signum);
+SIGCFFI_HIDDEN void sigcffi_defaults_fault(int signum);
 
 /* actions.c */
 SIGCFFI_HIDDEN void sigcffi_actions_take(int signum, const siginfo_t *info);

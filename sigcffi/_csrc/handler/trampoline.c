@@ -64,17 +64,17 @@ struct call {
     bool by_kernel;
 };
 
-/* That for which a foreign base of this thread was called last. The base may have left by
- * siglongjmp: then this is old, and who_calls() sees that. */
+/* The call for which this thread called a foreign base last. The base may have left by siglongjmp:
+ * then this is old, and who_calls() sees that. */
 static SIGCFFI_THREAD_LOCAL struct call above;
 
-/* How far apart the kernel puts siginfo and context; 0 if that is not known. relaxed: it is the
- * same each time. */
+/* How far apart the kernel puts siginfo and context; 0 if that is not known. relaxed: every handler
+ * would store one number. */
 static _Atomic ptrdiff_t apart;
 
-/* handler context. Whether these lie as the kernel puts them, and in a frame that is still there:
- * within reach above what this thread has on its stack now. (A variable's address does not tell:
- * AddressSanitizer has them elsewhere.) */
+/* handler context. Whether siginfo and context lie as the kernel puts them, and in a frame that is
+ * still there: within reach above what this thread has on its stack now. (A variable's address does
+ * not tell: AddressSanitizer has them elsewhere.) */
 static bool lie_as_kernels(const struct call *call)
 {
     const uintptr_t reach = 1 << 20, here = (uintptr_t)__builtin_frame_address(0);
@@ -90,14 +90,15 @@ enum place {
     AGAIN, /* and here is the first: what has led here has lost what stood beneath it */
 };
 
-/* handler context. Who calls, which of the arguments can be believed, and which place the call has.
+/* handler context. Which code calls, which of the arguments can be believed, and which place the
+ * call has.
  *
- * It was the kernel, if the call returns to our own code, by which nobody else's handlers return.
- * Others may have taken the trampoline away and put it back, and then it returns like theirs. So
- * the kernel is asked what it calls for the signal, whether with three arguments, and where that
- * returns to. (Where that cannot be told, it is believed to have called what it has.)
+ * The kernel calls, if the call returns to our own code: no handler of others returns there. Others
+ * may have taken the trampoline away and put it back, and then its calls return like theirs. So the
+ * kernel is asked what it calls for the signal, whether with three arguments, and where that
+ * returns to. (Where that cannot be told, the kernel is believed to have called what it has.)
  *
- * Else it was somebody's handler, with one argument or with three. If the kernel still has what it
+ * Else a handler of others calls, with one argument or with three. If the kernel still has what it
  * had when a foreign base was called for this signal, that base has led here. */
 static enum place who_calls(struct call *call, uintptr_t returns_to)
 {
@@ -147,23 +148,10 @@ static bool is_fault(int signum, const siginfo_t *info)
     }
 }
 
-/* handler context. The process ends by this signal, as without a handler. */
-static void die_of(int signum)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = SIG_DFL;
-    sigaction(signum, &action, NULL);
-    /* Returning executes the faulting instruction again, now with the true siginfo in the
-     * core. After a trap the thread stands behind the instruction: send it once more. The first
-     * process of a namespace is spared what it sends to itself. */
-    if (signum == SIGTRAP) sigcffi_defaults_take(signum);
-}
-
 /* handler context. Put a signal into the main channel. */
 static void record(const struct call *call, int whom)
 {
-    /* A section that another thread enters from here on may find the handler just being called. */
+    /* A thread that enters a section after this load may find the handler just being called. */
     if (atomic_load(&channel.deferred) & sigcffi_bit(call->signum)) whom |= SIGCFFI_IN_SECTION;
     uint64_t fill = sigcffi_ring_push(&channel.ring, channel.records, SIGCFFI_CAPACITY,
                                       call->signum, whom, call->info);
@@ -173,7 +161,7 @@ static void record(const struct call *call, int whom)
         sigcffi_backpressure_apply(SIGCFFI_MAIN_CHANNEL, call->signum, call->context);
 }
 
-/* handler context. */
+/* handler context. Whether this is the interpreter's own handler. */
 static bool is_interpreters(uintptr_t handler)
 {
     /* Before the interpreter's handler is known `interpreter` is 0, and so is SIG_DFL. */
@@ -181,8 +169,8 @@ static bool is_interpreters(uintptr_t handler)
            handler == atomic_load_explicit(&state.dispositions.interpreter, memory_order_relaxed);
 }
 
-/* handler context. Do all that is to be done about a delivery; the base, if it is a function that
- * is still to be called. */
+/* handler context. Do all that is to be done about a delivery: its base, if that is a foreign
+ * function, which is still to be called. */
 static uintptr_t deliver(const struct call *call)
 {
     int signum = call->signum;
@@ -190,12 +178,14 @@ static uintptr_t deliver(const struct call *call)
         sigcffi_retry_expired(call->info, call->context))
         return 0;
     uint64_t bit = sigcffi_bit(signum);
-    /* First: once this delivery is counted another thread may take the trampoline away, and then it
-     * must not meet with the default action, too. */
+    /* Actors: this handler; a thread that has waited for the delivery to be counted, and takes the
+     * trampoline away. The bad interleaving: the handler is counted and finds the trampoline
+     * unwanted, and takes the default action beside what was attached. It is forbidden by looking
+     * before counting. */
     bool left_over = call->by_kernel && !(atomic_load(&state.dispositions.wanted) & bit);
     bool fault = is_fault(signum, call->info);
     bool due = !fault && (atomic_load_explicit(&channel.recorded, memory_order_acquire) & bit);
-    /* acquire: pairs with the release in set_base */
+    /* acquire: pairs with the release in sigcffi_bases_set() */
     uintptr_t base = atomic_load_explicit(&state.dispositions.bases[call->level][signum].handler,
                                           memory_order_acquire);
     bool python = is_interpreters(base), foreign = sigcffi_is_function(base) && !python;
@@ -206,7 +196,7 @@ static uintptr_t deliver(const struct call *call)
     if (!fault) sigcffi_actions_receive(signum, call->info, call->context);
     if (due) record(call, python ? SIGCFFI_FOR_ALL : SIGCFFI_FOR_SUBSCRIBERS);
     if (fault && !foreign) {
-        die_of(signum);
+        sigcffi_defaults_fault(signum);
         return 0;
     }
     if (due || python) sigcffi_wake_pend(signum, call->context);
@@ -214,7 +204,8 @@ static uintptr_t deliver(const struct call *call)
     return foreign ? base : 0;
 }
 
-/* handler context. What was dealt with above comes to this level: the base, as above. */
+/* handler context. A delivery that a level above has dealt with comes to this level: its base, if
+ * that is a foreign function, which is still to be called. */
 static uintptr_t pass_on(const struct call *call)
 {
     int signum = call->signum;
@@ -244,9 +235,9 @@ static void call_handler(uintptr_t handler, int signum, siginfo_t *info, void *c
     ((void (*)(int, siginfo_t *, void *))handler)(signum, info, context);
 }
 
-/* handler context. Call a base that is not the interpreter's, with all that this level was called
- * with. In the kernel's place in the world that it asked for: with its own mask, and once if it is
- * to be called once. It may never return. */
+/* handler context. Call a foreign base with the arguments that this level was called with, and in
+ * the world that the kernel would have given it: with its own mask, and once if it is to be called
+ * once. It may never return. */
 static void call_foreign(const struct call *call, uintptr_t handler, siginfo_t *info, void *context)
 {
     struct base *base = &state.dispositions.bases[call->level][call->signum];

@@ -118,8 +118,11 @@ uint64_t sigcffi_wake_forbidden(void)
 /* handler context, or outside handlers. Call the interpreter's handler. */
 static void trip(int signum, void *context)
 {
-    /* Elsewhere the main thread may look at the count before the call is made: it finds that one is
-     * on its way. Counted before the call: what runs because of it finds it counted. */
+    /* Actors: this thread, and the dispatcher, which tells by the count the calls that C makes from
+     * those that the interpreter makes by itself. The bad interleaving: the interpreter runs the
+     * dispatcher before the call is counted, or, where this is another thread, the dispatcher sees
+     * a call counted that has not been made. It is forbidden by counting before the call, and by
+     * saying until behind it that it is on its way. */
     bool main = sigcffi_main_thread_is_current();
     uint64_t on_its_way = main ? 0 : SIGCFFI_ON_ITS_WAY;
     int called = atomic_load(&channel.by_urgent) & sigcffi_bit(signum) ? SIGURG : signum;
@@ -163,8 +166,9 @@ void sigcffi_wake_look_around(void *context)
 {
     if (!sigcffi_main_thread_is_current()) return;
     make_calls(UINT64_MAX, context);
-    /* What only a handler keeps out: the dispatcher sees whether that is still there, wherever the
-     * signal came from. Not what another thread has made pending since: that thread wakes us. */
+    /* What only a handler keeps out: the dispatcher sees whether that handler is still there,
+     * wherever the signal came from. Not what another thread has made pending since: that thread
+     * wakes us. */
     if ((atomic_load(&channel.pending) & kept_out() & ~atomic_load(&channel.deferred)) == 0) return;
     int signum = sigcffi_wake_dispatchers_signal();
     if (signum != 0) trip(signum, context);
