@@ -209,11 +209,12 @@ struct main_thread {
     _Atomic bool blocks_pokes; /* it has blocked SIGURG, as far as our calls know */
 };
 
-/* Owner: wake.c. Written by handlers and by calls; `held` is cleared under the lock (deferral.c).
+/* Owner: wake.c. Written by handlers and by calls; `delayed` is cleared under the lock
+ * (deferral.c).
  */
 struct wake {
-    _Atomic bool called;   /* the interpreter's handler, since deferral.c last asked; relaxed */
-    _Atomic uint64_t held; /* of what is pending, what had to wait */
+    _Atomic bool called;      /* the interpreter's handler, since deferral.c last asked; relaxed */
+    _Atomic uint64_t delayed; /* of what is pending, what had to wait */
 };
 
 /* Threads that sleep until something has happened, and what changes when something has. Owner:

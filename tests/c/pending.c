@@ -88,7 +88,7 @@ CASE(what_is_taken_on_is_taken_once)
         wait_in_a_section(QUEUED);
         sigcffi_deferral_pend_again(QUEUED, times);
         EQUAL(sigcffi_deferral_take_pending(QUEUED), times);
-        EQUAL((long long)atomic_load(&state.wake.held), 0);
+        EQUAL((long long)atomic_load(&state.wake.delayed), 0);
         EQUAL(sigcffi_deferral_take_pending(QUEUED), 0);
         EQUAL(sigcffi_deferral_lift(sigcffi_bit(QUEUED)), 0);
     }
@@ -144,7 +144,7 @@ static long long calls_before_fork;
 static void check_child(void)
 {
     EQUAL((long long)pending(), 0);
-    EQUAL((long long)atomic_load(&state.wake.held), 0);
+    EQUAL((long long)atomic_load(&state.wake.delayed), 0);
     EQUAL((long long)atomic_load(word(SIGCFFI_WORD_CALLS + QUEUED)), calls_before_fork);
     EQUAL(sigcffi_deferral_lift(sigcffi_bit(QUEUED)), 0);
     EQUAL(atomic_load(&calls[QUEUED]), 0);

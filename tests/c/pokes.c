@@ -150,8 +150,8 @@ CASE(a_main_thread_that_blocks_pokes_has_its_calls_made_on_the_spot)
     figures("block, set, hold, named");
 }
 
-/* Whichever sees the other: the signal that pokes are blocked, or who blocks them that a call is
- * pending. */
+/* One of the two sees the other: the thread that takes the signal sees that pokes are blocked, or
+ * the thread that blocks them sees that a call is pending. */
 CASE(a_signal_that_meets_the_blocking_of_pokes_is_not_left_behind)
 {
     const int rounds = 20000 * SCALE;

@@ -2,7 +2,7 @@
  *
  * Law: ordinary calls, made outside handlers. What handlers read of this is one word,
  * channel.deferred; how often a signal is deferred is counted here. What waits is known by
- * channel.pending and state.wake.held, which handler/wake.c sets. The numbers are those of the
+ * channel.pending and state.wake.delayed, which handler/wake.c sets. The numbers are those of the
  * steps in tests/models/wake.pml.
  */
 #include "threads.h"
@@ -48,12 +48,12 @@ static void let_through(uint64_t set)
     unsigned times[NSIG];
     uint64_t theirs = 0;
     sigcffi_lock_acquire();
-    for (uint64_t rest = set & atomic_load(&state.wake.held); rest != 0; rest &= rest - 1) {
+    for (uint64_t rest = set & atomic_load(&state.wake.delayed); rest != 0; rest &= rest - 1) {
         int signum = __builtin_ctzll(rest) + 1;
         uint64_t bit = sigcffi_bit(signum);
         times[signum] = 1 + repeats[signum];
         repeats[signum] = 0;
-        atomic_fetch_and(&state.wake.held, ~bit);
+        atomic_fetch_and(&state.wake.delayed, ~bit);
         if (sigcffi_dispositions_is_handled(signum)) continue;
         theirs |= atomic_fetch_and(&channel.pending, ~bit) & bit;
     }
@@ -81,7 +81,7 @@ void sigcffi_deferral_pend_again(int signum, unsigned times)
     sigcffi_lock_acquire();
     repeats[signum] += times - 1;
     sigcffi_lock_release();
-    atomic_fetch_or(&state.wake.held, bit);
+    atomic_fetch_or(&state.wake.delayed, bit);
     atomic_fetch_or(&channel.pending, bit);
     sigcffi_deferral_settle();
 }
@@ -96,7 +96,7 @@ unsigned sigcffi_deferral_take_pending(int signum)
     unsigned times = 1 + repeats[signum];
     repeats[signum] = 0;
     if (!(atomic_fetch_and(&channel.pending, ~bit) & bit)) times = 0;
-    atomic_fetch_and(&state.wake.held, ~bit);
+    atomic_fetch_and(&state.wake.delayed, ~bit);
     sigcffi_lock_release();
     return times;
 }

@@ -83,14 +83,14 @@ static bool lie_as_kernels(const struct call *call)
            (uintptr_t)call->context - here < reach && call->info->si_signo == call->signum;
 }
 
-/* Which place a call has among those that one delivery leads to. */
-enum place {
+/* Which position a call has among those that one delivery leads to. */
+enum position {
     FIRST,
     BELOW, /* the first has called a base that has led here */
     AGAIN, /* and here is the first: what has led here has lost what stood beneath it */
 };
 
-/* handler context. Which code calls, which of the arguments can be believed, and which place the
+/* handler context. Which code calls, which of the arguments can be believed, and which position the
  * call has.
  *
  * The kernel calls, if the call returns to our own code: no handler of others returns there. Others
@@ -100,7 +100,7 @@ enum place {
  *
  * Else a handler of others calls, with one argument or with three. If the kernel still has what it
  * had when a foreign base was called for this signal, that base has led here. */
-static enum place who_calls(struct call *call, uintptr_t returns_to)
+static enum position who_calls(struct call *call, uintptr_t returns_to)
 {
     call->kernels = state.trampoline.levels[call->level];
     call->by_kernel = returns_to == sigcffi_levels_own_return();

@@ -207,12 +207,12 @@ void sigcffi_wake_pend(int signum, void *context)
     }
     /* 4. The bit stays until nothing forbids the call. On the main thread,
      * sigcffi_wake_look_around() comes next, and asks the dispatcher. */
-    atomic_fetch_or(&state.wake.held, bit);
+    atomic_fetch_or(&state.wake.delayed, bit);
 }
 
 /* Outside handlers; lock held, in a forked child: what its parent received is the parent's. */
 void sigcffi_wake_after_fork(void)
 {
     atomic_store(&channel.pending, 0);
-    atomic_store(&state.wake.held, 0);
+    atomic_store(&state.wake.delayed, 0);
 }
