@@ -23,7 +23,7 @@
 /* The bound: the last retry comes 16 seconds after the call. Spinning can take a second and more on
  * a machine that has much to do: each time the processor is given up all others have it for
  * milliseconds. */
-enum { FIRST = 1000000 /* nanoseconds */, RETRIES = 14 };
+enum { FIRST_RETRY = 1000000 /* nanoseconds */, RETRIES = 14 };
 
 enum { NONE = -1 };
 
@@ -58,7 +58,7 @@ void sigcffi_retry_later(void *context)
     int after = has_ended_a_call(context) ? 0 : RETRIES;
     if (before == after) return; /* nothing is to come, or the first one */
     atomic_store_explicit(&left, after, memory_order_relaxed);
-    set_timer(after == 0 ? 0 : FIRST);
+    set_timer(after == 0 ? 0 : FIRST_RETRY);
 }
 
 /* handler context, on any thread. Whether this is the timer's signal: then see to the next. */
@@ -71,7 +71,7 @@ bool sigcffi_retry_expired(const siginfo_t *info, void *context)
     if (rest < 0) return true; /* it was on its way when another had ended a call */
     if (has_ended_a_call(context)) rest = 0;
     atomic_store_explicit(&left, rest, memory_order_relaxed);
-    if (rest > 0) set_timer((int64_t)FIRST << (RETRIES - rest));
+    if (rest > 0) set_timer((int64_t)FIRST_RETRY << (RETRIES - rest));
     return true;
 }
 
