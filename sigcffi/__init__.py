@@ -28,7 +28,7 @@
 #   _registry  _arguments  _scope  _unwinding   pure: who handles a signal, what is a number, what
 #                                    is a block, and whether an exception would reach its end
 #   _loops  _ffi                     waiting under asyncio and trio; the door to C
-#   _csrc/                           the C half: trampoline.c, owing.c, ring.c, dispositions.c, ...
+#   _csrc/                           the C half: process.c, calls/, handler/, ring.c, state.h
 #
 # What is not replaced is the standard module's own object: constants, enums, ItimerError,
 # default_int_handler, and the two builtins that must speak to the interpreter itself:
@@ -38,49 +38,49 @@
 from signal import *  # noqa: F403
 
 from sigcffi import actions as actions
-from sigcffi._action import *  # noqa: F403
-from sigcffi._blocking import blocked as blocked
-from sigcffi._constants import *  # type: ignore[assignment,unused-ignore]  # noqa: F403
-from sigcffi._dead_man import DeadMansSwitch as DeadMansSwitch
-from sigcffi._dead_man import kill_after as kill_after
-from sigcffi._deferring import deferred as deferred
-from sigcffi._force_quit import ForceQuit as ForceQuit
-from sigcffi._force_quit import force_quit as force_quit
-from sigcffi._handlers import getsignal as getsignal
-from sigcffi._handlers import siginterrupt as siginterrupt
-from sigcffi._handlers import signal as signal
-from sigcffi._inspect import SignalState as SignalState
-from sigcffi._inspect import deliveries as deliveries
-from sigcffi._inspect import dispositions as dispositions
-from sigcffi._inspect import dropped as dropped
-from sigcffi._inspect import strsignal as strsignal
-from sigcffi._itimers import alarm as alarm
-from sigcffi._itimers import getitimer as getitimer
-from sigcffi._itimers import setitimer as setitimer
-from sigcffi._masks import pthread_sigmask as pthread_sigmask  # type: ignore[assignment]
-from sigcffi._masks import sigpending as sigpending
-from sigcffi._masks import valid_signals as valid_signals
-from sigcffi._names import *  # noqa: F403
-from sigcffi._patching import patch_stdlib as patch_stdlib
-from sigcffi._patching import unpatch_stdlib as unpatch_stdlib
-from sigcffi._receiving import Receiver as Receiver
-from sigcffi._receiving import open_signal_receiver as open_signal_receiver
-from sigcffi._sending import *  # noqa: F403
-from sigcffi._sigaction import handling as handling
-from sigcffi._sigaction import ignoring as ignoring
-from sigcffi._sigaction import sigaction as sigaction
-from sigcffi._siginfo import SigInfo as SigInfo
-from sigcffi._signalfd import *  # noqa: F403
-from sigcffi._subscribing import Subscription as Subscription
-from sigcffi._subscribing import subscribe as subscribe
-from sigcffi._timeouts import *  # noqa: F403
-from sigcffi._timers import *  # noqa: F403
-from sigcffi._waiting import pause as pause
-from sigcffi._waiting import sigdrain as sigdrain
-from sigcffi._waiting import sigsuspend as sigsuspend
-from sigcffi._waiting import sigtimedwait as sigtimedwait  # type: ignore[assignment,unused-ignore]
-from sigcffi._waiting import sigwait as sigwait
-from sigcffi._waiting import sigwaitinfo as sigwaitinfo  # type: ignore[assignment,unused-ignore]
+from sigcffi._attached.dead_man import DeadMansSwitch as DeadMansSwitch
+from sigcffi._attached.dead_man import kill_after as kill_after
+from sigcffi._attached.force_quit import ForceQuit as ForceQuit
+from sigcffi._attached.force_quit import force_quit as force_quit
+from sigcffi._attached.receiving import Receiver as Receiver
+from sigcffi._attached.receiving import open_signal_receiver as open_signal_receiver
+from sigcffi._core.constants import *  # type: ignore[assignment,unused-ignore]  # noqa: F403
+from sigcffi._core.names import *  # noqa: F403
+from sigcffi._core.sending import *  # noqa: F403
+from sigcffi._core.siginfo import SigInfo as SigInfo
+from sigcffi._dispatch.action import *  # noqa: F403
+from sigcffi._handlers.deferring import deferred as deferred
+from sigcffi._handlers.inspecting import SignalState as SignalState
+from sigcffi._handlers.inspecting import deliveries as deliveries
+from sigcffi._handlers.inspecting import dispositions as dispositions
+from sigcffi._handlers.inspecting import dropped as dropped
+from sigcffi._handlers.inspecting import strsignal as strsignal
+from sigcffi._handlers.patching import patch_stdlib as patch_stdlib
+from sigcffi._handlers.patching import unpatch_stdlib as unpatch_stdlib
+from sigcffi._handlers.sigaction import handling as handling
+from sigcffi._handlers.sigaction import ignoring as ignoring
+from sigcffi._handlers.sigaction import sigaction as sigaction
+from sigcffi._handlers.signal import getsignal as getsignal
+from sigcffi._handlers.signal import siginterrupt as siginterrupt
+from sigcffi._handlers.signal import signal as signal
+from sigcffi._handlers.subscribing import Subscription as Subscription
+from sigcffi._handlers.subscribing import subscribe as subscribe
+from sigcffi._masks.blocking import blocked as blocked
+from sigcffi._masks.masks import pthread_sigmask as pthread_sigmask  # type: ignore[assignment]
+from sigcffi._masks.masks import sigpending as sigpending
+from sigcffi._masks.masks import valid_signals as valid_signals
+from sigcffi._masks.signalfd import *  # noqa: F403
+from sigcffi._time.itimers import alarm as alarm
+from sigcffi._time.itimers import getitimer as getitimer
+from sigcffi._time.itimers import setitimer as setitimer
+from sigcffi._time.timeouts import *  # noqa: F403
+from sigcffi._time.timers import *  # noqa: F403
+from sigcffi._waits.waiting import pause as pause
+from sigcffi._waits.waiting import sigdrain as sigdrain
+from sigcffi._waits.waiting import sigsuspend as sigsuspend
+from sigcffi._waits.waiting import sigtimedwait as sigtimedwait  # type: ignore[assignment,unused-ignore]
+from sigcffi._waits.waiting import sigwait as sigwait
+from sigcffi._waits.waiting import sigwaitinfo as sigwaitinfo  # type: ignore[assignment,unused-ignore]
 
 # Shown, and pickled, under the name that programs use.
 for _name, _object in list(globals().items()):

@@ -19,18 +19,18 @@ import errno
 import gc
 import os
 
-from sigcffi._arguments import index
-from sigcffi._attaching import Attachment
-from sigcffi._exits import made
-from sigcffi._ffi import address_of, lib, view
-from sigcffi._sections import undisturbed
-from sigcffi._sleeping import sleep_until
+from sigcffi._attached.attaching import Attachment
+from sigcffi._core.arguments import index
+from sigcffi._core.exits import made
+from sigcffi._core.ffi import address_of, lib, view
+from sigcffi._dispatch.sections import undisturbed
+from sigcffi._waits.sleeping import sleep_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol, SupportsIndex, TypeAlias
 
-    from sigcffi._arguments import Number
+    from sigcffi._core.arguments import Number
 
     class HasFileno(Protocol):
         """A file, a socket."""

@@ -23,11 +23,12 @@ from typing import Any, NamedTuple, TypeVar
 import pytest
 
 import sigcffi
-from sigcffi import _handlers, _limits
-from sigcffi._changing import changing
-from sigcffi._ffi import words
-from sigcffi._installing import notice
+from sigcffi._core.ffi import words
+from sigcffi._dispatch.changing import changing
+from sigcffi._handlers import signal as _handlers
+from sigcffi._handlers.installed import notice
 from sigcffi._sigcffi import ffi, lib
+from sigcffi._time import limits as _limits
 
 T = TypeVar("T")
 

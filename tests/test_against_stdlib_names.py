@@ -12,7 +12,7 @@ import pytest
 from support import PYPY, python_says
 
 import sigcffi as signal
-from sigcffi._names import CODES
+from sigcffi._core.names import CODES
 from sigcffi._sigcffi import lib
 
 PUBLIC = [name for name in dir(standard) if not name.startswith("_")]

@@ -19,7 +19,7 @@
 _Static_assert(NSIG <= 65, "a set of signals must fit in one 64-bit word");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_POINTER_LOCK_FREE == 2,
                "a lock in handler context is a deadlock");
-_Static_assert(_Alignof(struct sigcffi_record) == sizeof(uint64_t), "what _ffi.py sees to");
+_Static_assert(_Alignof(struct sigcffi_record) == sizeof(uint64_t), "what _core/ffi.py sees to");
 
 /* ---- The main channel ---- */
 

@@ -1,4 +1,4 @@
-/* The dispatcher: sigcffi/_dispatch.py, against exceptions that strike between any two of its steps.
+/* The dispatcher: sigcffi/_dispatch/dispatcher.py, against exceptions that strike between any two of its steps.
  *
  * Signals of two kinds are recorded at any moment; a handler keeps out its own kind, or nothing
  * (SA_NODEFER). Within a handler, and within the dispatcher, the interpreter may call the dispatcher

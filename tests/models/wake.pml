@@ -1,5 +1,5 @@
 /* Waking: sigcffi/_csrc/handler/wake.c and main_thread.c, calls/deferral.c and masks.c, and what they
- * rely on of sigcffi/_dispatch.py.
+ * rely on of sigcffi/_dispatch/dispatcher.py.
  *
  * The main thread runs Python: it enters a critical section and leaves it, blocks SIGURG and unblocks it,
  * may fork, and runs the handlers that are due (one scene at a time: together it is too much). A second thread takes signals; a third has a critical

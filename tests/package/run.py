@@ -62,9 +62,9 @@ def only(folder: Path, pattern: str) -> Path:
 def check_contents(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     sources = {
-        f"sigcffi/{path.name}"
+        str(path.relative_to(ROOT))
         for pattern in ("*.py", "*.pyi", "py.typed")
-        for path in (ROOT / "sigcffi").glob(pattern)
+        for path in (ROOT / "sigcffi").rglob(pattern)
     }
     extensions = {name for name in names if name.endswith(".so")}
     assert len(extensions) == 1, extensions

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import join
 
-from sigcffi._registry import DEFAULT, FOREIGN, IGNORED, PYTHON, Entry, in_force
+from sigcffi._dispatch.registry import DEFAULT, FOREIGN, IGNORED, PYTHON, Entry, in_force
 
 registered = st.sampled_from([print, len, SIG_DFL, SIG_IGN, 0, 1, None, lambda signum, frame: None])
 

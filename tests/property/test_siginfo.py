@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sigcffi
-from sigcffi._siginfo import SigInfo
+from sigcffi._core.siginfo import SigInfo
 
 I32 = st.integers(-(2**31), 2**31 - 1)
 U32 = st.integers(0, 2**32 - 1)

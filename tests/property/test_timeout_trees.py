@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from support import with_room
 
 import sigcffi as signal
-from sigcffi import TimedOut, TimeoutInterrupt, _limits, timeout
+from sigcffi import TimedOut, TimeoutInterrupt, timeout
+from sigcffi._time import limits as _limits
 
 MICROSECOND = 1e-6
 

@@ -127,7 +127,7 @@ def test_pause_never_sleeps_through_a_signal() -> None:
     code = """
         import os, subprocess, sys
         import sigcffi as signal
-        from sigcffi import _waiting
+        from sigcffi._waits import waiting as _waiting
 
         ROUNDS = 5000
         count = 0

@@ -101,7 +101,7 @@ def test_a_child_of_another_thread_is_in_no_block() -> None:
     code = """
         import os, threading
         import sigcffi as signal
-        from sigcffi import _limits
+        from sigcffi._time import limits as _limits
 
         statuses = []
 

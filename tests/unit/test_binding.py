@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import sigcffi
-from sigcffi import _ffi
+from sigcffi._core import ffi as _ffi
 from sigcffi._sigcffi import ffi, lib
 
 PACKAGE = Path(sigcffi.__file__).parent
@@ -98,7 +98,7 @@ def test_a_deferred_signal_waits_for_the_lift() -> None:
 
 def test_no_version_is_kept_twice() -> None:
     version = re.compile(r"\b\d+\.\d+\.\d+\b")
-    for path in PACKAGE.glob("*.py"):
+    for path in PACKAGE.rglob("*.py"):
         assert not version.search(path.read_text()), path
 
 

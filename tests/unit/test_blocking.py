@@ -14,7 +14,7 @@ import pytest
 from support import join, python_says
 
 import sigcffi as signal
-from sigcffi import _blocking
+from sigcffi._masks import blocking as _blocking
 
 A, B, C = signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH
 ALL = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}

@@ -12,8 +12,8 @@ from support import join, python_says, queue
 
 import sigcffi as signal
 from sigcffi import deferred, sigaction
-from sigcffi._dispatch import account
-from sigcffi._ffi import lib, words
+from sigcffi._core.ffi import lib, words
+from sigcffi._dispatch.deliveries import account
 
 S, T, R = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN
 HERE = os.getpid()
@@ -182,7 +182,7 @@ def test_a_forked_child_is_in_the_section_of_the_thread_that_forked(log: list[st
     code = """
         import os, threading
         import sigcffi as signal
-        from sigcffi._ffi import lib, words
+        from sigcffi._core.ffi import lib, words
 
         entered, leave = threading.Event(), threading.Event()
 

@@ -16,7 +16,8 @@ import trio
 from support import disposition, join, python_says, queue
 
 import sigcffi as signal
-from sigcffi import Receiver, _loops, open_signal_receiver
+from sigcffi import Receiver, open_signal_receiver
+from sigcffi._attached import loops as _loops
 
 S, T, R = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN
 HERE = os.getpid()

@@ -20,7 +20,8 @@ import pytest
 from support import asleep, disposition, join, queue, until
 
 import sigcffi as signal
-from sigcffi import Receiver, SigInfo, _sleeping, open_signal_receiver
+from sigcffi import Receiver, SigInfo, open_signal_receiver
+from sigcffi._waits import sleeping as _sleeping
 
 S, T, R = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN
 HERE = os.getpid()

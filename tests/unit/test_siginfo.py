@@ -18,10 +18,11 @@ import pytest
 from support import child_that_exits_with
 
 import sigcffi
-from sigcffi import _names, _siginfo
-from sigcffi._names import code_name
+from sigcffi._core import names as _names
+from sigcffi._core import siginfo as _siginfo
+from sigcffi._core.names import code_name
+from sigcffi._core.siginfo import SigInfo
 from sigcffi._sigcffi import lib
-from sigcffi._siginfo import SigInfo
 
 SEVEN = ["si_signo", "si_code", "si_errno", "si_pid", "si_uid", "si_status", "si_band"]
 FIELDS = [*SEVEN, "si_value", "si_addr", "si_fd", "si_timerid", "si_overrun", "time_ns"]

@@ -18,7 +18,8 @@ from support import PYPY, nested_handlers
 from tracing import Act, Tracing
 
 import sigcffi as signal
-from sigcffi import SigInfo, _dispatch
+from sigcffi import SigInfo
+from sigcffi._dispatch import calls, deliveries, dispatcher
 
 R, Q = signal.SIGRTMIN, signal.SIGRTMIN + 1
 
@@ -33,8 +34,11 @@ class Struck(BaseException):
     pass
 
 
+FILES = {module.__file__ for module in (calls, deliveries, dispatcher)}
+
+
 def watched(code: CodeType) -> bool:
-    return code.co_filename == _dispatch.__file__
+    return code.co_filename in FILES
 
 
 def strike(at: int) -> Act:

@@ -20,9 +20,12 @@ import pytest
 from support import PYPY, disposition
 
 import sigcffi as signal
-from sigcffi import _attaching, _dead_man, _timers, actions
-from sigcffi._dispatch import entries
-from sigcffi._ffi import lib, words
+from sigcffi import actions
+from sigcffi._attached import attaching as _attaching
+from sigcffi._attached import dead_man as _dead_man
+from sigcffi._core.ffi import lib, words
+from sigcffi._dispatch.registry import entries
+from sigcffi._time import timers as _timers
 
 S, T, U = signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH
 NEVER = 1 << 30

@@ -13,7 +13,7 @@ import pytest
 from support import DEADLINE, in_system_call, join, until
 
 import sigcffi as signal
-from sigcffi import _waiting
+from sigcffi._waits import waiting as _waiting
 
 A, B = signal.SIGUSR1, signal.SIGUSR2
 

@@ -23,7 +23,11 @@ from timed import HOUR
 from tracing import Tracing
 
 import sigcffi as signal
-from sigcffi import TimedOut, _dead_man, _limits, _places, _timeouts, timeout
+from sigcffi import TimedOut, timeout
+from sigcffi._attached import dead_man as _dead_man
+from sigcffi._time import limits as _limits
+from sigcffi._time import places as _places
+from sigcffi._time import timeouts as _timeouts
 
 Said = list[Any]
 Program = Callable[[Said], None]

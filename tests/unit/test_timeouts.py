@@ -21,7 +21,8 @@ import pytest
 from support import DEADLINE, PYPY, join, nested_handlers, until, with_room
 
 import sigcffi as signal
-from sigcffi import TimedOut, TimeoutInterrupt, _limits, timeout, timeout_at
+from sigcffi import TimedOut, TimeoutInterrupt, timeout, timeout_at
+from sigcffi._time import limits as _limits
 
 SHORT = 0.01
 LONG = 3600

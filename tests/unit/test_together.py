@@ -19,7 +19,9 @@ import pytest
 from support import DEADLINE, FREE_THREADED, join, nested_handlers, run_python, until
 
 import sigcffi as signal
-from sigcffi import _attaching, _dead_man, _dispatch
+from sigcffi._attached import attaching as _attaching
+from sigcffi._attached import dead_man as _dead_man
+from sigcffi._dispatch import dispatcher as _dispatch
 
 THREADS = 4
 ROUNDS = 50
@@ -286,7 +288,7 @@ def test_a_forked_child_has_the_lock_free_whoever_held_it() -> None:
         import os, sys, threading, warnings
         warnings.simplefilter("ignore")  # threads and fork
         import sigcffi
-        from sigcffi._changing import changing
+        from sigcffi._dispatch.changing import changing
 
         held, end = threading.Event(), threading.Event()
         def hold():

@@ -19,8 +19,8 @@ import pytest
 from support import PYPY, run_python
 from tracing import Tracing
 
-from sigcffi import _unwinding
-from sigcffi._unwinding import opens_block, passes_by, reaches
+from sigcffi._time import unwinding as _unwinding
+from sigcffi._time.unwinding import opens_block, passes_by, reaches
 
 
 class Marker(BaseException):
@@ -733,9 +733,9 @@ MUTILATE = """
 
     class Finder:
         def find_spec(self, name, path, target=None):
-            if name != "sigcffi._unwinding":
+            if name != "sigcffi._time.unwinding":
                 return None
-            file = path[0] + "/_unwinding.py"
+            file = path[0] + "/unwinding.py"
             return importlib.util.spec_from_file_location(name, file, loader=Loader(name, file))
 
     sys.meta_path.insert(0, Finder())
@@ -775,7 +775,7 @@ def test_it_is_said_before_the_first_block_has_begun() -> None:
             with signal.timeout(60):
                 print("entered")
         except RuntimeWarning:
-            print("RuntimeWarning", signal._limits.heap)
+            print("RuntimeWarning", signal._time.limits.heap)
     """
     run = run_python(MUTILATE + code)
     assert run.stdout == "RuntimeWarning []\n" * 2, run

@@ -15,8 +15,8 @@ import pytest
 from support import DEADLINE, in_system_call, join, python_says, until
 
 import sigcffi as signal
-from sigcffi import _waiting
 from sigcffi._sigcffi import lib
+from sigcffi._waits import waiting as _waiting
 
 
 def nothing(signum: int, frame: FrameType | None) -> None:

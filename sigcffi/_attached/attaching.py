@@ -1,0 +1,102 @@
+"""What is attached to a signal and acts in C: ``Attachment``.
+
+Law: attaching and closing are one call of C each, in any thread; what an attachment names in C it
+keeps alive until it is closed.
+"""
+
+from __future__ import annotations
+
+import errno
+from operator import attrgetter
+
+from sigcffi._core.arguments import signal_number
+from sigcffi._core.exits import exit_of
+from sigcffi._core.ffi import check, lib
+from sigcffi._core.names import name_of
+from sigcffi._dispatch.sections import undisturbed
+from sigcffi._handlers.installed import notice
+from sigcffi._handlers.signal import kind_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, SupportsIndex
+
+__all__ = ["Attachment"]
+
+# By handle. Nobody need keep an attachment to have it stay; what it names in C must. Each touches
+# its own item and no other, and nobody looks at the whole.
+_attached: dict[int, Attachment] = {}
+
+
+class Attachment:
+    """An action in C that is attached to a signal until ``close``; a context manager.
+
+    ``signum`` is the signal, ``closed`` tells whether it was closed. An attachment that nobody
+    keeps stays attached.
+    """
+
+    __slots__ = ("_at_the_end", "_handle", "_tally", "signum")
+
+    _kind: int  # lib.SIGCFFI_SLOT_*
+
+    def __init__(
+        self, signum: SupportsIndex, number: int = 0, cell: int = -1, nth: int = 0
+    ) -> None:
+        self._tally = 0, 0  # as it was when somebody last looked
+        self._at_the_end: tuple[int, int] | None = None
+        self._handle = 0
+        self.signum = signal_number(signum)
+        kind_of(self.signum)  # by this C learns to know the interpreter's handler
+        notice(self.signum)
+        try:
+            with undisturbed:
+                handle = lib.sigcffi_attachments_attach(self.signum, self._kind, number, cell, nth)
+                if handle == -errno.ENOSPC:
+                    raise OSError(
+                        errno.ENOSPC,
+                        f"{name_of(self.signum)} has {lib.SIGCFFI_SLOTS} actions already",
+                    )
+                self._handle = check(handle)
+                _attached[handle] = self
+        except BaseException:
+            self.close()
+            raise
+
+    def _tallies(self) -> tuple[int, int]:
+        """How often it was taken, and how often that came to nothing."""
+        tally = lib.sigcffi_attachments_tally(self.signum, self._handle)
+        if tally.count >= 0:
+            self._tally = tally.count, tally.missed
+        # Between the end and the knowledge of it others go by what was seen last.
+        return self._at_the_end or self._tally
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed: it does not act any more."""
+        return lib.sigcffi_attachments_tally(self.signum, self._handle).count < 0
+
+    def close(self) -> None:
+        """Detach it; a second time changes nothing.
+
+        When this returns it does not act any more: a handler that was at it in another thread has
+        ended. If nothing else is attached to the signal and Python does not handle it, exactly what
+        was there before is back. Any thread may call it.
+        """
+        self._tallies()
+        tally = lib.sigcffi_attachments_detach(self.signum, self._handle)
+        if tally.count >= 0:
+            self._at_the_end = tally.count, tally.missed
+        _attached.pop(self._handle, None)
+
+    def __enter__(self) -> Any:
+        return self
+
+    __exit__ = exit_of(attrgetter("close"))
+
+    def _details(self) -> str:
+        return ""
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "attached"
+        kind = type(self).__name__
+        return f"<{kind} of {name_of(self.signum)}{self._details()}, {state}>"

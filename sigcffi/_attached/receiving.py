@@ -1,0 +1,326 @@
+"""Receivers: signals as a stream, for threads and event loops.
+
+Law: a receiver is a ring in C with a descriptor that can be read exactly while there are records.
+Whoever reads takes records and gives their places back in one step of C, and has them only if that
+succeeded: so any number of threads may read, a handler may read within a reading, and each record
+is handed over once.
+
+Rejected: a lock. A handler that reads while its own thread does would wait for ever.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+from itertools import starmap
+from operator import attrgetter
+from signal import SIGKILL, SIGSTOP
+from struct import Struct
+
+from sigcffi._attached.loops import Watches, trio_here
+from sigcffi._core.arguments import index, signal_number
+from sigcffi._core.exits import exit_of, made
+from sigcffi._core.ffi import check, lib, new_records, view
+from sigcffi._core.names import name_of
+from sigcffi._core.scope import warn_unclosed
+from sigcffi._core.siginfo import SigInfo
+from sigcffi._dispatch.sections import undisturbed
+from sigcffi._handlers.installed import notice
+from sigcffi._handlers.signal import kind_of
+from sigcffi._waits.sleeping import sleep_until
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, SupportsIndex
+
+    from sigcffi._core.arguments import Number
+
+__all__ = ["Receiver", "open_signal_receiver"]
+
+_SIZE = lib.SIGCFFI_RECORD_SIZE
+_TAIL = 1  # behind the head
+_record = Struct("=8xi68s")
+_unpack, _unpack_all = _record.unpack_from, _record.iter_unpack
+_LEAST, _MOST = 16, 2**20  # records
+_IS_CLOSED = "the receiver is closed"
+
+
+def _copy(handle: int) -> int:
+    """One more descriptor; less than 0 if the receiver was closed."""
+    fd = lib.sigcffi_receivers_fd(handle, True)
+    return fd if fd == -errno.EBADF else check(fd)
+
+
+class _Closed:
+    """What a closed receiver gives instead."""
+
+
+_closed = _Closed()
+
+
+class Receiver:
+    """The deliveries of some signals, in order, as ``SigInfo`` objects.
+
+    Made by ``open_signal_receiver``; a context manager, an asynchronous one too, and an iterator of
+    both kinds, which ends when the receiver is closed. ``signums`` is a frozenset, ``capacity`` the
+    number of records it has room for, ``overflow`` "block" or "drop", ``unread`` a list of those
+    that nobody had read when it was closed.
+
+    Asynchronous iteration works in tasks of asyncio and trio (RuntimeError elsewhere), any number
+    of which may wait at once. A task that is cancelled takes no delivery with it.
+
+    Threads: any may call everything; each delivery is handed over once. Of several that close it at
+    once, one may return before ``unread`` is complete. A forked child's receivers are closed, and
+    its parent's are as before.
+
+    Race conditions: an exception that a Python handler raises (KeyboardInterrupt) in the very
+    instant in which the main thread is handed a delivery takes it along, as it would the result of
+    any call. Within ``deferred()`` it cannot.
+    """
+
+    __slots__ = (
+        *("_dropped", "_handle", "_memory", "_records", "_ring", "_watches"),
+        *("capacity", "overflow", "signums", "unread"),
+    )
+
+    def __init__(self, signums: frozenset[int], capacity: int, overflow: str) -> None:
+        self._handle = 0
+        self._dropped = 0
+        self.signums = signums
+        self.capacity = capacity
+        self.overflow = overflow
+        self.unread: list[SigInfo] = []
+        self._records, self._memory = new_records(capacity)
+        word = 0
+        for signum in signums:
+            kind_of(signum)  # by this C learns to know the interpreter's handler
+            notice(signum)
+            word |= 1 << (signum - 1)
+        with undisturbed:  # C writes to the memory from now on, and must be stopped before it goes
+            handle = lib.sigcffi_receivers_open(self._records, capacity, word, overflow == "drop")
+            if handle == -errno.ENOSPC:
+                raise OSError(errno.ENOSPC, "too many receivers, or actions of one of the signals")
+            self._handle = check(handle)
+            self._ring = view(lib.sigcffi_receivers_ring(handle), 2, "Q")
+            # By the handle: a loop that watches it does not keep a receiver that is forgotten.
+            self._watches = Watches(
+                lambda: lib.sigcffi_receivers_count(handle), lambda: _copy(handle)
+            )
+
+    # ---- Taking ----
+
+    def _take(self) -> SigInfo | _Closed | None:
+        """The next; None if there is none."""
+        handle = self._handle
+        while True:
+            first = self._ring[_TAIL]
+            count = lib.sigcffi_receivers_count(handle)
+            if count <= 0:
+                return None if count == 0 else _closed
+            info = SigInfo(*_unpack(self._memory, (first & (self.capacity - 1)) * _SIZE))
+            if lib.sigcffi_receivers_give_back(handle, first, 1):
+                return info
+
+    def _take_all(self) -> list[SigInfo] | _Closed:
+        handle = self._handle
+        whole = len(self._memory)
+        while True:
+            first = self._ring[_TAIL]
+            count = lib.sigcffi_receivers_count(handle)
+            if count <= 0:
+                return [] if count == 0 else _closed
+            begin = (first & (self.capacity - 1)) * _SIZE
+            end = begin + count * _SIZE
+            infos = [*starmap(SigInfo, _unpack_all(self._memory[begin:end]))]
+            if end > whole:
+                infos += starmap(SigInfo, _unpack_all(self._memory[: end - whole]))
+            if lib.sigcffi_receivers_give_back(handle, first, count):
+                return infos
+
+    def read(self) -> list[SigInfo]:
+        """All that has come, in the order of arrival; never waits. ValueError if it was closed."""
+        found = self._take_all()
+        if isinstance(found, _Closed):
+            raise ValueError(_IS_CLOSED)
+        return found
+
+    # ---- Waiting ----
+
+    def _fd(self) -> int:
+        """The descriptor, a negative errno if it was closed. Who asks is going to wait: a handler
+        that somebody has installed without sigcffi must not take the signals away.
+        """
+        for signum in self.signums:
+            notice(signum)
+        return lib.sigcffi_receivers_fd(self._handle, False)
+
+    def _wait(self, timeout: Number | None) -> SigInfo | _Closed | None:
+        handle = self._handle
+        if lib.sigcffi_receivers_count(handle) == 0:
+            self._fd()
+
+        def sleep(arrivals: int, left: int) -> None:
+            lib.sigcffi_sleep_until_received(handle, arrivals, left)
+
+        return sleep_until(self._take, sleep, timeout)  # type: ignore[no-any-return]
+
+    def wait(self, timeout: Number | None = None) -> SigInfo | None:
+        """The next delivery: wait for it at most *timeout* seconds (a number; None: for ever).
+        None when the time is over.
+
+        ValueError if the receiver is closed, before or meanwhile, and for a negative timeout or
+        NaN; OverflowError if it is too large; TypeError if it is not a number.
+
+        Threads: others run on. In the main thread Python handlers run meanwhile (Ctrl-C works), and
+        what they raise ends the wait.
+        """
+        found = self._wait(timeout)
+        if isinstance(found, _Closed):
+            raise ValueError(_IS_CLOSED)
+        return found
+
+    def fileno(self) -> int:
+        """A descriptor that can be read while there is something to ``read()``: for select, poll
+        and event loops. Only this object reads from it, and closes it. ValueError if it was closed.
+        """
+        fd = self._fd()
+        if fd == -errno.EBADF:
+            raise ValueError(_IS_CLOSED)
+        return check(fd)
+
+    def __iter__(self) -> Receiver:
+        return self
+
+    def __next__(self) -> SigInfo:
+        found = self._wait(None)
+        if isinstance(found, _Closed):
+            raise StopIteration
+        assert found is not None
+        return found
+
+    def __aiter__(self) -> Receiver:
+        return self
+
+    async def __anext__(self) -> SigInfo:
+        # Trio's rule: every call lets others run, and one that is cancelled has done nothing.
+        trio = trio_here()
+        if trio is not None:
+            await trio.checkpoint_if_cancelled()
+        found = self._take()
+        if found is not None and trio is not None:
+            await trio.cancel_shielded_checkpoint()
+        while found is None:
+            self._fd()
+            await self._watches.readable(trio)
+            found = self._take()
+        if isinstance(found, _Closed):
+            raise StopAsyncIteration
+        return found
+
+    # ---- The end ----
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return lib.sigcffi_receivers_count(self._handle) < 0
+
+    @property
+    def dropped(self) -> int:
+        """How many deliveries it could not hold."""
+        return self._dropped or lib.sigcffi_receivers_dropped(self._handle)
+
+    def close(self) -> None:
+        """Receive nothing more; a second time changes nothing.
+
+        What nobody has read is in ``unread`` afterwards; loops over the receiver and waits for it
+        end. If nothing else is attached to a signal and Python does not handle it, exactly what was
+        there before is back. Any thread may call it.
+        """
+        handle = self._handle
+        if lib.sigcffi_receivers_stop(handle) < 0:
+            return
+        found = self._take_all()  # another thread may be closing it, too
+        if not isinstance(found, _Closed):
+            self.unread.extend(found)  # of several threads that are closing it, each its own
+        if dropped := lib.sigcffi_receivers_dropped(handle):  # 0 if another thread has closed it
+            self._dropped = dropped
+        lib.sigcffi_receivers_close(handle)
+        self._watches.close()
+
+    def __enter__(self) -> Receiver:
+        return self
+
+    __exit__ = exit_of(attrgetter("close"))
+
+    async def __aenter__(self) -> Receiver:
+        return self
+
+    async def __aexit__(self, kind: Any, error: Any, trace: Any, /) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if self._handle and not self.closed:
+            text = repr(self)
+            self.close()  # first: the warning may be an error, and C writes to what goes now
+            warn_unclosed(self, text)
+
+    def describe(self) -> str:
+        """One line for people: its signals, how much is waiting, and what it holds back."""
+        names = ", ".join(map(name_of, sorted(self.signums)))
+        count = lib.sigcffi_receivers_count(self._handle)
+        if count < 0:
+            return f"{names}: closed, {len(self.unread)} unread, {self.dropped} dropped"
+        line = f"{names}: {count} of {self.capacity} waiting, {self.dropped} dropped"
+        if lib.sigcffi_receivers_holds_back(self._handle):
+            line += "; it is full, and holds its signals back until it is read"
+        return line
+
+    def __repr__(self) -> str:
+        return f"<Receiver of {self.describe()}>"
+
+
+def open_signal_receiver(
+    *signums: SupportsIndex, capacity: SupportsIndex = 1024, overflow: str = "block"
+) -> Receiver:
+    """Receive the deliveries of some signals, beside whatever handles them.
+
+    Each delivery is written into a ring by the C handler, with who sent it and with which value,
+    and handed over once: by ``read()``, ``wait()``, ``for`` or ``async for``, in any thread or
+    event loop. Several receivers may have the same signal, and each gets all. While a signal has
+    receivers its default action is not taken.
+
+    *capacity* is how many deliveries may wait (it is rounded up to a power of two, 16 at least).
+    *overflow* says what happens when it is three quarters full. "block": threads that take these
+    signals have them blocked until the receiver has been read, and the kernel queues what comes.
+    Nothing is lost, but **a receiver that nobody reads holds its signals back**, for handlers, too;
+    ``describe()`` tells. "drop": nobody is held back, and what does not fit is counted in
+    ``dropped``.
+
+    Raises ValueError without signals, for a number that is not a signal's, a capacity out of range
+    (1 to 1,048,576) and an unknown overflow; TypeError for what is not an integer; OSError: EINVAL
+    for a signal that cannot be handled, ENOSPC if there are too many receivers (63) or actions of a
+    signal (8), EMFILE. Nothing is attached then.
+
+    Threads: any may call it.
+
+    Race conditions: a program that installs handlers without sigcffi, after this, takes the signal
+    away; the receiver notices when it waits next (``patch_stdlib`` avoids that).
+    """
+    numbers = frozenset(map(signal_number, signums))
+    if not numbers:
+        raise ValueError("a receiver needs signals")
+    if numbers & {SIGKILL, SIGSTOP}:
+        check(-errno.EINVAL)
+    wanted = index(capacity)
+    if not 0 < wanted <= _MOST:
+        raise ValueError(f"the capacity must be 1 to {_MOST}")
+    if overflow not in ("block", "drop"):
+        raise ValueError('overflow is "block" or "drop"')
+    size = _LEAST
+    while size < wanted:
+        size *= 2
+    return made(Receiver, Receiver.close, numbers, size, overflow)
+
+
+# The memory of receivers goes with the interpreter, and C must not write to it then.
+atexit.register(lib.sigcffi_receivers_stop_all)

@@ -1,0 +1,140 @@
+"""``__exit__`` of what is used with ``with``: ``exit_by``, ``exit_of``.
+
+Law: a block is over when its ``with`` statement is, whatever strikes there. A handler's exception
+may come before the first bytecode of any function in Python, and an ``__exit__`` that has not begun
+would leave its block in force for ever. So ``__exit__`` is C's, all the way to the step that ends
+the block. ``__enter__`` is Python's, and takes back what an exception has struck: where it is C's,
+CPython 3.14 lets one strike behind it, and nobody leaves what it has entered.
+
+Of C that calls what it is told to the interpreter has one class: that of files, whose ``__exit__``
+calls ``close``.
+
+Rejected: to end the block when its object is collected. The traceback of the exception that has
+struck ``__exit__`` holds the object, for as long as somebody keeps the exception.
+
+Source: "with" in the reference of the language; ``IOBase`` in the documentation of ``io``.
+"""
+
+from __future__ import annotations
+
+from _io import _IOBase
+from functools import partial
+from itertools import filterfalse, repeat, starmap
+
+from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
+__all__ = ["ExitOfEach", "exit_by", "exit_of", "made"]
+
+_TRIES = 10  # as often as this in a row an exception may strike what is to be done
+
+
+class _End(_IOBase):
+    """Its ``__exit__`` calls what is stored as ``close``, and returns what that returns: something
+    false. Without ``__init__`` and dict it costs half as much.
+    """
+
+    __slots__ = ("close",)
+
+    close: Any
+    closed = True  # nothing is to be done when it is collected
+
+
+def _leave(block: Any, kind: Any, error: Any, trace: Any, /) -> Any:
+    return block.__exit__(kind, error, trace)
+
+
+class ExitOfEach(type):
+    """A class whose objects have each an ``__exit__``, in a slot, where the ``with`` statement
+    looks first. Who asks the class, as contextlib.ExitStack does, gets a function.
+    """
+
+    @property
+    def __exit__(cls) -> Any:
+        return _leave
+
+
+class _Exit(property):
+    """``__exit__`` of a class, that makes one for each ``with`` statement."""
+
+    __call__ = staticmethod(_leave)
+
+
+class _Signals(int):
+    """A set of signals, as a word, that has just been let in. It is false, but who asks, as the
+    ``with`` statement does if an exception leaves it, has those handlers run that are due.
+    """
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        run_due_handlers()
+        return False
+
+
+def exit_by(end: Callable[[int], None], word: int) -> Any:
+    """An ``__exit__`` that is one call of C: *end*, which lets in the signals in *word*."""
+    ends = filterfalse(end, repeat(_Signals(word)))
+    block_end = _End()
+    block_end.close = (map(bool, ends) if LOOKS_LATE else ends).__next__
+    return block_end.__exit__
+
+
+def exit_of(end_of: Callable[[Any], Callable[[], object]]) -> Any:
+    """``__exit__`` of a class, for what takes more than one step: *end_of* says for an object what
+    is to be called. If an exception strikes it, that is called once more, and goes on with what is
+    left to do; then the exception leaves the ``with`` statement.
+    """
+
+    def begin(block: Any) -> Any:
+        ends = _until_done(end_of(block))
+        next(ends)
+        block_end = _End()
+        block_end.close = partial(next, ends, None)
+        return block_end.__exit__
+
+    return _Exit(begin)
+
+
+def _until_done(end: Callable[[], object]) -> Iterator[None]:
+    # A generator goes on within its "try": what strikes before the next bytecode is caught. And
+    # nothing is called outside of one.
+    first: BaseException | None = None
+    left = _TRIES
+    try:
+        yield
+    except GeneratorExit:
+        return  # somebody has only looked
+    except BaseException as error:
+        first = error
+    while left:
+        try:
+            end()
+            left = 0
+        except BaseException as error:
+            left -= 1
+            if first is None:
+                first = error
+    if first is not None:
+        try:
+            raise first
+        finally:
+            first = None  # or the traceback would hold itself
+
+
+def made(kind: Callable[..., T], end: Callable[[T], object], *arguments: Any) -> T:
+    """An object that is in force once it is made: the caller gets it, or it is ended."""
+    hand: list[T] = []
+    try:
+        hand.extend(starmap(kind, [arguments]))  # one step, behind which an exception may strike
+        return hand[0]
+    except BaseException:
+        for each in hand:
+            end(each)
+        raise

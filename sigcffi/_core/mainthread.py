@@ -1,0 +1,54 @@
+"""The main thread: the one in which the interpreter runs Python handlers.
+
+Law: tells C which thread that is, once, before a handler can be installed. From then on C keeps it
+up to date by itself: a fork makes the forking thread the child's main thread, and a thread in which
+the interpreter has let a handler be installed is the main thread, whatever was thought before.
+
+The rule itself, that only the main thread of the main interpreter may install a handler, is
+enforced by the interpreter: no other knows all its threads and interpreters.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import atexit
+import errno
+import sys
+
+from sigcffi._core.ffi import check, lib
+
+__all__ = ["LOOKS_LATE", "run_due_handlers"]
+
+# CPython looks for due handlers after each call of a C function, so that a handler has run when a
+# call that provoked it returns. PyPy looks when it next comes to it, unless it is asked.
+LOOKS_LATE = sys.implementation.name == "pypy"
+
+
+def run_due_handlers() -> None:
+    """Run the Python handlers that are due, if this is the main thread."""
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, ())  # changes nothing, but looks
+
+
+def _announce() -> None:
+    known = lib.sigcffi_process_start()
+    if known == -errno.EALREADY:
+        return
+    atexit.register(_let_go)
+    if "t" in sys.abiflags:
+        lib.sigcffi_retry_interpreter_spins()
+    if not check(known):
+        import threading  # rarely needed, and slow to import
+
+        main = threading.main_thread()
+        assert main.ident is not None
+        lib.sigcffi_main_thread_set(main.ident, main.native_id or 0)
+
+
+def _let_go() -> None:
+    """The interpreter is going to give signals their default action: nothing that full rings have
+    held back may meet with that.
+    """
+    lib.sigcffi_resume_main_channel()
+
+
+_announce()

@@ -1,0 +1,43 @@
+"""Sections in which no Python handler starts: ``Section``, ``undisturbed``.
+
+Law: what is deferred waits in C, as a word that the trampoline reads. No system call is made where
+nothing has come. What takes several steps, and would be wrong for ever if it stayed half done, is
+done ``undisturbed``: a handler that raises does so before it or after it.
+
+Handlers that were installed without sigcffi do not wait, as long as nobody has covered them.
+"""
+
+from __future__ import annotations
+
+from sigcffi._core.exits import ExitOfEach, exit_by
+from sigcffi._core.ffi import lib
+from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
+from sigcffi._core.scope import Scope
+
+__all__ = ["Section", "undisturbed"]
+
+_defer = lib.sigcffi_deferral_defer
+_lift = lib.sigcffi_deferral_lift
+_sections = lib.sigcffi_deferral_sections
+
+
+class Section(Scope, metaclass=ExitOfEach):
+    __slots__ = ("__exit__", "_set")
+
+    def __init__(self, word: int) -> None:
+        self._set = word
+        self.__exit__ = exit_by(_lift, word)
+
+    def __enter__(self) -> None:
+        # PyPy may run a handler before the section has begun, too; CPython only behind the call.
+        former = _sections() if LOOKS_LATE else -1
+        try:
+            if _defer(self._set):
+                run_due_handlers()  # before the block, not in it
+        except BaseException:
+            if _sections() != former:
+                self.__exit__(None, None, None)
+            raise
+
+
+undisturbed = Section(2**64 - 1)
