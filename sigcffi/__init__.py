@@ -28,7 +28,7 @@
 #   _registry  _arguments  _scope  _unwinding   pure: who handles a signal, what is a number, what
 #                                    is a block, and whether an exception would reach its end
 #   _loops  _ffi                     waiting under asyncio and trio; the door to C
-#   _csrc/                           the C half: trampoline.c, owing.c, ring.c, dispositions.c, ...
+#   _csrc/                           the C half: process.c, calls/, handler/, ring.c, state.h
 #
 # What is not replaced is the standard module's own object: constants, enums, ItimerError,
 # default_int_handler, and the two builtins that must speak to the interpreter itself:

@@ -69,12 +69,12 @@ __all__ = [
 
 # The main channel (state.h): as bytes, and its first part as 64-bit words.
 _SIZE = lib.SIGCFFI_WORDS * 8 + lib.SIGCFFI_CAPACITY * lib.SIGCFFI_RECORD_SIZE
-memory: Any = _ffi.buffer(lib.sigcffi_memory(), _SIZE)
+memory: Any = _ffi.buffer(lib.sigcffi_channel_memory(), _SIZE)
 if sys.implementation.name == "cpython":
     memory = memoryview(memory).cast("B")
     words: Any = memory[: lib.SIGCFFI_WORDS * 8].cast("Q")
 else:
-    words = _ffi.cast("uint64_t *", lib.sigcffi_memory())  # ten times faster there
+    words = _ffi.cast("uint64_t *", lib.sigcffi_channel_memory())  # ten times faster there
 
 
 NULL: Any = _ffi.NULL

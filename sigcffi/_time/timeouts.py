@@ -113,7 +113,7 @@ class timeout(Limit):
     # ---- The block ----
 
     def __enter__(self) -> timeout:
-        if not (at.thread and lib.sigcffi_is_main_thread()):
+        if not (at.thread and lib.sigcffi_main_thread_is_current()):
             require_main_thread()
         if self._number:
             raise RuntimeError("a timeout can be entered once")
