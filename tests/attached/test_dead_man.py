@@ -182,6 +182,24 @@ def test_a_program_without_standard_error_ends_too() -> None:
     assert done.returncode == -signal.SIGABRT
 
 
+def test_without_standard_error_it_can_be_put_off() -> None:
+    code = """
+        import sys
+        import sigcffi as signal
+
+        sys.stderr = None
+        switch = signal.kill_after(60)
+        print(0 < switch.remaining() <= 60)
+        switch.cancel()
+    """
+    assert python_says(code) == "True\n"
+
+
+def test_of_several_each_has_its_own_time() -> None:
+    with signal.kill_after(100) as late, signal.kill_after(50) as early:
+        assert 0 < early.remaining() <= 50 < late.remaining() <= 100
+
+
 def test_a_forked_child_is_not_watched_and_may_have_its_own() -> None:
     code = """
         import os, resource, signal as standard, time

@@ -351,3 +351,13 @@ def test_ctrl_c_ends_the_program_as_it_does_without_a_receiver_of_sigint(run: An
     assert end_of(without) is KeyboardInterrupt
     assert end_of(beside) is KeyboardInterrupt
     assert got == [R]
+
+
+@run_in_each
+def test_who_begins_to_wait_when_it_has_just_been_closed_does_not_wait(run: Any) -> None:
+    """Another thread may close it between the look at what is there and the wait."""
+
+    async def main() -> None:
+        await _loops.Watches(lambda: -1, lambda: -1).readable(_loops.trio_here())
+
+    run(main)

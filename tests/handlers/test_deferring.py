@@ -280,3 +280,9 @@ def test_every_delivery_that_is_given_back_is_one_for_a_c_library(foreign: ctype
         os.kill(HERE, T)
         sigaction(T, former)
     assert foreign.foreign_calls() == calls + 2
+
+
+def test_what_is_dropped_in_all_is_the_sum_over_the_signals() -> None:
+    assert signal.dropped() == sum(signal.dropped(signum) for signum in range(1, signal.NSIG))
+    with pytest.raises(ValueError, match="signal number"):
+        signal.dropped(signal.NSIG)

@@ -15,7 +15,7 @@ from support import (
 )
 
 import sigcffi as signal
-from sigcffi import SigInfo, handling, ignoring, sigaction
+from sigcffi import Action, SigInfo, handling, ignoring, sigaction
 
 S, T, R = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN
 
@@ -106,3 +106,12 @@ def test_a_block_that_cannot_be_entered_changes_nothing() -> None:
     with pytest.raises(OSError, match="Invalid"), ignoring(S, signal.SIGKILL):
         pass
     assert signal.getsignal(S) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("more", [{"mask": [S]}, {"flags": signal.SA_RESTART}])
+def test_an_action_has_its_own_mask_and_flags(more: dict[str, Any]) -> None:
+    action = Action(lambda info, frame: None, mask=[T])
+    with pytest.raises(TypeError, match="its own mask and flags"):
+        handling(R, action, **more)
+    with handling(R, action):
+        assert sigaction(R) == action

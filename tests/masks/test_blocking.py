@@ -7,6 +7,7 @@ import os
 import pickle
 import signal as standard
 import threading
+from contextlib import ExitStack
 from types import FrameType
 from typing import Any
 
@@ -15,6 +16,7 @@ from support import join, python_says
 
 import sigcffi as signal
 from sigcffi._masks import blocking as _blocking
+from sigcffi._masks import masks as _masks
 
 A, B, C = signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH
 ALL = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
@@ -308,3 +310,32 @@ def test_an_empty_mask_is_false_and_says_so() -> None:
         assert repr(former) == "Mask()"
     with signal.blocked(A), signal.blocked(A) as former:
         assert former
+
+
+def test_however_many_sets_a_program_has_few_are_kept() -> None:
+    for number in range(300):
+        some = {signal.SIGRTMIN + bit for bit in range(9) if number >> bit & 1}
+        with signal.blocked(*some):
+            assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask() == some
+    assert len(_masks._sets) <= 256
+    assert len(_blocking._known) <= 256
+
+
+def test_a_block_that_cannot_be_kept_is_not_entered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C has had no memory for what this thread has blocked, and has blocked nothing."""
+    monkeypatch.setattr(_blocking, "_block", lambda word: 2**64 - 1)
+    with pytest.raises(MemoryError, match="nowhere to keep"), signal.blocked(A):
+        pytest.fail("it was entered")
+    assert mask() == set()
+
+
+@pytest.mark.parametrize("block", [signal.blocked(A), signal.deferred(A)])
+def test_an_exit_stack_takes_any_block(block: Any) -> None:
+    seen: list[int] = []
+    signal.signal(A, lambda signum, frame: seen.append(signum))
+    with ExitStack() as stack:
+        stack.enter_context(block)
+        os.kill(os.getpid(), A)
+        assert seen == []
+    signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert seen == [A]

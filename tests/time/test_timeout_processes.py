@@ -142,20 +142,25 @@ def test_another_signal_may_be_chosen_while_nothing_is_open() -> None:
                 return
             raise AssertionError(error)
 
-        signal.set_timeout_signal(signal.SIGRTMIN)
-        try:
-            with signal.timeout(0.01):
-                refused(lambda: signal.set_timeout_signal(signal.SIGRTMIN + 1), RuntimeError)
-                while True:
-                    pass
-        except signal.TimedOut:
-            print(callable(signal.getsignal(signal.SIGRTMIN)))
+        def is_interrupted_by(signum):
+            signal.set_timeout_signal(signum)
+            signal.set_timeout_signal(signum)  # as it was
+            try:
+                with signal.timeout(0.01):
+                    refused(lambda: signal.set_timeout_signal(signal.SIGRTMIN + 1), RuntimeError)
+                    while True:
+                        pass
+            except signal.TimedOut:
+                return callable(signal.getsignal(signum))
+
+        print(is_interrupted_by(signal.SIGRTMIN))
+        print(is_interrupted_by(signal.SIGRTMIN + 3))
         refused(lambda: signal.set_timeout_signal(0), ValueError)
         refused(lambda: signal.set_timeout_signal(1.5), TypeError)
         signal.signal(signal.SIGRTMIN + 2, print)
         refused(lambda: signal.set_timeout_signal(signal.SIGRTMIN + 2), RuntimeError)
     """
-    assert python_says(code) == "True\n"
+    assert python_says(code) == "True\nTrue\n"
 
 
 def test_a_program_that_ends_in_a_block_ends_as_always() -> None:

@@ -307,3 +307,12 @@ def test_it_says_what_it_does(make: Make) -> None:
     timer.settime(1000, 0.5)
     assert repr(timer).endswith(" s, every 0.500000 s>")
     assert (timer.signum, timer.value, timer.thread_id) == (Q, 0, None)
+
+
+def test_the_calling_thread_may_have_an_ident_that_others_have_given_it(
+    make: Make, infos: list[signal.SigInfo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Greenlets have idents of their own, and gevent has ``threading`` tell those."""
+    monkeypatch.setattr(threading, "get_ident", lambda: 4711)
+    make(Q, thread_id=4711).settime(1e-9)
+    until(lambda: infos, "the timer's signal")

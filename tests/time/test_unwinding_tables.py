@@ -16,7 +16,7 @@ from support import PYPY, run_python
 from tracing import Tracing
 
 from sigcffi._time import unwinding as _unwinding
-from sigcffi._time.unwinding import passes_by
+from sigcffi._time.unwinding import opens_block, passes_by, reaches
 
 # ---- Tables ----
 
@@ -199,3 +199,17 @@ def test_it_is_said_before_the_first_block_has_begun() -> None:
     """
     run = run_python(MUTILATE + code)
     assert run.stdout == "RuntimeWarning []\n" * 2, run
+
+
+def test_however_many_functions_there_are_few_tables_are_kept() -> None:
+    for number in range(300):
+        names: dict[str, Any] = {"Block": Block}
+        begins = "def function():\n    x = 1\n" + "    x += 1\n" * number
+        exec(f"{begins}    with Block():\n        x = 1", names)
+        code = names["function"].__code__
+        Block.entered = []
+        names["function"]()
+        begin = Block.entered[0].begin
+        assert opens_block(code, begin)
+        assert not reaches(code, begin, 0)
+    assert len(_unwinding._known) <= 256
