@@ -229,14 +229,3 @@ def conditions_around():
                 return 1
     return 0
 """
-
-
-# The jump back is longer than one byte can tell.
-SOURCE += f"""
-def jumps_back_by_far():
-    x = 2
-    with Block():
-        while x:
-            x -= 1
-            {"y = x + 1; " * 60}
-"""

@@ -57,7 +57,8 @@ def without_jumps_back(code: types.CodeType) -> tuple[types.CodeType, set[int]]:
     return code.replace(co_exceptiontable=table(of)), jumps
 
 
-def loops_back() -> None:
+LOOPS_BACK = f"""
+def loops_back():
     x = 3
     with Block():
         while x:
@@ -66,12 +67,17 @@ def loops_back() -> None:
             with Block():
                 while x := (x + 1) % 3:
                     x += 0
+                {"y = x + 1; " * 60}
+            # One byte does not tell how far it is back to the loop's beginning.
+"""
 
 
 @pytest.mark.skipif(PYPY, reason="its jumps are absolute, and it looks for signals behind them")
 def test_a_jump_back_that_the_table_forgets_is_said_to_pass_by() -> None:
-    code, jumps = without_jumps_back(loops_back.__code__)
-    function = types.FunctionType(code, globals())
+    names: dict[str, Any] = {"Block": Block}
+    exec(LOOPS_BACK, names)
+    code, jumps = without_jumps_back(names["loops_back"].__code__)
+    function = types.FunctionType(code, names)
     passed = set()
     with Tracing(lambda each: each is code) as tracing:
         for at in range(1, tracing.count(lambda: consume(function)) + 1):
