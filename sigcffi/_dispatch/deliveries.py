@@ -100,7 +100,7 @@ def _set_apart(number: int, signo: int) -> int:
 
 def next_record(most: int = CAPACITY) -> tuple[int, int, bytes] | None:
     """The next record; None if it cannot be read yet, or as many as *most* wait already: then it
-    stays in the ring, whose pressure holds back what comes.
+    stays in the ring, and back-pressure keeps what comes in the kernel.
     """
     if position.tail < words[TAIL]:  # a child that was forked in C: it begins behind what had come
         position.tail = words[TAIL]

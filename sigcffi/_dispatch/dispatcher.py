@@ -71,7 +71,7 @@ __all__ = ["dispatch", "expect", "take_back"]
 DEFERRED = lib.SIGCFFI_WORD_DEFERRED
 RUNNING = lib.SIGCFFI_WORD_RUNNING
 PENDING = lib.SIGCFFI_WORD_PENDING
-PRESSURE = lib.SIGCFFI_WORD_BACKPRESSURE
+BACK_PRESSURE = lib.SIGCFFI_WORD_BACKPRESSURE
 FOREIGN = lib.SIGCFFI_WORD_BY_URGENT
 COUNTED = lib.SIGCFFI_ON_ITS_WAY - 1
 
@@ -214,7 +214,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                 at.running = words[RUNNING] = ALL
             number, what = 0, dispatch
             if (
-                words[PRESSURE]
+                words[BACK_PRESSURE]
                 and len(waiting) < CAPACITY
                 and lib.sigcffi_resume_main_channel()
                 and left

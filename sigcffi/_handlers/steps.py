@@ -41,7 +41,7 @@ _record = lib.sigcffi_channel_record
 _NODEFER, _RESETHAND = lib.SA_NODEFER, lib.SA_RESETHAND
 _SLOTTED = lib.SIGCFFI_WORD_SLOTTED
 _PENDING = lib.SIGCFFI_WORD_PENDING
-_PRESSURE = lib.SIGCFFI_WORD_BACKPRESSURE
+_BACK_PRESSURE = lib.SIGCFFI_WORD_BACKPRESSURE
 
 
 class _Change:
@@ -54,7 +54,7 @@ class _Change:
         self.action = action
         self.entry = entry  # there is one already
         self.former: Any = None  # what that has been before, if it has another action now
-        self.pending = 0  # a call of the interpreter that C owed, for another handler
+        self.pending = 0  # for another handler, a call of the interpreter
 
     def undo(self) -> None:
         """Nothing has changed if the interpreter does not run the dispatcher: an exception of a
@@ -224,7 +224,7 @@ def _put_beneath(change: _Change) -> None:
 
 
 def _relieve(change: _Change) -> None:
-    if words[_PRESSURE]:
+    if words[_BACK_PRESSURE]:
         lib.sigcffi_resume_main_channel()
 
 
