@@ -28,7 +28,7 @@ _REAL_NUMBERS = not _CPYTHON or sys.version_info >= (3, 15)
 
 if _CPYTHON:
     index = operator.index
-else:
+else:  # PyPy
 
     def index(value: SupportsIndex, /) -> int:
         """An exact int from whatever the interpreter takes for one; TypeError for the rest."""
@@ -73,8 +73,8 @@ def _exactly(number: Number) -> int | float:
         return int.__pos__(operator.index(number))  # type: ignore[arg-type]
     if isinstance(number, float):
         return float.__pos__(number)
-    if not _REAL_NUMBERS:
-        raise TypeError(f"a time must be an int or a float, not {kind.__name__}")
-    if not hasattr(kind, "__float__"):  # which str has not, although float() takes it
-        raise TypeError(f"a time must be a real number, not {kind.__name__}")
-    return float(number)
+    # A str has none, although float() takes it.
+    if _REAL_NUMBERS and hasattr(kind, "__float__"):  # PyPy, and CPython from 3.15 on
+        return float(number)
+    wanted = "a real number" if _REAL_NUMBERS else "an int or a float"
+    raise TypeError(f"a time must be {wanted}, not {kind.__name__}")

@@ -25,13 +25,13 @@ def _is_main_interpreter() -> bool:
         for name in ("_interpreters", "_xxsubinterpreters"):  # from CPython 3.13 on; before
             try:
                 interpreters = __import__(name)
-            except ModuleNotFoundError:
+            except ModuleNotFoundError:  # before CPython 3.13
                 continue
             return bool(interpreters.get_current() == interpreters.get_main())
     return True
 
 
-if not _is_main_interpreter():
+if not _is_main_interpreter():  # a subinterpreter: coverage is not measured there
     raise ImportError(
         "sigcffi works in the main interpreter only: signals belong to the process", name="sigcffi"
     )
@@ -39,7 +39,7 @@ if not _is_main_interpreter():
 try:
     from sigcffi._sigcffi import ffi as _ffi
     from sigcffi._sigcffi import lib
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as error:  # not compiled: what is measured is
     _package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     if error.name != "sigcffi._sigcffi" or not os.path.isdir(os.path.join(_package, "_csrc")):
         raise  # what is missing is not what an installation would bring
@@ -73,7 +73,7 @@ memory: Any = _ffi.buffer(lib.sigcffi_channel_memory(), _SIZE)
 if sys.implementation.name == "cpython":
     memory = memoryview(memory).cast("B")
     words: Any = memory[: lib.SIGCFFI_WORDS * 8].cast("Q")
-else:
+else:  # PyPy
     words = _ffi.cast("uint64_t *", lib.sigcffi_channel_memory())  # ten times faster there
 
 
@@ -104,7 +104,7 @@ def view(pointer: Any, count: int, code: Literal["i", "Q"]) -> Any:
     """So many numbers from where C points to, int ("i") or uint64_t ("Q"), to be read and written
     by index, without a call.
     """
-    if sys.implementation.name != "cpython":
+    if sys.implementation.name != "cpython":  # PyPy
         return pointer  # ten times faster there
     size = count * (4 if code == "i" else 8)
     return memoryview(_ffi.buffer(pointer, size)).cast("B").cast(code)
@@ -117,7 +117,7 @@ def address_of(pointer: Any) -> int:
 
 def _error(number: int, kind: type[OSError]) -> OSError | OverflowError:
     """The exception for an errno of the C half, which says ERANGE of a time only."""
-    if number == errno.ERANGE:
+    if number == errno.ERANGE:  # a time_t of 32 bits
         return OverflowError("timestamp out of range for platform time_t")
     return kind(number, os.strerror(number))
 

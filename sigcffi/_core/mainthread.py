@@ -34,7 +34,7 @@ def _announce() -> None:
     if known == -errno.EALREADY:
         return
     atexit.register(_let_go)
-    if "t" in sys.abiflags:
+    if "t" in sys.abiflags:  # free-threaded
         lib.sigcffi_retry_interpreter_spins()
     if not check(known):
         import threading  # rarely needed, and slow to import

@@ -53,7 +53,7 @@ _unpack = Struct("=Qi68s").unpack_from
 
 if lib.SIGCFFI_STORES_IN_ORDER and sys.implementation.name == "cpython":
     unpack: Any = _unpack
-else:
+else:  # PyPy, and processors that show stores in another order
     # PyPy's compiler, and other processors, may read the record before its sequence, and behind the
     # store by which its place is given back.
     def unpack_published(memory: Any, offset: int) -> tuple[Any, ...]:
