@@ -6,6 +6,7 @@ Law: no sleeping. A test waits for an event: a pipe, a process's end, a state re
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -148,6 +149,11 @@ class Snapshot:
         assert now.dispositions == self.kernel.dispositions
         assert now == self.kernel
         assert {signum: signal.getsignal(signum) for signum in self.handlers} == self.handlers
+
+
+def shown(value: object) -> str:
+    """For a test's name, which is to be the same in each run: without an address."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 def compile_foreign(folder: Path) -> Path:

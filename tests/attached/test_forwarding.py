@@ -189,7 +189,7 @@ def test_who_may_not_send_it_is_told() -> None:
 @pytest.mark.parametrize(
     ("pid", "error"),
     [
-        (HERE, ValueError),
+        pytest.param(HERE, ValueError, id="own"),
         (2**31, OverflowError),
         (-(2**40), OverflowError),
         ("1", TypeError),

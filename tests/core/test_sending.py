@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from support import DEADLINE, join, needs_pthread_sigqueue, python_says, with_room
+from support import DEADLINE, join, needs_pthread_sigqueue, python_says, shown, with_room
 
 import sigcffi as signal
 from sigcffi._sigcffi import lib
@@ -187,7 +187,7 @@ def test_a_bool_is_an_integer(send: Send, here: int, accept: Accept) -> None:
     assert accept(signal.SIGHUP) == (signal.SI_QUEUE, os.getpid(), 0)
 
 
-@pytest.mark.parametrize("wrong", [1.0, "1", b"1", None, [], 1j, object()], ids=repr)
+@pytest.mark.parametrize("wrong", [1.0, "1", b"1", None, [], 1j, object()], ids=shown)
 @pytest.mark.parametrize("position", [0, 1, 2])
 def test_what_is_no_integer_is_refused(send: Send, here: int, position: int, wrong: object) -> None:
     block(signal.SIGUSR1)
@@ -212,7 +212,9 @@ def test_what_does_not_fit_a_c_int_is_refused(
 
 
 @needs_sigqueue
-@pytest.mark.parametrize("pid", [INT_MIN - 1, INT_MAX + 1, 2**32 + os.getpid(), 2**64])
+@pytest.mark.parametrize(
+    "pid", [INT_MIN - 1, INT_MAX + 1, pytest.param(2**32 + os.getpid(), id="own"), 2**64]
+)
 def test_a_process_id_that_does_not_fit_is_refused(pid: int) -> None:
     block(signal.SIGUSR1)
     with pytest.raises(OverflowError):

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from oracle.outcomes import Both, Float, FloatChild, Index, Int, IntChild, Outcome, StrChild, Thing
-from support import PYPY, with_room
+from support import PYPY, shown, with_room
 
 import sigcffi as signal
 
@@ -205,7 +205,7 @@ def test_what_is_no_time_is_refused(place: Callable[[Any], object]) -> None:
         assert Outcome(place, value).error is error, value
 
 
-@pytest.mark.parametrize(("value", "error"), REFUSED, ids=repr)
+@pytest.mark.parametrize(("value", "error"), REFUSED, ids=shown)
 def test_who_refuses_a_time_has_changed_nothing(value: Any, error: type[Exception]) -> None:
     signal.setitimer(signal.ITIMER_VIRTUAL, 2000, 3000)
     for times in ((value, 1000), (1000, value)):

@@ -20,7 +20,7 @@ from oracle.outcomes import (
     is_pypys_mistake,
     same,
 )
-from support import PYPY, join, kernel
+from support import PYPY, join, kernel, shown
 
 import sigcffi as signal
 
@@ -38,13 +38,13 @@ def refused_or_same(name: str, *arguments: Any) -> None:
         assert kernel() == before
 
 
-@pytest.mark.parametrize("signum", SIGNALS, ids=repr)
+@pytest.mark.parametrize("signum", SIGNALS, ids=shown)
 def test_getsignal(signum: Any) -> None:
     refused_or_same("getsignal", signum)
 
 
 @pytest.mark.parametrize("handler", [signal.SIG_DFL, nothing], ids=["SIG_DFL", "callable"])
-@pytest.mark.parametrize("signum", SIGNALS, ids=repr)
+@pytest.mark.parametrize("signum", SIGNALS, ids=shown)
 def test_signal_numbers(signum: Any, handler: Any) -> None:
     before = kernel()
     outcome = Outcome(signal.signal, signum, handler)
@@ -66,7 +66,7 @@ HANDLERS = [
 ]
 
 
-@pytest.mark.parametrize("handler", HANDLERS, ids=repr)
+@pytest.mark.parametrize("handler", HANDLERS, ids=shown)
 def test_signal_handlers(handler: Any) -> None:
     before = kernel()
     outcome = Outcome(signal.signal, signal.SIGUSR1, handler)
@@ -83,22 +83,22 @@ def test_signal_takes_its_arguments_by_name() -> None:
     assert signal.getsignal(signalnum=signal.SIGUSR1) is nothing
 
 
-@pytest.mark.parametrize("flag", [True, False, *WRONG_TYPES, *ODD_INTEGERS, 2**31], ids=repr)
+@pytest.mark.parametrize("flag", [True, False, *WRONG_TYPES, *ODD_INTEGERS, 2**31], ids=shown)
 def test_siginterrupt_flags(flag: Any) -> None:
     refused_or_same("siginterrupt", signal.SIGUSR1, flag)
 
 
-@pytest.mark.parametrize("signum", SIGNALS, ids=repr)
+@pytest.mark.parametrize("signum", SIGNALS, ids=shown)
 def test_siginterrupt_numbers(signum: Any) -> None:
     refused_or_same("siginterrupt", signum, True)
 
 
-@pytest.mark.parametrize("signum", SIGNALS, ids=repr)
+@pytest.mark.parametrize("signum", SIGNALS, ids=shown)
 def test_strsignal(signum: Any) -> None:
     refused_or_same("strsignal", signum)
 
 
-@pytest.mark.parametrize("value", [*EVERYTHING, 1000, signal.SIGUSR1], ids=repr)
+@pytest.mark.parametrize("value", [*EVERYTHING, 1000, signal.SIGUSR1], ids=shown)
 def test_alarm(value: Any) -> None:
     before = kernel()
     ours = Outcome(signal.alarm, value)
@@ -115,17 +115,19 @@ def test_alarm(value: Any) -> None:
 WHICH = [*EVERYTHING, 2, 3, 99]
 
 
-@pytest.mark.parametrize("which", WHICH, ids=repr)
+@pytest.mark.parametrize("which", WHICH, ids=shown)
 def test_getitimer(which: Any) -> None:
     refused_or_same("getitimer", which)
 
 
-@pytest.mark.parametrize("which", WHICH, ids=repr)
+@pytest.mark.parametrize("which", WHICH, ids=shown)
 def test_setitimer_which(which: Any) -> None:
     refused_or_same("setitimer", which, 0)
 
 
-@pytest.mark.parametrize("how", [*EVERYTHING, 2, 3, signal.SIG_BLOCK, signal.SIG_SETMASK], ids=repr)
+@pytest.mark.parametrize(
+    "how", [*EVERYTHING, 2, 3, signal.SIG_BLOCK, signal.SIG_SETMASK], ids=shown
+)
 def test_pthread_sigmask_how(how: Any) -> None:
     before = kernel()
     mask = {signal.SIGUSR2}
@@ -145,7 +147,7 @@ MASKS = [
 ]
 
 
-@pytest.mark.parametrize("mask", MASKS, ids=repr)
+@pytest.mark.parametrize("mask", MASKS, ids=shown)
 def test_pthread_sigmask_masks(mask: Any) -> None:
     before = kernel()
     ours, mask_ours = Outcome(signal.pthread_sigmask, signal.SIG_BLOCK, mask), kernel().mask
@@ -162,12 +164,12 @@ def test_pthread_sigmask_masks(mask: Any) -> None:
 NO_TIMES = [value for value in WRONG_TYPES if not hasattr(type(value), "__float__")]
 
 
-@pytest.mark.parametrize("timeout", [*NO_TIMES, -1, -1e-7, -1e-10, -(2**70)], ids=repr)
+@pytest.mark.parametrize("timeout", [*NO_TIMES, -1, -1e-7, -1e-10, -(2**70)], ids=shown)
 def test_sigtimedwait_timeouts(timeout: Any) -> None:
     same(signal, standard, "sigtimedwait", (), timeout)
 
 
-@pytest.mark.parametrize("sigset", [[0], [65], None, 5, ["x"], [2**70], [None], "1"], ids=repr)
+@pytest.mark.parametrize("sigset", [[0], [65], None, 5, ["x"], [2**70], [None], "1"], ids=shown)
 @pytest.mark.parametrize("name", ["sigwait", "sigwaitinfo"])
 def test_sigsets_to_wait_for(name: str, sigset: Any) -> None:
     outcome = Outcome(getattr(signal, name), sigset)
@@ -176,13 +178,13 @@ def test_sigsets_to_wait_for(name: str, sigset: Any) -> None:
     assert outcome.error in (ValueError, TypeError)
 
 
-@pytest.mark.parametrize("signum", [*EVERYTHING, 100], ids=repr)
+@pytest.mark.parametrize("signum", [*EVERYTHING, 100], ids=shown)
 def test_pthread_kill_numbers(signum: Any) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what several of them mean
     refused_or_same("pthread_kill", threading.get_ident(), signum)
 
 
-@pytest.mark.parametrize("thread", [*WRONG_TYPES, "x"], ids=repr)
+@pytest.mark.parametrize("thread", [*WRONG_TYPES, "x"], ids=shown)
 def test_pthread_kill_threads(thread: Any) -> None:
     if isinstance(Outcome(int, thread).value, int) and not isinstance(thread, (str, bytes, float)):
         pytest.skip("a number that is no thread's is a wild pointer")
@@ -209,7 +211,7 @@ def closed_fd() -> int:
     return writing
 
 
-@pytest.mark.parametrize("fd", [-2, "closed", "blocking", "x", 1.0, None, 2**31, 2**70], ids=repr)
+@pytest.mark.parametrize("fd", [-2, "closed", "blocking", "x", 1.0, None, 2**31, 2**70], ids=shown)
 def test_set_wakeup_fd_refuses_what_cannot_be_written_to(fd: Any) -> None:
     reading, writing = os.pipe()
     value = {"closed": closed_fd(), "blocking": writing}.get(fd, fd)
