@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 import pytest
-from support import DEADLINE, join, nested_handlers, run_python, until
+from support import DEADLINE, join, nested_handlers, python_says, run_python, until
 
 import sigcffi as signal
 from sigcffi._attached import attaching as _attaching
@@ -311,6 +311,23 @@ def test_a_forked_child_has_the_lock_free_whoever_held_it() -> None:
     """
     done = run_python(code)
     assert (done.returncode, done.stdout) == (0, "7\n"), done.stderr
+
+
+def test_a_thread_that_forks_with_the_lock_has_it_in_the_child() -> None:
+    code = """
+        import os
+        import sigcffi
+        from sigcffi._dispatch.changing import changing
+
+        with changing:
+            child = os.fork()
+            owned = changing._is_owned()
+        if child == 0:
+            with sigcffi.kill_after(60):
+                os._exit(7 if owned and not changing._is_owned() else 1)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    assert python_says(code) == "7\n"
 
 
 @nested_handlers

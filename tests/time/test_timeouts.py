@@ -237,6 +237,16 @@ def test_many_do_not_grow_the_heap() -> None:
     assert len(_limits.heap) <= 200
 
 
+def test_what_is_put_off_time_and_again_does_not_grow_the_heap() -> None:
+    """In turns: what is last in the heap is taken out at once."""
+    with timeout(LONG), timeout(LONG + 1) as first, timeout(LONG + 1) as second:
+        for _ in range(1000):
+            for block in (first, second):
+                block.reschedule(time.monotonic() + LONG + 1)
+        assert len(_limits.heap) <= 200
+        assert all(LONG < block.remaining() <= LONG + 1 for block in (first, second))
+
+
 def test_the_inner_block_ends_alone() -> None:
     inner = timeout(SHORT)
     with timeout(LONG) as outer:
