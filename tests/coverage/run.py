@@ -30,9 +30,16 @@ LEAST = {"python": 98, "c": 98}  # percent
 FLAGS = ("-O0", "-g", "--coverage", "-fprofile-update=atomic")
 CC = os.environ.get("CC", "gcc")
 
-# What a tracer would falsify.
+# What a tracer would falsify, and why. What is struck at every bytecode traces itself meanwhile: it
+# runs here, but what nothing else comes to is not seen.
 NOT_TRACED = {
-    "test_neither_asyncio_nor_trio_is_imported": "coverage imports threading",
+    "tests/attached/test_loops.py::test_neither_asyncio_nor_trio_is_imported": (
+        "coverage imports threading"
+    ),
+    "tests/process/test_process.py::"
+    "test_a_deadline_is_in_force_whatever_subinterpreters_there_have_been": (
+        "coverage does not load in a subinterpreter, and the deadline may come while it fails"
+    ),
 }
 
 
