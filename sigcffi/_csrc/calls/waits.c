@@ -19,24 +19,24 @@ static void suspend(sigset_t asleep, unsigned arrivals)
     sigcffi_wake_look_around(NULL);
 }
 
-/* Sleep so with the mask that the thread has. */
+/* Sleep with the mask that the thread has, unless the trampoline has run since `arrivals`. */
 void sigcffi_waits_pause(unsigned arrivals)
 {
     suspend(sigcffi_set_of(sigcffi_masks_sigmask(SIG_BLOCK, 0)), arrivals);
 }
 
-/* Sleep so with the mask `word`. */
+/* Sleep with the mask `word`, unless the trampoline has run since `arrivals`. */
 void sigcffi_waits_sigsuspend(uint64_t word, unsigned arrivals)
 {
     suspend(sigcffi_set_of(word), arrivals);
 }
 
-/* A wait has accepted a signal without a handler. If that was a poke, it is none of the caller's:
- * this thread looks around, and true. */
+/* A wait has accepted a signal without a handler; whether that was a poke, which is none of the
+ * caller's. This thread looks around in any case, as after a handler: a poke may have merged with
+ * what was accepted. */
 static bool was_poke(int signum, const siginfo_t *info)
 {
-    sigcffi_backpressure_recheck(); /* as after a handler; also where a poke has merged with what
-                                       was accepted */
+    sigcffi_backpressure_recheck();
     sigcffi_wake_look_around(NULL);
     return sigcffi_wake_is_poke(signum, info);
 }
