@@ -69,7 +69,8 @@ struct channel {
      * (channel.c); read by the thread that makes a call (wake.c). */
     _Atomic uint64_t by_urgent;
     /* A pthread_t. Written by main_thread.c when it is learned, and in a forked child; read by
-     * handlers (relaxed: it is compared with the reader's own, which only that thread stores). */
+     * handlers (relaxed: a thread compares it with its own, and reads nothing else because of it).
+     */
     _Atomic uint64_t main_thread;
     /* Written by the handler that has reserved the place, read by the dispatcher when the sequence
      * has been published. */
