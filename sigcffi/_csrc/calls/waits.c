@@ -31,16 +31,6 @@ void sigcffi_waits_sigsuspend(uint64_t word, unsigned arrivals)
     suspend(sigcffi_set_of(word), arrivals);
 }
 
-/* A wait has accepted a signal without a handler; whether that was a poke, which is none of the
- * caller's. This thread looks around in any case, as after a handler: a poke may have merged with
- * what was accepted. */
-static bool was_poke(int signum, const siginfo_t *info)
-{
-    sigcffi_backpressure_recheck();
-    sigcffi_wake_look_around(NULL);
-    return sigcffi_wake_is_poke(signum, info);
-}
-
 /* Accept one of the signals in `word` without running its handler: its number, and what it carries
  * in `record` unless that is null. Waits at most so many nanoseconds, for ever if negative. -EAGAIN
  * when the time is over, -EINTR when a handler for another signal ran, -ERANGE if no time_t is so
@@ -54,7 +44,11 @@ int sigcffi_waits_accept(uint64_t word, int64_t nanoseconds, struct sigcffi_reco
     memset(&info, 0, sizeof info);
     int signum = sigcffi_platform_sigtimedwait(&set, &info, nanoseconds);
     if (signum < 0) return -errno;
-    if (was_poke(signum, &info)) return -EINTR;
+    /* As after a handler. Whatever was accepted, a poke may have merged with it; and what is a poke
+     * is none of the caller's. */
+    sigcffi_backpressure_recheck();
+    sigcffi_wake_look_around(NULL);
+    if (sigcffi_wake_is_poke(signum, &info)) return -EINTR;
     if (!SIGCFFI_WAITS_SHOW_TKILL && info.si_code == SI_TKILL) info.si_code = SI_USER;
     if (record != NULL) sigcffi_ring_describe(record, signum, &info);
     return signum;
