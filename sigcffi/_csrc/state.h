@@ -49,8 +49,9 @@ struct channel {
     /* No handler of these is called: the critical sections of all threads. Written by deferral.c
      * under the lock; read by handlers, see sigcffi_wake_pend(). */
     _Atomic uint64_t deferred;
-    /* Nor of these, by the main thread, while handlers run. Written and read by the dispatcher;
-     * read by handlers on the main thread, which no other order concerns. */
+    /* Nor of these, on the main thread, while Python handlers run. Written by the dispatcher in the
+     * main thread; read by that thread's own handlers (relaxed: a thread sees its own stores), and
+     * by the thread that waits for the dispatcher to leave (deferral.c). */
     _Atomic uint64_t running;
     /* The signals whose call to the interpreter has to be made. A bit is set by handlers and
      * cleared by the thread that makes the call, on any thread (wake.c). */
@@ -58,16 +59,17 @@ struct channel {
     /* What threads may have blocked because the ring is full. Set by handlers (backpressure.c),
      * cleared by the dispatcher (resume.c). */
     _Atomic uint64_t backpressure;
-    /* The signals that are recorded. Written by calls for Python (channel.c); read by handlers, one
-     * load a delivery. */
+    /* The signals that are recorded. Written by calls for Python (channel.c, dispositions.c); read
+     * by handlers, one load a delivery. */
     _Atomic uint64_t recorded;
     /* The signals that have slots, or keep the trampoline as if. Written by interpose.c under the
-     * lock; read by Python, and by calls under the lock. */
+     * lock; read by Python and by calls. */
     _Atomic uint64_t slotted;
     /* The signals for which the dispatcher is called by SIGURG. Written by calls for Python
      * (channel.c); read by the thread that makes a call (wake.c). */
     _Atomic uint64_t by_urgent;
-    /* A pthread_t. Written by main_thread.c, at the start and in a forked child; read by handlers.
+    /* A pthread_t. Written by main_thread.c when it is learned, and in a forked child; read by
+     * handlers (relaxed: a thread compares it with its own, and reads nothing else because of it).
      */
     _Atomic uint64_t main_thread;
     /* Written by the handler that has reserved the place, read by the dispatcher when the sequence
@@ -127,11 +129,10 @@ struct base {
     _Atomic bool one_shot; /* it was installed with SA_RESETHAND */
 };
 
-/* Owner: bases.c, interpose.c and interpreter.c, which write it under the lock; read by handlers.
- * The handler of a base is stored last, by a release; a handler that acquires it sees the rest. The
- * one thing a handler writes is a handler with SA_RESETHAND that it is about to call
- * (trampoline.c).
- */
+/* Owner: bases.c writes the bases, and interpose.c `wanted`, both under the lock; interpreter.c
+ * writes `interpreter` once, when it learns it. Read by handlers. The handler of a base is stored
+ * last, by a release: a handler that acquires it sees the rest. Handlers write one thing: a base
+ * with SA_RESETHAND that is about to be called is replaced by the default action (trampoline.c). */
 struct dispositions {
     struct base bases[SIGCFFI_LEVELS][NSIG];
     /* The signals that are to have the trampoline. Others may have one that could not be taken
@@ -201,9 +202,9 @@ struct throttled {
     _Atomic uint64_t by; /* which rings */
 };
 
-/* Owner: main_thread.c. `tid` is written at the start and in a forked child; read by a thread that
- * pokes. `blocks_pokes` is written by the main thread and its handlers; read by a thread that
- * pokes, see sigcffi_main_thread_will_mask(). */
+/* Owner: main_thread.c. `tid` is written when the main thread is learned, and in a forked child;
+ * read by a thread that pokes. `blocks_pokes` is written by the main thread and its handlers; read
+ * by a thread that pokes, see sigcffi_main_thread_will_mask(). */
 struct main_thread {
     _Atomic int tid;           /* as the kernel knows it */
     _Atomic bool blocks_pokes; /* it has blocked SIGURG, as far as our calls know */

@@ -80,8 +80,7 @@ BUILDS = {
     ),
 }
 
-# Handler context: the files of this folder, what they are told of below, and nothing else of the C
-# half. They are looked at as one.
+# Handler context: the files of this folder, and of those below it these. All are looked at as one.
 HANDLER = "handler"
 BELOW_HANDLER = ("state.c", "ring.c")
 ENTRY = "arrive"  # where handler context begins: each level of the trampoline comes to it

@@ -1,4 +1,4 @@
-/* Back-backpressure: sigcffi/_csrc/handler/backpressure.c and calls/resume.c. The numbers are those of
+/* Back-pressure: sigcffi/_csrc/handler/backpressure.c and calls/resume.c. The numbers are those of
  * the steps in these files.
  *
  * Two threads take signals that the kernel holds for the process. Where the ring is above high water

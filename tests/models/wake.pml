@@ -1,12 +1,13 @@
 /* Waking: sigcffi/_csrc/handler/wake.c and main_thread.c, calls/deferral.c and masks.c, and what they
  * rely on of sigcffi/_dispatch/dispatcher.py.
  *
- * The main thread runs Python: it enters a critical section and leaves it, blocks SIGURG and unblocks it,
- * may fork, and runs the handlers that are due (one scene at a time: together it is too much). A second thread takes signals; a third has a critical
- * section of its own. On the main thread a handler may be interrupted by a nested one. PLAIN has a
- * handler of signal(), RECORDED one of sigaction(), by the dispatcher; in which order, and on which
- * thread, signals come, is open. The numbers are those of the
- * steps in the C files: of sigcffi_wake_pend() and what it calls, sigcffi_deferral_lift(), sigcffi_masks_sigmask().
+ * The main thread runs Python: it enters a critical section and leaves it, blocks SIGURG and unblocks
+ * it, may fork, and runs the handlers that are due (one scene at a time: together it is too much). A
+ * second thread takes signals; a third has a critical section of its own. On the main thread a handler
+ * may be interrupted by a nested one. PLAIN has a handler of signal(), RECORDED one of sigaction(), by
+ * the dispatcher; in which order, and on which thread, signals come, is open. The numbers are those of
+ * the steps in the C files: of sigcffi_wake_pend() and what it calls, of sigcffi_deferral_lift(), and
+ * of sigcffi_masks_sigmask().
  *
  * Promises:
  *   deaf          a call is pending, nothing forbids it, and nobody is at it

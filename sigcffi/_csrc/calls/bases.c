@@ -15,14 +15,16 @@ static struct sigaction whole[SIGCFFI_LEVELS][NSIG];
 
 static signed char on_top[NSIG];   /* the level that we have given the kernel, plus one */
 static signed char based[NSIG];    /* how many levels have been given a base */
-static signed char taken_of[NSIG]; /* the one that was given another last */
+static signed char taken_of[NSIG]; /* the level that was given another base last */
 
+/* Which level of the trampoline an action has for its handler; -1: none. The lock need not be held.
+ */
 int sigcffi_bases_level_of(const struct sigaction *action)
 {
     return sigcffi_levels_find(sigcffi_handler_of(action));
 }
 
-/* Lock held. */
+/* Lock held. Give a level its base for a signal. */
 void sigcffi_bases_set(int level, int signum, const struct sigaction *under)
 {
     struct base *base = &state.dispositions.bases[level][signum];
@@ -47,8 +49,8 @@ struct sigaction sigcffi_bases_under(int signum, const struct sigaction *above)
     int level = sigcffi_bases_level_of(above);
     uintptr_t handler = atomic_load(&state.dispositions.bases[level][signum].handler);
     struct sigaction base = whole[level][signum];
-    /* What siginterrupt() did to the trampoline it would have done to the base. Not what signal(2)
-     * did, which has put it back without the rest of its flags. */
+    /* siginterrupt() would have done to the base what it has done to the trampoline. Not so
+     * signal(2), which has put the trampoline back without the rest of its flags. */
     if (sigcffi_is_function(sigcffi_handler_of(&base)) && (above->sa_flags & SA_SIGINFO))
         base.sa_flags = (base.sa_flags & ~SA_RESTART) | (above->sa_flags & SA_RESTART);
     /* A handler with SA_RESETHAND that has been called is no longer there. */

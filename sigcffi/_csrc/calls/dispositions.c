@@ -24,7 +24,8 @@ int sigcffi_dispositions_query_slotted(int signum)
 }
 
 /* The interpreter has this moment installed its handler for `signum`, in this thread: so that
- * handler is its own, this thread is the main thread, and the trampoline goes on top. */
+ * handler is the interpreter's own, this thread is the main thread, and the trampoline goes on top.
+ */
 int sigcffi_dispositions_registered(int signum)
 {
     if (!sigcffi_is_signal(signum)) return -EINVAL;
@@ -54,8 +55,9 @@ int sigcffi_dispositions_dispatched(int signum, int flags)
     return result;
 }
 
-/* Lock held. Whether an action is no more than its handler tells: no flags and no signals in the
- * mask that would have to be put back beside it. Without a function to call few flags mean much. */
+/* Lock held. Whether an action is no more than its handler tells: no flags and no signals in its
+ * mask would have to be put back beside the handler. Without a function to call few flags mean
+ * much. */
 static bool is_usual(const struct sigaction *action)
 {
     uintptr_t handler = sigcffi_handler_of(action);
@@ -64,8 +66,8 @@ static bool is_usual(const struct sigaction *action)
     return sigcffi_interpreter_installs(action);
 }
 
-/* What stands under the trampoline, or in its place: its kind, and in addition SIGCFFI_INTERPOSED
- * if the trampoline is there and SIGCFFI_USUAL if the kind says it all. */
+/* What stands beneath the trampoline, or in its place: the kind of it, and in addition
+ * SIGCFFI_INTERPOSED if the trampoline is there and SIGCFFI_USUAL if the kind says it all. */
 int sigcffi_dispositions_save(int signum, struct sigaction *saved)
 {
     struct sigaction now;
@@ -86,8 +88,8 @@ int sigcffi_dispositions_save(int signum, struct sigaction *saved)
     return sigcffi_interpreter_classify(sigcffi_handler_of(&now)) | more;
 }
 
-/* Make `base` what is done about the signal: under the trampoline if something needs that, or it is
- * the interpreter's and was `interposed`; else alone. */
+/* Make `base` what is done about the signal: beneath the trampoline if something needs that, or if
+ * `base` is the interpreter's handler and was `interposed`; else alone. */
 int sigcffi_dispositions_put_back(int signum, const struct sigaction *base, int interposed)
 {
     if (!sigcffi_is_signal(signum)) return -EINVAL;

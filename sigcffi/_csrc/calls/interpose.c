@@ -31,12 +31,13 @@ int sigcffi_interpose_remove(int signum, const struct sigaction *action)
 }
 
 /* Lock held. Give the kernel the trampoline, `ours`, which returns to our own code; the handler
- * that it has replaced is believed to be `under`.
+ * that the trampoline has replaced is believed to be `under`.
  *
- * The C library cannot be told where it returns to. But it is to know that there is a handler:
- * musl's posix_spawn() takes away those that it knows of. And other libraries may stand in its
- * place, and keep the kernel's handler to themselves. So it is passed by only where the kernel has
- * a handler that it was told of: the interpreter's, just installed, or the trampoline. */
+ * Only the kernel can be told where a handler returns to, the C library cannot. But the C library
+ * is to know that there is a handler: musl's posix_spawn() takes away those that it knows of. And
+ * other libraries may stand in the C library's place, and keep the kernel's handler to themselves.
+ * So they are passed by only where the kernel has a handler that they were told of: the
+ * interpreter's, just installed, or the trampoline. */
 static int give_trampoline(int signum, const struct sigaction *ours, uintptr_t under,
                            struct sigaction *found)
 {
@@ -71,8 +72,8 @@ static int give_trampoline(int signum, const struct sigaction *ours, uintptr_t u
     return 0;
 }
 
-/* Lock held. Put the trampoline in the kernel's place for `signum`, on top of `under` and with
- * `flags` beside those that it takes over; what it has replaced. */
+/* Lock held. Give the kernel the trampoline for `signum`, on top of `under`, and with `flags`
+ * beside those that it takes over from there; `found` is what it has replaced. */
 int sigcffi_interpose_on(int signum, const struct sigaction *under, int flags,
                          struct sigaction *found)
 {
@@ -86,18 +87,19 @@ int sigcffi_interpose_on(int signum, const struct sigaction *under, int flags,
     if (sigcffi_interpreter_classify(sigcffi_handler_of(under)) != SIGCFFI_FOREIGN ||
         (under->sa_flags & SA_ONSTACK))
         ours.sa_flags |= SA_ONSTACK;
-    /* What interrupts no system call by itself shall not do so because of what stands on it; but a
-     * poke shall. */
+    /* A base that is no function interrupts no system call, so the trampoline on top of it shall
+     * not either; but a poke shall. */
     if (signum != SIGURG && !sigcffi_is_function(sigcffi_handler_of(under)) &&
         !(atomic_load(&channel.recorded) & sigcffi_bit(signum)))
         ours.sa_flags |= SA_RESTART;
-    /* Children of a process that ignores SIGCHLD leave no zombies; they must not start to. */
+    /* Children of a process that ignores SIGCHLD leave no zombies, and shall leave none from now
+     * on. */
     if (signum == SIGCHLD && sigcffi_handler_of(under) == (uintptr_t)SIG_IGN)
         ours.sa_flags |= SA_NOCLDWAIT;
-    /* No handler interrupts another on the same thread, except for a fault in it. */
+    /* No handler interrupts another one on its thread, except for a fault in it. */
     ours.sa_mask = sigcffi_set_of(state.trampoline.mask);
-    /* Before the first signal that may need it. Where that fails pokes do, and calls are made on
-     * the spot. */
+    /* SIGURG first: a signal may need pokes at once. Where this fails pokes fail, and calls are
+     * made on the spot. */
     if (signum != SIGURG && !(atomic_load(&state.dispositions.wanted) & sigcffi_bit(signum)))
         keep(SIGURG);
     /* The base first: the trampoline may run before sigaction() returns. */
@@ -135,7 +137,8 @@ static int interpose_unless_there(int signum, bool only_interpreter)
     sigcffi_bases_note(signum, &now);
     if (is_trampoline(&now)) {
         if (now.sa_flags & SA_SIGINFO) return 0;
-        now = sigcffi_bases_under(signum, &now); /* put back by signal(2): it is told nothing */
+        now = sigcffi_bases_under(signum,
+                                  &now); /* put back by signal(2): the trampoline is told nothing */
     }
     if (only_interpreter &&
         sigcffi_interpreter_classify(sigcffi_handler_of(&now)) != SIGCFFI_PYTHON)
@@ -183,7 +186,7 @@ int sigcffi_interpose_again(int signum)
 
 /* ---- What needs the trampoline ---- */
 
-static uint64_t kept; /* under the lock: those that need the trampoline without an action */
+static uint64_t kept; /* under the lock: signals that need the trampoline without an action */
 
 /* Lock held. A signal has slots from now on, or no more. */
 void sigcffi_interpose_for_slots(int signum, bool has_slots)
@@ -207,8 +210,8 @@ static void keep(int signum)
 
 /* ---- Withdrawing ---- */
 
-/* Lock held. Put the base back, unless somebody else has replaced the trampoline meanwhile, or
- * it is the interpreter's and `keeps_python`. */
+/* Lock held. Put the base back, unless somebody else has replaced the trampoline meanwhile, or the
+ * base is the interpreter's and `keeps_python`. */
 static int withdraw(int signum, bool keeps_python)
 {
     struct sigaction now;
@@ -244,8 +247,8 @@ void sigcffi_interpose_withdraw_unneeded(int signum)
 
 /* ---- fork ---- */
 
-/* In a forked child: the thread that was stopping the process, and would have put the handler back,
- * has not come along. */
+/* Lock held, in a forked child: a thread that was stopping the process, and would have put the
+ * handler back, has not come along. */
 void sigcffi_interpose_after_fork(void)
 {
     int signum = (int)(atomic_exchange(&state.stops, 0) & SIGCFFI_STOPPING);

@@ -1,7 +1,8 @@
 /* The interpreter's own C handler: how it is told from those of others.
  *
- * Law: ordinary calls, made outside handlers. There is one; its address is learned once, from a
- * handler that the interpreter has this moment installed, and is believed from then on.
+ * Law: ordinary calls, made outside handlers. A process has one interpreter's handler; its address
+ * is learned once, from a signal for which the interpreter has this moment installed it, and is
+ * believed from then on.
  */
 #include "calls.h"
 
@@ -27,17 +28,18 @@ static bool is_interpreters(uintptr_t handler)
     return dladdr((void *)handler, &candidate) != 0 && candidate.dli_fbase == home.dli_fbase;
 }
 
-/* The interpreter believes that `signum` has a Python handler. Unless its C handler is known
- * already, learn it from there: where the main thread could not be asked
- * (sigcffi_interpreter_learn) nothing tells its address but a signal it has installed. */
+/* The interpreter believes that `signum` has a Python handler. If its C handler is not known yet,
+ * learn it from there: where the main thread could not be asked (sigcffi_interpreter_learn) nothing
+ * tells the address but a signal that the interpreter has installed. What the kernel does with
+ * `signum`. */
 int sigcffi_interpreter_recognise(int signum)
 {
     struct sigaction now;
     int result = sigcffi_kernel_look(signum, &now);
     if (result != 0) return result;
     uintptr_t handler = sigcffi_handler_of(&now);
-    /* The interpreter's handler takes one argument. faulthandler's, which comes from the same
-     * object file, does too, but it nests in order to chain. */
+    /* The interpreter's handler takes one argument. So does faulthandler's, which is part of the
+     * interpreter, too; but that nests in order to chain. */
     if (atomic_load(&state.dispositions.interpreter) == 0 && sigcffi_is_function(handler) &&
         sigcffi_levels_find(handler) < 0 && !(now.sa_flags & (SA_SIGINFO | SA_NODEFER)) &&
         is_interpreters(handler))
@@ -45,8 +47,8 @@ int sigcffi_interpreter_recognise(int signum)
     return sigcffi_interpreter_classify(sigcffi_levels_beneath(signum, handler));
 }
 
-/* Lock held. What the interpreter installs for a Python handler, learned from the first one: saves
- * asking each time. */
+/* Under the lock: what the interpreter installs for a Python handler, learned from the first one,
+ * so that it need not be asked each time. */
 static struct sigaction known;
 
 /* Lock held. What the interpreter installs for a Python handler, learned from `signum` if it was
@@ -69,8 +71,8 @@ const struct sigaction *sigcffi_interpreter_action(int signum, int *result)
     return &known;
 }
 
-/* The interpreter has this moment installed its handler for `signum`, in this thread, and it is
- * going to take it away again: all that is learned from it. */
+/* The interpreter has this moment installed its handler for `signum`, in this thread, and is going
+ * to take it away again: learn from it what there is to learn. */
 int sigcffi_interpreter_learn(int signum)
 {
     if (!sigcffi_is_signal(signum)) return -EINVAL;

@@ -5,15 +5,16 @@
  */
 #include "calls.h"
 
-/* What the kernel has for `signum`, as the C library tells it: some leave out how the handler
- * returns, and what stood in that place before. */
+/* What the kernel has for `signum`, as the C library tells it: some C libraries leave out how the
+ * handler returns, and leave in that place what stood there before. */
 int sigcffi_kernel_read(int signum, struct sigaction *action)
 {
     memset(action, 0, sizeof *action);
     return sigaction(signum, NULL, action) == 0 ? 0 : -errno;
 }
 
-/* Fill in what that has left out of a handler. Where it is not known there is no address. */
+/* Fill in what sigcffi_kernel_read() has left out: how the handler returns. Where that is not known
+ * there is no address. */
 void sigcffi_kernel_read_rest(int signum, struct sigaction *action)
 {
 #if SIGCFFI_HAS_RESTORER

@@ -5,7 +5,7 @@
  */
 #include "threads.h"
 
-/* Change the mask of which the caller knows: its owner's, which is not the thread's where rings are
+/* Change the mask that this thread's owner has chosen, which is not the thread's where rings are
  * full. The former; all ones, which no mask can be since SIGKILL is never blocked, if `how` is not
  * a way to change it. */
 uint64_t sigcffi_masks_sigmask(int how, uint64_t word)
@@ -21,8 +21,10 @@ uint64_t sigcffi_masks_sigmask(int how, uint64_t word)
     } else {
         pthread_sigmask(how, &set, &mask); /* 2 */
         former = sigcffi_word_of(&mask);
-        /* A handler that came in between may have blocked for a while, or let in, what its owner
-         * blocks from now on. */
+        /* Actors: this call, and a handler that comes between the two looks at `arrivals`. The bad
+         * interleaving: the handler blocks for a while, or lets in, what the owner blocks from now
+         * on, and takes that for its own to undo. It is forbidden by changing the mask once more,
+         * with every signal blocked; `former` is mended. */
         if (sigcffi_trampoline_arrivals() != arrivals) {
             const uint64_t urgent = sigcffi_bit(SIGURG);
             if (how != SIG_UNBLOCK)
@@ -58,7 +60,7 @@ uint64_t sigcffi_masks_valid_signals(void)
 
 /* ---- Blocks ---- */
 
-enum { KEPT = 64 };
+enum { KEPT = 64 }; /* bits of `changed` */
 
 /* How many blocks this thread is in. */
 unsigned sigcffi_masks_blocks(void)

@@ -19,26 +19,16 @@ static void suspend(sigset_t asleep, unsigned arrivals)
     sigcffi_wake_look_around(NULL);
 }
 
-/* Sleep so with the mask that the thread has. */
+/* Sleep with the mask that the thread has, unless the trampoline has run since `arrivals`. */
 void sigcffi_waits_pause(unsigned arrivals)
 {
     suspend(sigcffi_set_of(sigcffi_masks_sigmask(SIG_BLOCK, 0)), arrivals);
 }
 
-/* Sleep so with the mask `word`. */
+/* Sleep with the mask `word`, unless the trampoline has run since `arrivals`. */
 void sigcffi_waits_sigsuspend(uint64_t word, unsigned arrivals)
 {
     suspend(sigcffi_set_of(word), arrivals);
-}
-
-/* A wait has accepted a signal without a handler. If that was a poke, it is none of the caller's:
- * this thread looks around, and true. */
-static bool was_poke(int signum, const siginfo_t *info)
-{
-    sigcffi_backpressure_recheck(); /* as after a handler; also where a poke has merged with what
-                                       was accepted */
-    sigcffi_wake_look_around(NULL);
-    return sigcffi_wake_is_poke(signum, info);
 }
 
 /* Accept one of the signals in `word` without running its handler: its number, and what it carries
@@ -54,7 +44,11 @@ int sigcffi_waits_accept(uint64_t word, int64_t nanoseconds, struct sigcffi_reco
     memset(&info, 0, sizeof info);
     int signum = sigcffi_platform_sigtimedwait(&set, &info, nanoseconds);
     if (signum < 0) return -errno;
-    if (was_poke(signum, &info)) return -EINTR;
+    /* As after a handler. Whatever was accepted, a poke may have merged with it; and what is a poke
+     * is none of the caller's. */
+    sigcffi_backpressure_recheck();
+    sigcffi_wake_look_around(NULL);
+    if (sigcffi_wake_is_poke(signum, &info)) return -EINTR;
     if (!SIGCFFI_WAITS_SHOW_TKILL && info.si_code == SI_TKILL) info.si_code = SI_USER;
     if (record != NULL) sigcffi_ring_describe(record, signum, &info);
     return signum;

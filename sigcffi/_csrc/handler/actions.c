@@ -41,10 +41,10 @@ static bool forward_to_group(struct slot *slot, int signum, const siginfo_t *inf
     return kill(slot->number, signum) == 0;
 }
 
-/* handler context. Send a signal on; whether somebody got it, or had it already.
+/* handler context. Send a signal on; whether its receiver got it, or had it already.
  *
- * What comes from where it would go is not sent back: of two that forward to each other, and of a
- * group that this process is part of, nobody would ever hear the end. */
+ * A signal is not sent back to the process that it comes from: two processes that forward to each
+ * other, or a group that this process is part of, would never hear the end. */
 static bool forward(struct slot *slot, int signum, const siginfo_t *info)
 {
     if (slot->number <= 0) return forward_to_group(slot, signum, info);
@@ -68,7 +68,7 @@ static bool forward(struct slot *slot, int signum, const siginfo_t *info)
  */
 static bool write_quietly(int fd, unsigned char byte)
 {
-    /* It could have been made blocking since. */
+    /* The file could have been made blocking since. */
     if (!(fcntl(fd, F_GETFL) & O_NONBLOCK)) return false;
     sigset_t pending;
     sigpending(&pending);
@@ -82,7 +82,7 @@ static bool write_quietly(int fd, unsigned char byte)
     return written;
 }
 
-/* handler context */
+/* handler context. Write a signal's number; whether that was taken. */
 static bool write_byte(const struct slot *slot, int signum)
 {
     unsigned char byte = (unsigned char)signum;
@@ -95,7 +95,7 @@ static bool write_byte(const struct slot *slot, int signum)
 
 /* ---- Each in its order ---- */
 
-/* handler context */
+/* handler context. Take one action. */
 static void take(struct slot *slot, int signum, const siginfo_t *info)
 {
     uint64_t number = atomic_fetch_add_explicit(&slot->count, 1, memory_order_relaxed) + 1;

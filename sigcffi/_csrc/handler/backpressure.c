@@ -7,7 +7,8 @@
  * listed it takes pokes: where its owner has blocked SIGURG that is let in. So the thread's mask is
  * not the one that its owner has chosen, and calls that tell or change a mask speak of the owner's.
  *
- * The numbers are those of the steps in tests/models/backpressure.pml.
+ * The numbers are those of the steps in tests/models/backpressure.pml; 1 is the reserving of a
+ * place (ring.c), 7 the reader's store of the tail.
  *
  * Rejected: passing a signal on to the thread that reads, with all that it carries. Where the
  * kernel's queue is full that cannot be done, and waiting for it, in a handler, keeps the
@@ -57,7 +58,7 @@ static uint64_t can_be_held_back(void)
     return state.trampoline.mask & ~sigcffi_bit(SIGURG);
 }
 
-/* handler context. What is put into it, and can be left with the kernel. */
+/* handler context. The signals that a ring takes, and that can be left with the kernel. */
 static uint64_t signals_of(int number)
 {
     uint64_t set = number == SIGCFFI_MAIN_CHANNEL ? atomic_load(&channel.recorded)
@@ -92,8 +93,8 @@ static bool has_ended(int tid)
 }
 
 /* handler context. A place in the list, now this thread's; null if there is none. Threads end
- * without giving theirs back: that is seen to where no other is left, since it takes a system call
- * for each. */
+ * without giving their places back; such a place is looked for only where no other is left, since
+ * that takes a system call for each. */
 static struct throttled *free_place(int tid)
 {
     for (int look_closely = 0; look_closely < 2; look_closely++)
@@ -106,7 +107,8 @@ static struct throttled *free_place(int tid)
     return NULL;
 }
 
-/* handler context. This thread in the list; null if there are too many, or it could not be told. */
+/* handler context. This thread in the list; null if there are too many, or no poke could reach this
+ * thread. */
 static struct throttled *listed(void)
 {
     int index = atomic_load(&place) - 1;
@@ -123,14 +125,14 @@ static struct throttled *listed(void)
     short none = 0;
     if (atomic_compare_exchange_strong(&place, &none, (short)(thread - state.throttled + 1)))
         return thread;
-    /* A handler has come in between and taken one, which can be where somebody else's handler has
-     * called the trampoline. */
+    /* A handler of this thread has come in between and taken a place: that can happen where a
+     * handler of others has called the trampoline. */
     atomic_store(&thread->tid, 0);
     return &state.throttled[none - 1];
 }
 
-/* handler context. A ring is filling up by a signal: this thread is listed for it, until the ring
- * has been read. What follows from that is seen to when the handler returns. */
+/* handler context. A ring is filling up by a signal: this thread is listed for the ring, until that
+ * has been read. What the thread then blocks is decided when the handler returns. */
 void sigcffi_backpressure_apply(int number, int signum, void *context)
 {
     /* Without a context the trampoline was called by somebody else's handler. */
@@ -223,7 +225,7 @@ uint64_t sigcffi_backpressure_difference(void)
     return atomic_load_explicit(&difference, memory_order_relaxed);
 }
 
-/* handler context, or outside handlers. */
+/* handler context, or outside handlers. Whether this thread's mask is its owner's. */
 static bool is_as_its_owner_wants(void)
 {
     return sigcffi_backpressure_difference() == 0 && sigcffi_backpressure_place() == 0;
@@ -250,7 +252,7 @@ void sigcffi_backpressure_on_return(int signum, void *context)
 /* ---- Outside handlers ---- */
 
 /* Change the mask that this thread's owner has chosen, as pthread_sigmask() does; the former. In
- * between every signal is blocked: no handler takes that for the owner's will. */
+ * between every signal is blocked: no handler takes a mask of ours for the owner's will. */
 uint64_t sigcffi_backpressure_change_mask(int how, uint64_t word)
 {
     sigset_t all, mask;
