@@ -7,7 +7,7 @@ keeps alive until it is closed.
 from __future__ import annotations
 
 import errno
-from operator import attrgetter
+from _operator import attrgetter
 
 from sigcffi._core.arguments import signal_number
 from sigcffi._core.exits import exit_of

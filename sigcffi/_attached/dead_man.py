@@ -11,7 +11,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import time
-from operator import attrgetter
+from _operator import attrgetter
 
 from sigcffi._core.arguments import nanoseconds
 from sigcffi._core.exits import exit_of, made

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import atexit
 import errno
+from _operator import attrgetter
+from _struct import Struct
 from itertools import starmap
-from operator import attrgetter
 from signal import SIGKILL, SIGSTOP
-from struct import Struct
 
 from sigcffi._attached.loops import Watches, trio_here
 from sigcffi._core.arguments import index, signal_number

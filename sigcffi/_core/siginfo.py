@@ -11,8 +11,8 @@ from __future__ import annotations
 
 # collections.abc under the name by which every interpreter has it loaded.
 from _collections_abc import Sequence
+from _struct import Struct
 from itertools import starmap
-from struct import Struct
 
 from sigcffi._core.names import code_name, member, name_of
 

@@ -5,7 +5,7 @@ Law: a subscriber comes on top of what is installed and takes nothing from it.
 
 from __future__ import annotations
 
-from operator import attrgetter
+from _operator import attrgetter
 
 from sigcffi._core.arguments import signal_number
 from sigcffi._core.exits import exit_of

@@ -14,8 +14,8 @@ import errno
 import os
 import sys
 import time
+from _operator import attrgetter
 from _thread import get_native_id
-from operator import attrgetter
 from signal import SIGALRM
 
 from sigcffi._core.arguments import index, nanoseconds, signal_number
