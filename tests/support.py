@@ -26,7 +26,7 @@ import sigcffi
 from sigcffi._core.ffi import words
 from sigcffi._dispatch.changing import changing
 from sigcffi._handlers import signal as _handlers
-from sigcffi._handlers.installing import notice
+from sigcffi._handlers.installed import notice
 from sigcffi._sigcffi import ffi, lib
 from sigcffi._time import limits as _limits
 

@@ -14,7 +14,7 @@ from sigcffi._core.exits import exit_of
 from sigcffi._core.ffi import check, lib
 from sigcffi._core.names import name_of
 from sigcffi._dispatch.sections import undisturbed
-from sigcffi._handlers.installing import notice
+from sigcffi._handlers.installed import notice
 from sigcffi._handlers.signal import kind_of
 
 TYPE_CHECKING = False

@@ -14,7 +14,7 @@ from sigcffi._core.arguments import index, signal_number
 from sigcffi._core.exits import made
 from sigcffi._core.ffi import lib
 from sigcffi._dispatch.dispatcher import dispatch
-from sigcffi._handlers.installing import installed, registered, require_urgent
+from sigcffi._handlers.installed import installed, registered, require_urgent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

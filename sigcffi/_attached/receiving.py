@@ -25,7 +25,7 @@ from sigcffi._core.names import name_of
 from sigcffi._core.scope import warn_unclosed
 from sigcffi._core.siginfo import SigInfo
 from sigcffi._dispatch.sections import undisturbed
-from sigcffi._handlers.installing import notice
+from sigcffi._handlers.installed import notice
 from sigcffi._handlers.signal import kind_of
 from sigcffi._waits.sleeping import sleep_until
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     # A handler, and whether it takes the signal's number and not a SigInfo.
     Call = tuple[Callable[..., Any], bool]
 
-__all__ = ["DEFAULT", "FOREIGN", "IGNORED", "PYTHON", "Entry", "in_force"]
+__all__ = ["DEFAULT", "FOREIGN", "IGNORED", "PYTHON", "Entry", "entries", "in_force"]
 
 
 # What the kernel does with a signal, seen from Python.
@@ -115,3 +115,7 @@ class Entry:
             # A handler that has changed something meanwhile has published it before this.
             if self.handler is handler and list(self.subscribers) == list(subscribers):
                 return
+
+
+# By signal. The main thread alone changes it; any thread may look an entry up.
+entries: dict[int, Entry] = {}

@@ -14,7 +14,8 @@ from sigcffi._core.exits import exit_of
 from sigcffi._core.ffi import lib
 from sigcffi._core.scope import Scope, warn
 from sigcffi._dispatch.action import Action
-from sigcffi._handlers.installing import install, installed, require_changeable, require_main_thread
+from sigcffi._handlers.installed import installed, require_changeable, require_main_thread
+from sigcffi._handlers.installing import install
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

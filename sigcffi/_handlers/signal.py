@@ -18,17 +18,17 @@ from sigcffi._core.arguments import index, signal_number
 from sigcffi._core.ffi import check, lib
 from sigcffi._core.mainthread import run_due_handlers
 from sigcffi._dispatch.action import Action, disposition
-from sigcffi._dispatch.dispatcher import dispatch, entries
-from sigcffi._dispatch.registry import DEFAULT, FOREIGN, IGNORED, PYTHON, in_force
-from sigcffi._handlers.installing import (
+from sigcffi._dispatch.dispatcher import dispatch
+from sigcffi._dispatch.registry import DEFAULT, FOREIGN, IGNORED, PYTHON, entries, in_force
+from sigcffi._handlers.installed import (
     aside,
     entry_of,
-    install,
     installed,
     notice,
     recognise,
     require_main_thread,
 )
+from sigcffi._handlers.installing import install
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

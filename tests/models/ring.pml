@@ -1,4 +1,4 @@
-/* The ring: sigcffi/_csrc/ring.c, and the reader in sigcffi/_dispatch/dispatcher.py.
+/* The ring: sigcffi/_csrc/ring.c, and the reader in sigcffi/_dispatch/deliveries.py.
  *
  * Two threads put records in; a handler of the first is interrupted by a nested one, as a fault does.
  * One reader takes them out. The numbers are those of the steps in ring.c.

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 from support import compile_foreign, disposition, queue
 
 import sigcffi as signal
-from sigcffi._dispatch.dispatcher import account
+from sigcffi._dispatch.deliveries import account
 
 # Two that queue and carry a value, and a standard one, of which the kernel keeps one.
 SIGNALS = [signal.SIGRTMIN + 2, signal.SIGRTMIN + 3, int(signal.SIGUSR1)]

@@ -16,7 +16,7 @@ RECEIVER = """
 import os, resource, subprocess, sys, threading
 import signal as standard
 import sigcffi as signal
-from sigcffi._dispatch.dispatcher import account
+from sigcffi._dispatch.deliveries import account
 
 FLOODER, TOTAL = sys.argv[1], int(sys.argv[2])
 SENDERS = 8

@@ -13,7 +13,7 @@ from support import join, python_says, queue
 import sigcffi as signal
 from sigcffi import deferred, sigaction
 from sigcffi._core.ffi import lib, words
-from sigcffi._dispatch.dispatcher import account
+from sigcffi._dispatch.deliveries import account
 
 S, T, R = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN
 HERE = os.getpid()

@@ -20,8 +20,9 @@ import sigcffi as signal
 from sigcffi import SigInfo, actions, sigaction, subscribe
 from sigcffi._core.ffi import words
 from sigcffi._dispatch import dispatcher as _dispatch
-from sigcffi._dispatch.dispatcher import CAPACITY, account, dispatch
-from sigcffi._handlers import installing as _installing
+from sigcffi._dispatch.deliveries import CAPACITY, account
+from sigcffi._dispatch.dispatcher import dispatch
+from sigcffi._handlers import installing, steps
 
 S, T, R, Q = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN, signal.SIGRTMIN + 1
 HERE = os.getpid()
@@ -318,7 +319,7 @@ def test_what_waits_calls_nobody_who_is_just_replacing_another() -> None:
     called: list[int] = []
 
     def watched(code: CodeType) -> bool:
-        return code.co_filename == _installing.__file__
+        return code.co_filename in (installing.__file__, steps.__file__)
 
     def send(frame: FrameType, event: str) -> None:
         if event == "opcode":
@@ -364,11 +365,11 @@ def test_what_a_handler_keeps_out_is_not_looked_through_for_each_that_comes(
     """Nor does more of it wait here than the ring holds: what is more is the kernel's to keep."""
     total, looks, waiting = 3 * CAPACITY, [0], [0]
     seen: list[int | None] = []
-    first_but = _dispatch._first_but
+    first_but = _dispatch.first_but
 
     def count(kept_out: int) -> int:
         looks[0] += 1
-        waiting[0] = max(waiting[0], len(_dispatch._waiting))
+        waiting[0] = max(waiting[0], len(_dispatch.waiting))
         return first_but(kept_out)
 
     def handler(info: SigInfo, frame: FrameType | None) -> None:
@@ -384,7 +385,7 @@ def test_what_a_handler_keeps_out_is_not_looked_through_for_each_that_comes(
     called: list[int] = []
     sigaction(R, handler)
     sigaction(Q, lambda info, frame: called.append(info.si_signo))
-    monkeypatch.setattr(_dispatch, "_first_but", count)
+    monkeypatch.setattr(_dispatch, "first_but", count)
     queue((R, 0))
     look()
     assert seen == [*range(total)]
@@ -450,7 +451,7 @@ def test_a_fork_within_a_handler_leaves_the_rest_to_the_parent() -> None:
     code = """
         import os
         import sigcffi as signal
-        from sigcffi._dispatch.dispatcher import account
+        from sigcffi._dispatch.deliveries import account
 
         seen = []
 
@@ -565,7 +566,7 @@ def test_a_handler_that_cannot_be_called_loses_its_record_to_nobody() -> None:
     code = """
         import os, sys
         import sigcffi as signal
-        from sigcffi._dispatch.dispatcher import account
+        from sigcffi._dispatch.deliveries import account
 
         seen = []
         signal.sigaction(signal.SIGRTMIN, lambda info, frame: seen.append(info.si_value))

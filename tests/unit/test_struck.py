@@ -19,7 +19,7 @@ from tracing import Act, Tracing
 
 import sigcffi as signal
 from sigcffi import SigInfo
-from sigcffi._dispatch import dispatcher as _dispatch
+from sigcffi._dispatch import calls, deliveries, dispatcher
 
 R, Q = signal.SIGRTMIN, signal.SIGRTMIN + 1
 
@@ -34,8 +34,11 @@ class Struck(BaseException):
     pass
 
 
+FILES = {module.__file__ for module in (calls, deliveries, dispatcher)}
+
+
 def watched(code: CodeType) -> bool:
-    return code.co_filename == _dispatch.__file__
+    return code.co_filename in FILES
 
 
 def strike(at: int) -> Act:

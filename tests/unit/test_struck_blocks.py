@@ -24,7 +24,7 @@ from sigcffi import actions
 from sigcffi._attached import attaching as _attaching
 from sigcffi._attached import dead_man as _dead_man
 from sigcffi._core.ffi import lib, words
-from sigcffi._dispatch.dispatcher import entries
+from sigcffi._dispatch.registry import entries
 from sigcffi._time import timers as _timers
 
 S, T, U = signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH

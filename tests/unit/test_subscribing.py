@@ -15,7 +15,7 @@ from support import DEADLINE, disposition, join, python_says, queue, run_python
 
 import sigcffi as signal
 from sigcffi import SigInfo, sigaction, subscribe
-from sigcffi._dispatch.dispatcher import entries
+from sigcffi._dispatch.registry import entries
 
 S, T, R = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN
 HERE = os.getpid()
