@@ -15,22 +15,9 @@ from time import monotonic_ns
 
 from sigcffi._core.arguments import nanoseconds, signal_number
 from sigcffi._core.ffi import lib
-from sigcffi._time.limits import (
-    AGAIN,
-    NEVER,
-    Limit,
-    arm_for_next,
-    at,
-    choose,
-    due,
-    heap,
-    in_range,
-    look_at_the_clock,
-    require_main_thread,
-    shields,
-    use_signal,
-)
+from sigcffi._time.limits import Limit, choose, in_range, require_main_thread, shields, use_signal
 from sigcffi._time.places import ASYNCHRONOUS, GENERATOR, Place
+from sigcffi._time.schedule import AGAIN, NEVER, schedule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,19 +100,19 @@ class timeout(Limit):
     # ---- The block ----
 
     def __enter__(self) -> timeout:
-        if not (at.thread and lib.sigcffi_is_main_thread()):
+        if not (schedule.thread and lib.sigcffi_is_main_thread()):
             require_main_thread()
         if self._number:
             raise RuntimeError("a timeout can be entered once")
         self._stand(sys._getframe(1))  # before anything can expire: who has no place has ended
-        at.opened = self._number = at.opened + 1
+        schedule.opened = self._number = schedule.opened + 1
         try:
             now = monotonic_ns()
             if self._wait is not None:
                 self._deadline = now + self._wait
-            if self._kill is None and now < at.armed <= self._deadline:
+            if self._kill is None and now < schedule.armed <= self._deadline:
                 entry = self._entry = (self._deadline, self._number, self)
-                heappush(heap, entry)
+                heappush(schedule.heap, entry)
             else:
                 self._schedule(now)
         except BaseException:
@@ -143,6 +130,7 @@ class timeout(Limit):
         self._frame = None
         self._generators = ()
         entry = self._entry
+        heap = schedule.heap
         if entry is not None and heap and heap[0] is entry and self._kill is None:
             self._entry = None  # the innermost is mostly the first
             heappop(heap)
@@ -151,9 +139,9 @@ class timeout(Limit):
         now = monotonic_ns()
         if self._deadline <= now:
             interrupted = self._raised > 0
-            self._raised = at.opened
-            if not due:
-                arm_for_next(now + AGAIN)  # it would expire again soon
+            self._raised = schedule.opened
+            if not schedule.due:
+                schedule.arm_for_next(now + AGAIN)  # it would expire again soon
             if error is None:
                 raise self._timed_out()
             if self._comes_from_it(error):
@@ -171,7 +159,7 @@ class timeout(Limit):
         return error.timeout._number < self._number
 
     def _interruption(self, passes_by: bool) -> BaseException:
-        self._raised = at.opened
+        self._raised = schedule.opened
         if passes_by:
             self._leave()
             return self._timed_out()
@@ -232,7 +220,7 @@ class timeout(Limit):
             raise RuntimeError("the block has been interrupted already")
         self._deadline = deadline
         if self._entry is not None:
-            self._unschedule()
+            schedule.remove(self)
         self._schedule(monotonic_ns())
 
     def shield(self) -> _Shield:
@@ -292,7 +280,7 @@ class _Shield:
         require_main_thread()
         place = Place()
         place._stand(sys._getframe(1))
-        entry = (at.opened, place)
+        entry = (schedule.opened, place)
         self._entered.append(entry)
         shields.append(entry)
 
@@ -301,7 +289,7 @@ class _Shield:
         if entry in shields:
             shields.remove(entry)
         if error is None:
-            look_at_the_clock(monotonic_ns())
+            schedule.look(monotonic_ns())
             block = choose(sys._getframe(1))
             if block is not None:
                 raise block._interruption(passes_by=False)
