@@ -23,10 +23,10 @@ from typing import Any, NamedTuple, TypeVar
 import pytest
 
 import sigcffi
+from sigcffi._changes.installed import notice
 from sigcffi._core.ffi import words
 from sigcffi._dispatch.changing import changing
 from sigcffi._handlers import signal as _handlers
-from sigcffi._handlers.installed import notice
 from sigcffi._sigcffi import ffi, lib
 from sigcffi._time.schedule import NEVER, schedule
 

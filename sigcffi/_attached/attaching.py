@@ -9,12 +9,12 @@ from __future__ import annotations
 import errno
 from _operator import attrgetter
 
+from sigcffi._changes.installed import notice
 from sigcffi._core.arguments import signal_number
 from sigcffi._core.exits import exit_of
 from sigcffi._core.ffi import check, lib
 from sigcffi._core.names import name_of
 from sigcffi._dispatch.sections import undisturbed
-from sigcffi._handlers.installed import notice
 from sigcffi._handlers.signal import kind_of
 
 TYPE_CHECKING = False

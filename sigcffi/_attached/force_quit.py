@@ -10,11 +10,11 @@ from __future__ import annotations
 from signal import SIG_DFL, SIG_IGN, SIGINT, SIGURG
 
 from sigcffi._attached.attaching import Attachment
+from sigcffi._changes.installed import installed, registered, require_urgent
 from sigcffi._core.arguments import index, signal_number
 from sigcffi._core.exits import made
 from sigcffi._core.ffi import lib
 from sigcffi._dispatch.dispatcher import dispatch
-from sigcffi._handlers.installed import installed, registered, require_urgent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

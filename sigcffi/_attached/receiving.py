@@ -1,11 +1,8 @@
 """Receivers: signals as a stream, for threads and event loops.
 
 Law: a receiver is a ring in C with a descriptor that can be read exactly while there are records.
-Whoever reads takes records and gives their places back in one step of C, and has them only if that
-succeeded: so any number of threads may read, a handler may read within a reading, and each record
-is handed over once.
-
-Rejected: a lock. A handler that reads while its own thread does would wait for ever.
+It is attached to its signals from its making to its ``close``, and each record is handed over once,
+or is in ``unread`` then.
 """
 
 from __future__ import annotations
@@ -13,19 +10,18 @@ from __future__ import annotations
 import atexit
 import errno
 from _operator import attrgetter
-from _struct import Struct
-from itertools import starmap
 from signal import SIGKILL, SIGSTOP
 
 from sigcffi._attached.loops import Watches, trio_here
+from sigcffi._attached.ring import Closed, Ring
+from sigcffi._changes.installed import notice
 from sigcffi._core.arguments import index, signal_number
 from sigcffi._core.exits import exit_of, made
-from sigcffi._core.ffi import check, lib, new_records, view
+from sigcffi._core.ffi import check, lib
 from sigcffi._core.names import name_of
 from sigcffi._core.scope import warn_unclosed
 from sigcffi._core.siginfo import SigInfo
 from sigcffi._dispatch.sections import undisturbed
-from sigcffi._handlers.installed import notice
 from sigcffi._handlers.signal import kind_of
 from sigcffi._waits.sleeping import sleep_until
 
@@ -37,10 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Receiver", "open_signal_receiver"]
 
-_SIZE = lib.SIGCFFI_RECORD_SIZE
-_TAIL = 1  # behind the head
-_record = Struct("=8xi68s")
-_unpack, _unpack_all = _record.unpack_from, _record.iter_unpack
 _LEAST, _MOST = 16, 2**20  # records
 _IS_CLOSED = "the receiver is closed"
 
@@ -49,13 +41,6 @@ def _copy(handle: int) -> int:
     """One more descriptor; less than 0 if the receiver was closed."""
     fd = lib.sigcffi_receiver_fd(handle, True)
     return fd if fd == -errno.EBADF else check(fd)
-
-
-class _Closed:
-    """What a closed receiver gives instead."""
-
-
-_closed = _Closed()
 
 
 class Receiver:
@@ -79,7 +64,7 @@ class Receiver:
     """
 
     __slots__ = (
-        *("_dropped", "_handle", "_memory", "_records", "_ring", "_watches"),
+        *("_dropped", "_handle", "_ring", "_watches"),
         *("capacity", "overflow", "signums", "unread"),
     )
 
@@ -90,55 +75,27 @@ class Receiver:
         self.capacity = capacity
         self.overflow = overflow
         self.unread: list[SigInfo] = []
-        self._records, self._memory = new_records(capacity)
+        self._ring = ring = Ring(capacity)
         word = 0
         for signum in signums:
             kind_of(signum)  # by this C learns to know the interpreter's handler
             notice(signum)
             word |= 1 << (signum - 1)
         with undisturbed:  # C writes to the memory from now on, and must be stopped before it goes
-            handle = lib.sigcffi_open_receiver(self._records, capacity, word, overflow == "drop")
+            handle = lib.sigcffi_open_receiver(ring.records, capacity, word, overflow == "drop")
             if handle == -errno.ENOSPC:
                 raise OSError(errno.ENOSPC, "too many receivers, or actions of one of the signals")
             self._handle = check(handle)
-            self._ring = view(lib.sigcffi_receiver_ring(handle), 2, "Q")
+            ring.open(handle)
             # By the handle: a loop that watches it does not keep a receiver that is forgotten.
             self._watches = Watches(lambda: lib.sigcffi_received(handle), lambda: _copy(handle))
 
-    # ---- Taking ----
-
-    def _take(self) -> SigInfo | _Closed | None:
-        """The next; None if there is none."""
-        handle = self._handle
-        while True:
-            first = self._ring[_TAIL]
-            count = lib.sigcffi_received(handle)
-            if count <= 0:
-                return None if count == 0 else _closed
-            info = SigInfo(*_unpack(self._memory, (first & (self.capacity - 1)) * _SIZE))
-            if lib.sigcffi_give_back(handle, first, 1):
-                return info
-
-    def _take_all(self) -> list[SigInfo] | _Closed:
-        handle = self._handle
-        whole = len(self._memory)
-        while True:
-            first = self._ring[_TAIL]
-            count = lib.sigcffi_received(handle)
-            if count <= 0:
-                return [] if count == 0 else _closed
-            begin = (first & (self.capacity - 1)) * _SIZE
-            end = begin + count * _SIZE
-            infos = [*starmap(SigInfo, _unpack_all(self._memory[begin:end]))]
-            if end > whole:
-                infos += starmap(SigInfo, _unpack_all(self._memory[: end - whole]))
-            if lib.sigcffi_give_back(handle, first, count):
-                return infos
+    # ---- Reading ----
 
     def read(self) -> list[SigInfo]:
         """All that has come, in the order of arrival; never waits. ValueError if it was closed."""
-        found = self._take_all()
-        if isinstance(found, _Closed):
+        found = self._ring.take_all()
+        if isinstance(found, Closed):
             raise ValueError(_IS_CLOSED)
         return found
 
@@ -152,7 +109,7 @@ class Receiver:
             notice(signum)
         return lib.sigcffi_receiver_fd(self._handle, False)
 
-    def _wait(self, timeout: Number | None) -> SigInfo | _Closed | None:
+    def _wait(self, timeout: Number | None) -> SigInfo | Closed | None:
         handle = self._handle
         if lib.sigcffi_received(handle) == 0:
             self._fd()
@@ -160,7 +117,7 @@ class Receiver:
         def sleep(arrivals: int, left: int) -> None:
             lib.sigcffi_sleep_until_received(handle, arrivals, left)
 
-        return sleep_until(self._take, sleep, timeout)  # type: ignore[no-any-return]
+        return sleep_until(self._ring.take, sleep, timeout)  # type: ignore[no-any-return]
 
     def wait(self, timeout: Number | None = None) -> SigInfo | None:
         """The next delivery: wait for it at most *timeout* seconds (a number; None: for ever).
@@ -173,7 +130,7 @@ class Receiver:
         what they raise ends the wait.
         """
         found = self._wait(timeout)
-        if isinstance(found, _Closed):
+        if isinstance(found, Closed):
             raise ValueError(_IS_CLOSED)
         return found
 
@@ -191,7 +148,7 @@ class Receiver:
 
     def __next__(self) -> SigInfo:
         found = self._wait(None)
-        if isinstance(found, _Closed):
+        if isinstance(found, Closed):
             raise StopIteration
         assert found is not None
         return found
@@ -204,14 +161,14 @@ class Receiver:
         trio = trio_here()
         if trio is not None:
             await trio.checkpoint_if_cancelled()
-        found = self._take()
+        found = self._ring.take()
         if found is not None and trio is not None:
             await trio.cancel_shielded_checkpoint()
         while found is None:
             self._fd()
             await self._watches.readable(trio)
-            found = self._take()
-        if isinstance(found, _Closed):
+            found = self._ring.take()
+        if isinstance(found, Closed):
             raise StopAsyncIteration
         return found
 
@@ -237,8 +194,8 @@ class Receiver:
         handle = self._handle
         if lib.sigcffi_stop_receiver(handle) < 0:
             return
-        found = self._take_all()  # another thread may be closing it, too
-        if not isinstance(found, _Closed):
+        found = self._ring.take_all()  # another thread may be closing it, too
+        if not isinstance(found, Closed):
             self.unread.extend(found)  # of several threads that are closing it, each its own
         if dropped := lib.sigcffi_receiver_dropped(handle):  # 0 if another thread has closed it
             self._dropped = dropped

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from _operator import attrgetter
 
+from sigcffi._changes import installing
+from sigcffi._changes.installed import require_main_thread
+from sigcffi._changes.installing import unsubscribe
 from sigcffi._core.arguments import signal_number
 from sigcffi._core.exits import exit_of
-from sigcffi._handlers import installing
-from sigcffi._handlers.installed import require_main_thread
-from sigcffi._handlers.installing import unsubscribe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -34,8 +34,8 @@ from sigcffi._core.arguments import nanoseconds
 from sigcffi._core.ffi import lib, words
 from sigcffi._core.scope import warn
 from sigcffi._handlers.signal import getsignal, signal
-from sigcffi._time.places import Place
-from sigcffi._time.schedule import AGAIN, NEVER, schedule
+from sigcffi._time.places import Place, shielded, shields
+from sigcffi._time.schedule import AGAIN, NEVER, in_range, schedule
 from sigcffi._time.unwinding import UNDERSTOOD, opens_block
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from sigcffi._core.arguments import Number
 
-__all__ = ["Limit", "choose", "in_range", "require_main_thread", "shields", "use_signal"]
+__all__ = ["Limit", "choose", "require_main_thread", "use_signal"]
 
 _SOON = 50_000  # where a few bytecodes are in the way
 _LATER = 100_000_000  # at the latest, where there is no telling
@@ -56,15 +56,16 @@ _SWALLOWED = 10  # exceptions, before there are fewer
 _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
 # Modules that run a block's beginning or end, which an exception must not meet.
 _MACHINERY = (
-    *(f"sigcffi._time.{name}" for name in ("limits", "places", "schedule", "timeouts", "timers")),
-    *("sigcffi._time.unwinding", "sigcffi._attached.dead_man", "contextlib", "heapq"),
+    *(
+        f"sigcffi._time.{name}"
+        for name in ("limits", "places", "schedule", "shielding", "timeouts")
+    ),
+    *("sigcffi._time.timers", "sigcffi._time.unwinding", "sigcffi._attached.dead_man"),
+    *("contextlib", "heapq"),
 )
 
 
 _unsaid = not UNDERSTOOD  # that this interpreter's tables are not
-
-# How many blocks had begun when a shield did, and where it is.
-shields: list[tuple[int, Place]] = []
 
 
 class Limit(Place):
@@ -139,12 +140,6 @@ class Limit(Place):
             other._frame is frame and other._begin == begin and other._number > number
             for other in schedule.blocks()
         )
-
-
-def in_range(time: int) -> int:
-    if not -NEVER < time < NEVER:
-        raise OverflowError("the time is too large")
-    return time
 
 
 # ---- The signal ----
@@ -268,7 +263,7 @@ def choose(frame: FrameType) -> Limit | None:
     """
     if not schedule.due:
         return None
-    unwinding = _shielded(frame)
+    unwinding = shielded(frame)
     handled = sys.exc_info()[1]
     block: Limit
     for block in sorted(schedule.due, key=_number_of):
@@ -283,18 +278,6 @@ def choose(frame: FrameType) -> Limit | None:
         elif block._is_around(frame):
             return block
     return None
-
-
-def _shielded(frame: FrameType) -> int:
-    """How many blocks, of all that have begun, are not to be interrupted where *frame* is now."""
-    number = 0
-    for shield in list(shields):
-        begun, place = shield
-        if place._may_be_around(frame):
-            number = max(number, begun)
-        elif place._was_left() and shield in shields:
-            shields.remove(shield)
-    return number
 
 
 def _number_of(block: Limit) -> int:

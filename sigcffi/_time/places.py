@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["ASYNCHRONOUS", "GENERATOR", "Place"]
+__all__ = ["ASYNCHRONOUS", "GENERATOR", "Place", "shielded", "shields"]
 
 GENERATOR = 0x20  # CO_* of the module inspect
 ASYNCHRONOUS = 0x80 | 0x100 | 0x200
@@ -134,3 +134,19 @@ def _enters_for(frame: FrameType, back: FrameType) -> bool:
         frame.f_globals.get("__name__"),
         code.co_flags & GENERATOR and back.f_globals.get("__name__"),
     )
+
+
+# How many blocks had begun when a shield did, and where it is.
+shields: list[tuple[int, Place]] = []
+
+
+def shielded(frame: FrameType) -> int:
+    """How many blocks, of all that have begun, are not to be interrupted where *frame* is now."""
+    number = 0
+    for shield in list(shields):
+        begun, place = shield
+        if place._may_be_around(frame):
+            number = max(number, begun)
+        elif place._was_left() and shield in shields:
+            shields.remove(shield)
+    return number

@@ -25,10 +25,17 @@ if TYPE_CHECKING:
     # the process is to end, or None; and in ``_entry`` its item in the heap while it is open.
     Entry = tuple[int, int, Any]
 
-__all__ = ["AGAIN", "NEVER", "schedule"]
+__all__ = ["AGAIN", "NEVER", "in_range", "schedule"]
 
 NEVER = 2**63 - 1  # nanoseconds of the monotonic clock
 AGAIN = 10_000_000  # the interval
+
+
+def in_range(time: int) -> int:
+    """Pass on a number of nanoseconds, unless it is too large: then raise OverflowError."""
+    if not -NEVER < time < NEVER:
+        raise OverflowError("the time is too large")
+    return time
 
 
 def is_current(entry: Entry) -> bool:

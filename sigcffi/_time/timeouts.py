@@ -15,9 +15,10 @@ from time import monotonic_ns
 
 from sigcffi._core.arguments import nanoseconds, signal_number
 from sigcffi._core.ffi import lib
-from sigcffi._time.limits import Limit, choose, in_range, require_main_thread, shields, use_signal
-from sigcffi._time.places import ASYNCHRONOUS, GENERATOR, Place
-from sigcffi._time.schedule import AGAIN, NEVER, schedule
+from sigcffi._time.limits import Limit, require_main_thread, use_signal
+from sigcffi._time.places import ASYNCHRONOUS, GENERATOR
+from sigcffi._time.schedule import AGAIN, NEVER, in_range, schedule
+from sigcffi._time.shielding import Shield
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -223,13 +224,13 @@ class timeout(Limit):
             schedule.remove(self)
         self._schedule(monotonic_ns())
 
-    def shield(self) -> _Shield:
+    def shield(self) -> Shield:
         """A block, for what must finish: neither this timeout nor any other that is open when it
         begins interrupts it. If the time is over at its end, the interruption comes there.
 
         To enter it: ValueError outside the main thread, RuntimeError in a coroutine.
         """
-        return _Shield()
+        return Shield()
 
     def _time_is_over(self) -> str:
         return "the time is over" if self._seconds is None else f"{self._seconds} seconds are over"
@@ -268,31 +269,6 @@ class timeout(Limit):
                 return function(*args, **kwargs)
 
         return inside  # type: ignore[return-value]
-
-
-class _Shield:
-    __slots__ = ("_entered",)
-
-    def __init__(self) -> None:
-        self._entered: list[tuple[int, Place]] = []
-
-    def __enter__(self) -> None:
-        require_main_thread()
-        place = Place()
-        place._stand(sys._getframe(1))
-        entry = (schedule.opened, place)
-        self._entered.append(entry)
-        shields.append(entry)
-
-    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
-        entry = self._entered.pop()
-        if entry in shields:
-            shields.remove(entry)
-        if error is None:
-            schedule.look(monotonic_ns())
-            block = choose(sys._getframe(1))
-            if block is not None:
-                raise block._interruption(passes_by=False)
 
 
 def timeout_at(when: Number | None, *, kill_after: Number | None = None) -> timeout:

@@ -28,6 +28,7 @@ from sigcffi._attached import dead_man as _dead_man
 from sigcffi._time import limits as _limits
 from sigcffi._time import places as _places
 from sigcffi._time import schedule as _schedule
+from sigcffi._time import shielding as _shielding
 from sigcffi._time import timeouts as _timeouts
 from sigcffi._time.schedule import NEVER, Schedule, schedule
 
@@ -62,6 +63,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     fake = Clock()
     monkeypatch.setattr(_timeouts, "monotonic_ns", fake)
     monkeypatch.setattr(_limits, "monotonic_ns", fake)
+    monkeypatch.setattr(_shielding, "monotonic_ns", fake)
 
     def arm(self: Schedule, when: int) -> None:
         self.armed = when
@@ -97,8 +99,8 @@ def gone() -> None:
     clock.late = 0
     assert schedule.is_empty()
     assert not clock.end_at
-    assert not _limits._shielded(sys._getframe())
-    assert not _limits.shields
+    assert not _places.shielded(sys._getframe())
+    assert not _places.shields
 
 
 PROGRAMS = [each for each in vars(timed).values() if isinstance(each, types.FunctionType)]
@@ -119,7 +121,7 @@ def everywhere(test: Any) -> Any:
     return programs(steps(never_awaited(test)))
 
 
-MODULES = (timed, contextlib, _timeouts, _limits, _schedule, _places, _dead_man)
+MODULES = (timed, contextlib, _timeouts, _limits, _schedule, _shielding, _places, _dead_man)
 WATCHED = [module.__file__ for module in MODULES]
 
 
