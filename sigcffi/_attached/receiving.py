@@ -49,7 +49,7 @@ class Receiver:
     Made by ``open_signal_receiver``; a context manager, an asynchronous one too, and an iterator of
     both kinds, which ends when the receiver is closed. ``signums`` is a frozenset, ``capacity`` the
     number of records it has room for, ``overflow`` "block" or "drop", ``unread`` a list of those
-    that nobody had read when it was closed.
+    that were unread when it was closed.
 
     Asynchronous iteration works in tasks of asyncio and trio (RuntimeError elsewhere), any number
     of which may wait at once. A task that is cancelled takes no delivery with it.
@@ -78,7 +78,7 @@ class Receiver:
         self._ring = ring = Ring(capacity)
         word = 0
         for signum in signums:
-            kind_of(signum)  # by this C learns to know the interpreter's handler
+            kind_of(signum)  # C learns the interpreter's handler by this
             notice(signum)
             word |= 1 << (signum - 1)
         with undisturbed:  # C writes to the memory from now on, and must be stopped before it goes
@@ -102,8 +102,8 @@ class Receiver:
     # ---- Waiting ----
 
     def _fd(self) -> int:
-        """The descriptor, a negative errno if it was closed. Who asks is going to wait: a handler
-        that somebody has installed without sigcffi must not take the signals away.
+        """The descriptor, a negative errno if it was closed. The caller is going to wait, so the
+        trampoline goes on top again where other code has installed a handler without sigcffi.
         """
         for signum in self.signums:
             notice(signum)
@@ -187,7 +187,7 @@ class Receiver:
     def close(self) -> None:
         """Receive nothing more; a second time changes nothing.
 
-        What nobody has read is in ``unread`` afterwards; loops over the receiver and waits for it
+        What was not read is in ``unread`` afterwards; loops over the receiver and waits for it
         end. If nothing else is attached to a signal and Python does not handle it, exactly what was
         there before is back. Any thread may call it.
         """
@@ -247,8 +247,8 @@ def open_signal_receiver(
     *capacity* is how many deliveries may wait (it is rounded up to a power of two, 16 at least).
     *overflow* says what happens when it is three quarters full. "block": threads that take these
     signals have them blocked until the receiver has been read, and the kernel queues what comes.
-    Nothing is lost, but **a receiver that nobody reads holds its signals back**, for handlers, too;
-    ``describe()`` tells. "drop": nobody is held back, and what does not fit is counted in
+    Nothing is lost, but **a receiver that is not read holds its signals back**, for handlers, too;
+    ``describe()`` tells. "drop": no signal is held back, and what does not fit is counted in
     ``dropped``.
 
     Raises ValueError without signals, for a number that is not a signal's, a capacity out of range

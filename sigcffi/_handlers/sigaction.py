@@ -138,7 +138,7 @@ class handling(_Changing):
     """A block in which a signal is handled by *handler*: context manager and decorator.
 
     The arguments are those of ``sigaction``. At its end exactly what was there before is restored,
-    also if that was no Python handler. If somebody has replaced the handler meanwhile, theirs stays
+    also if that was no Python handler. If other code has replaced the handler meanwhile, that stays
     and a RuntimeWarning says so. Blocks nest; one object can be used again.
 
     Raises what ``sigaction`` raises, the arguments' errors when it is made. Main thread only.

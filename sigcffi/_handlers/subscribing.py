@@ -38,7 +38,7 @@ class Subscription:
         self.callback = callback
         self._closed = False
         self._first = iter((True,))  # taken by one step
-        # Its own object: the same callback can be subscribed twice, and one of them closed.
+        # An object of this subscription: one callback can be in two, of which one is closed.
         self._call = self._close_and_call if once else self._pass_on
 
     @property

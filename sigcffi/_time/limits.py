@@ -1,26 +1,23 @@
 """Blocks with a deadline, and the interruption of those whose time is over: ``Limit``.
 
-Law: one kernel timer of our own serves all; it is armed for the earliest deadline, and left armed
-when a block ends in time, so that blocks cost no system call. When it expires its handler decides
-whether to raise. It raises only where the exception is sure to reach the end of the block whose
-time is over: not while the block begins or ends, not in a generator's consumer, not beside the
-block. Where it may not, it tries again, and the block's end looks at the clock in any case: so no
-block is interrupted after its end, and none whose time is over ends as if it were not.
+Law: the handler of the timer's signal decides whether to raise, and raises only where the exception
+is sure to reach the end of the block whose time is over: not while the block begins or ends, not in
+a generator's consumer, not beside the block. Elsewhere it tries again soon, and the block's end
+looks at the clock in any case: so no block is interrupted after its end, and none whose time is
+over ends as if it were not.
 
-The timer goes on at an interval until nothing is due: an exception that got lost (in an ``except:
-pass``, say) is raised anew, and a handler that was itself interrupted runs again. Where all
-exceptions get lost, in a ``__del__`` and where one has got lost before, it waits: the interpreter
-is told at once that the signal has come again, and looks at its next bytecodes, until it is out of
-there, with pauses. What is swallowed time and again is raised there less and less often, and a
-warning says where.
+The timer expires again and again until no block is due. So an exception that got lost (in an
+``except: pass``, say) is raised anew, and a handler that was itself interrupted runs again. In a
+``__del__``, and where an exception has got lost before, the handler does not raise: it marks its
+signal as due again (``interrupt_main``), so that the interpreter calls it between the next
+bytecodes, until the program is out of there; after some time it pauses. What is swallowed time and
+again is raised there less and less often, and a warning says where.
 
 Main thread only.
 
 Rejected: SIGALRM and an interval timer, which belong to the program. Raising where the signal
-happens to come: between the last bytecode of a block and its ``__exit__`` the exception would meet
-somebody else.
-
-Source: timer_create(2).
+happens to come: between the last bytecode of a block and its ``__exit__`` the exception would leave
+the function beside the block.
 """
 
 from __future__ import annotations
@@ -56,12 +53,9 @@ _SWALLOWED = 10  # exceptions, before there are fewer
 _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
 # Modules that run a block's beginning or end, which an exception must not meet.
 _MACHINERY = (
-    *(
-        f"sigcffi._time.{name}"
-        for name in ("limits", "places", "schedule", "shielding", "timeouts")
-    ),
-    *("sigcffi._time.timers", "sigcffi._time.unwinding", "sigcffi._attached.dead_man"),
-    *("contextlib", "heapq"),
+    *(__name__, "sigcffi._time.places", "sigcffi._time.schedule", "sigcffi._time.shielding"),
+    *("sigcffi._time.timeouts", "sigcffi._time.timers", "sigcffi._time.unwinding"),
+    *("sigcffi._attached.dead_man", "contextlib", "heapq"),
 )
 
 
@@ -133,7 +127,7 @@ class Limit(Place):
         return True
 
     def _is_entered_anew(self) -> bool:
-        """Whether the same ``with`` has begun once more, so that this one is over."""
+        """Whether the block's ``with`` statement has begun once more: then this block is over."""
         frame, begin, number = self._frame, self._begin, self._number
         assert frame is not None
         return opens_block(frame.f_code, begin) and any(

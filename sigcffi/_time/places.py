@@ -25,8 +25,8 @@ _UNUSUAL = GENERATOR | ASYNCHRONOUS
 
 
 class Place:
-    # _frame is that of the block as long as it is open, and _begin its offset there; _generators
-    # the same of those by which it was entered.
+    # _frame is the frame of the block as long as it is open, _begin the offset there at which it
+    # begins; _generators frames and offsets of the generators through which it was entered.
     __slots__ = ("_begin", "_frame", "_generators")
     _begin: int
     _frame: FrameType | None
@@ -71,9 +71,9 @@ class Place:
         return reaches(frame.f_code, begin, frame.f_lasti) or self._passes_by(top)
 
     def _may_be_around(self, top: FrameType) -> bool:
-        """The same where the other error is the better one: it holds, too, while the block is being
-        entered, until a generator by which it was entered has gone on to its end, and in a handler
-        of a signal that has come where the compiler has forgotten.
+        """Whether the block may be around *top*: true also where ``_is_around`` is not sure. It is
+        not while the block is being entered, until a generator through which it was entered has
+        gone on to its end, and in a handler where the compiler has forgotten the block.
         """
         found = self._find(top)
         if found is None:
@@ -94,7 +94,7 @@ class Place:
         )
 
     def _was_left(self) -> bool:
-        """Whether its end has come and nobody told, because another exception struck just there."""
+        """Whether its end has come unnoticed, because another exception struck just there."""
         frame = self._frame
         now: FrameType | None = sys._getframe()
         while now is not None and now is not frame:
@@ -110,8 +110,8 @@ class Place:
 
 def _owner_of(frame: FrameType) -> tuple[FrameType, tuple[tuple[FrameType, int], ...]]:
     """The frame with the ``with`` statement. Between it and *frame*, which has entered a block, may
-    stand the ``__enter__`` of somebody else, and contextlib: for an ExitStack, or for a context
-    manager that is written as a generator, which then is told, with its offset, too.
+    stand an ``__enter__`` in Python, and contextlib: for an ExitStack, or for a context manager
+    that is written as a generator, which is then returned, with its offset, too.
     """
     generators = []
     while frame.f_back is not None and _enters_for(frame, frame.f_back):

@@ -1,8 +1,8 @@
 """Timeouts that nest: ``timeout``, ``timeout_at``.
 
-Law: what programs say and are told. A block that is interrupted ends with ``TimedOut``, whatever
-the interruption has become on its way (C code makes exceptions of its own of it), and so does one
-whose time is over at its end, if no other exception leaves it.
+Law: an interrupted block ends with ``TimedOut``, whatever the interruption has become on its way (C
+code makes exceptions of its own of it); so does a block whose time is over at its end, if no other
+exception leaves it.
 
 Source: "with" in the reference of the language.
 """
@@ -85,7 +85,7 @@ class timeout(Limit):
     Raises when it is made: ValueError for NaN, OverflowError for an infinity or a time that is too
     large, TypeError for what is not a number; ValueError if *kill_after* is not positive. When it
     is entered: ValueError outside the main thread of the main interpreter, RuntimeError in a
-    coroutine, if it was entered before, and if the signal has a handler of somebody else's;
+    coroutine, if it was entered before, and if the signal has a handler already;
     BlockingIOError (EAGAIN) if the kernel has no room for the first block's timer
     (RLIMIT_SIGPENDING).
 
@@ -105,7 +105,9 @@ class timeout(Limit):
             require_main_thread()
         if self._number:
             raise RuntimeError("a timeout can be entered once")
-        self._stand(sys._getframe(1))  # before anything can expire: who has no place has ended
+        self._stand(
+            sys._getframe(1)
+        )  # before anything can expire: a block without a place has ended
         schedule.opened = self._number = schedule.opened + 1
         try:
             now = monotonic_ns()
