@@ -4,7 +4,8 @@ Law: importing the package opens the door to C, which may refuse, and brings the
 objects: constants, enums, ItimerError, default_int_handler. Functions and classes of sigcffi's own
 are imported on first use, a module at a time. A name by which a handler can be installed brings all
 the others: so a handler finds them here, and nothing is imported because a signal has come, perhaps
-in the middle of that very import.
+in the middle of that very import. ``dir(sigcffi)`` brings all, for a program that is going to lose
+the right to read its libraries (chroot, setuid).
 
 Two functions stay the standard module's, because they must speak to the interpreter itself:
 set_wakeup_fd, whose C handler writes the bytes, and raise_signal, because a Python function would
