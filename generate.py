@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import keyword
 import re
+import signal
 import sys
 import tomllib
 from pathlib import Path
@@ -21,7 +22,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 PACKAGE = ROOT / "sigcffi"
 WIDTH = 100
-IGNORED = "  # type: ignore[assignment,unused-ignore]"
 MADE_OF = "# Made by generate.py of {}: change that."
 
 # ---- The declarations for cffi ----
@@ -86,19 +86,31 @@ def table(name: str) -> dict[str, list[str]]:
 
 
 HOMES = table("_OTHERS") | table("_INSTALLING")
-FROM_THE_STANDARD_MODULE = {"SIGSTKFLT", "struct_siginfo"}  # of PyPy's, where it lacks them
+FROM_THE_STANDARD_MODULE = {"SIGSTKFLT", "struct_siginfo"}  # made here where it lacks them: PyPy
+NOT_ON_LINUX = "SIGEMT", "SIGINFO"  # of the standard module's; this is run on Linux
 # The numbers that C has for Python programs, and not for the library.
 CODES = [name for name in NUMBERS if not name.startswith(("SIGCFFI_", "CLOCK_"))]
 
 
+def import_order(name: str) -> tuple[int, str]:
+    """As ruff sorts: constants, classes, functions."""
+    return 0 if name.isupper() else 1 if name[0].isupper() else 2, name.lower()
+
+
 def package() -> str:
-    lines = [MADE_OF.format("__init__.py"), "from signal import *  # noqa: F403", ""]
-    lines.append("from sigcffi import actions as actions")
+    """The stub of the package. Each name has one definition: with a second, type checkers would
+    not agree which counts.
+    """
+    own = {name for names in HOMES.values() for name in names} - FROM_THE_STANDARD_MODULE
+    objects = {name for name in dir(signal) if not name.startswith("_")} - own
+    lines = [MADE_OF.format("__init__.py"), "import sys"]
+    lines += [f"from signal import {name} as {name}" for name in sorted(objects, key=import_order)]
+    lines += ["", "from sigcffi import actions as actions"]
     for home, names in sorted(HOMES.items()):
-        # The standard module's function may have been taken first: this one is in its place.
-        ignored = "" if home.startswith("_attached") else IGNORED
-        for name in sorted(set(names) - FROM_THE_STANDARD_MODULE - {"*", "actions"}):
-            lines.append(f"from sigcffi.{home} import {name} as {name}{ignored}")
+        for name in sorted({*names} & own - {"*", "actions"}):
+            lines.append(f"from sigcffi.{home} import {name} as {name}")
+    lines += ["", 'if sys.platform != "linux":']
+    lines += [f"    from signal import {name} as {name}" for name in NOT_ON_LINUX]
     return "\n".join([*lines, "", *(f"{name}: int" for name in CODES), ""])
 
 
