@@ -125,9 +125,9 @@ def tree(module: str) -> ast.Module:
 
 
 def first_sentence(node: ast.AST) -> str:
-    """The first sentence of a docstring."""
+    """The first sentence of a docstring, in Markdown."""
     text = " ".join((ast.get_docstring(node) or "").split())  # type: ignore[arg-type]
-    return re.split(r"(?<=[.:])(?: |$)", text)[0].rstrip(":.")
+    return re.split(r"(?<=\.) ", text)[0].rstrip(".").replace("``", "`").replace("|", "\\|")
 
 
 def described(module: str, names: list[str]) -> list[str]:
@@ -183,7 +183,7 @@ def chart() -> str:
     layers = {contract["containers"][0]: contract["layers"] for contract in config["contracts"]}
     lines = ["| | |", "| --- | --- |"]
     for room in layers["sigcffi"]:
-        lines.append(f"| **`{room}`** | **{first_sentence(tree(room))}** |")
+        lines.append(f"| **`{room}`** | {first_sentence(tree(room))} |")
         for layer in layers.get(f"sigcffi.{room}", ()):
             for module in layer.split(" | "):
                 lines.append(f"| `{module}` | {first_sentence(tree(f'{room}.{module}'))} |")
