@@ -18,7 +18,7 @@ Source: "with" in the reference of the language; ``IOBase`` in the documentation
 from __future__ import annotations
 
 from _io import _IOBase
-from itertools import chain, filterfalse, repeat, starmap
+from itertools import filterfalse, repeat, starmap
 
 from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
 
@@ -95,7 +95,7 @@ def exit_of(end_of: Callable[[Any], Callable[[], object]]) -> Any:
         ends = _until_done(end_of(block))
         next(ends)
         block_end = _End()
-        block_end.close = chain(ends, repeat(None)).__next__  # ends it, and returns None
+        block_end.close = ends.__next__
         return block_end.__exit__
 
     return _Exit(begin)
@@ -125,6 +125,8 @@ def _until_done(end: Callable[[], object]) -> Iterator[None]:
             raise first
         finally:
             first = None  # or the traceback would hold itself
+    while True:
+        yield  # a call after the end ends nothing more
 
 
 def made(kind: Callable[..., T], end: Callable[[T], object], *arguments: Any) -> T:
