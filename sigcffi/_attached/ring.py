@@ -9,11 +9,8 @@ Rejected: a lock. A handler that reads while its own thread does would wait for 
 
 from __future__ import annotations
 
-from _struct import Struct
-from itertools import starmap
-
 from sigcffi._core.ffi import lib, new_records, view
-from sigcffi._core.siginfo import SigInfo
+from sigcffi._core.siginfo import RECORD, SigInfo, decoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +20,7 @@ __all__ = ["Closed", "Ring"]
 
 _SIZE = lib.SIGCFFI_RECORD_SIZE
 _TAIL = 1  # behind the head
-_record = Struct("=8xi68s")
-_unpack, _unpack_all = _record.unpack_from, _record.iter_unpack
+_unpack = RECORD.unpack_from
 
 
 class Closed:
@@ -73,8 +69,8 @@ class Ring:
                 return [] if count == 0 else _closed
             begin = (first & (self._capacity - 1)) * _SIZE
             end = begin + count * _SIZE
-            infos = [*starmap(SigInfo, _unpack_all(self._memory[begin:end]))]
+            infos = decoded(self._memory[begin:end])
             if end > whole:
-                infos += starmap(SigInfo, _unpack_all(self._memory[: end - whole]))
+                infos += decoded(self._memory[: end - whole])
             if lib.sigcffi_give_back(handle, first, count):
                 return infos

@@ -7,8 +7,8 @@ delivery. So whatever strikes between two of them, each is made once.
 from __future__ import annotations
 
 import sys
-from _operator import call, length_hint
 from itertools import starmap
+from operator import call, length_hint
 from types import SimpleNamespace
 
 from sigcffi._dispatch.deliveries import FOR_HANDLER, apart, remove, waiting
