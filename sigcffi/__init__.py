@@ -52,15 +52,17 @@ del _name
 
 
 def _load(wanted: dict[str, str]) -> None:
-    """Import modules, and have their names here, shown and pickled as the package's.
+    """Import modules, and then have their names here, shown and pickled as the package's.
 
-    Threads: the import system lets one import a module and others wait. Each stores the objects
-    that it then finds; where one is already, it stays.
+    Threads: while one imports a module, the import system has others wait for it. Each stores the
+    objects that it finds then; a name that is here already stays. If ``signal`` were stored before
+    all modules are there, another thread could install a handler, and that could interrupt an
+    import which it needs itself: so names are stored when all modules have been imported.
     """
+    for home in wanted:
+        __import__(f"{__name__}.{home}")
     for home, names in wanted.items():
-        full_name = f"{__name__}.{home}"
-        __import__(full_name)
-        module = vars(_sys.modules[full_name])
+        module = vars(_sys.modules[f"{__name__}.{home}"])
         for name in module["__all__"] + names.split() if "*" in names else names.split():
             if name in module:
                 value = module[name]
@@ -69,17 +71,12 @@ def _load(wanted: dict[str, str]) -> None:
                 globals().setdefault(name, value)
 
 
-def _load_all() -> None:
-    _load(_OTHERS)
-    _load(_INSTALLING)
-
-
 def __getattr__(name: str) -> object:
     if name == "__all__":
         return [each for each in __dir__() if not each.startswith("_")]
     if not name.startswith("_"):
         if any(name in names.split() for names in _INSTALLING.values()):
-            _load_all()
+            _load(_OTHERS | _INSTALLING)
         else:
             own = {home: names for home, names in _OTHERS.items() if name in names.split()}
             _load(own or {home: names for home, names in _OTHERS.items() if "*" in names})
@@ -89,5 +86,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    _load_all()
+    _load(_OTHERS | _INSTALLING)
     return sorted(globals())
