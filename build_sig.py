@@ -7,6 +7,7 @@ code in the C files beside it. It never imports ``sigcffi``, which does not exis
 ``setup.py``, which names ``ffibuilder``.
 """
 
+import glob
 import os
 import sys
 
@@ -15,7 +16,12 @@ from cffi import FFI
 HERE = os.path.dirname(os.path.abspath(__file__))
 CSRC = "sigcffi/_csrc"  # relative, as setuptools wants it
 
-SOURCES = sorted(os.listdir(os.path.join(HERE, CSRC)))
+
+def files(pattern: str) -> list[str]:
+    """The files of the C half with such a name, in whichever folder of it."""
+    found = glob.glob(f"{CSRC}/**/{pattern}", root_dir=HERE, recursive=True)
+    return sorted(found)
+
 
 ffibuilder = FFI()
 
@@ -24,9 +30,9 @@ with open(os.path.join(HERE, CSRC, "sigcffi.cdef.txt"), encoding="utf-8") as cde
 
 ffibuilder.set_source(
     "sigcffi._sigcffi",
-    '#include "state.h"',
-    sources=[f"{CSRC}/{name}" for name in SOURCES if name.endswith(".c")],
-    depends=[f"{CSRC}/{name}" for name in SOURCES if name.endswith(".h")],
+    '#include "handler/handler.h"',
+    sources=files("*.c"),
+    depends=files("*.h"),
     include_dirs=[CSRC],
     # dladdr(): a library of its own in the C libraries before glibc 2.34.
     libraries=["dl"] if sys.platform.startswith("linux") else [],

@@ -47,10 +47,10 @@ __all__ = [
 
 
 def _new_cell() -> int:
-    cell = lib.sigcffi_new_cell()
+    cell = lib.sigcffi_flags_new()
     if cell < 0:
         gc.collect()  # an interpreter without reference counts frees cells of old flags here
-        cell = lib.sigcffi_new_cell()
+        cell = lib.sigcffi_flags_new()
     if cell < 0:
         raise OSError(errno.ENOSPC, "there are too many flags")
     return cell
@@ -73,7 +73,7 @@ class Flag(Attachment):
         self._cell = -1  # none yet
         with undisturbed:
             self._cell = _new_cell()
-        pointer = lib.sigcffi_cell(self._cell)
+        pointer = lib.sigcffi_flags_cell(self._cell)
         self._value = view(pointer, 1, "i")
         self.address: int = address_of(pointer)
         super().__init__(signum, 0, self._cell)
@@ -96,7 +96,7 @@ class Flag(Attachment):
         (Ctrl-C works), and what they raise ends the wait.
         """
         # Other code may have installed a handler without sigcffi.
-        lib.sigcffi_stay_on_top(self.signum)
+        lib.sigcffi_interpose_again(self.signum)
 
         def sleep(arrivals: int, left: int) -> None:
             lib.sigcffi_sleep_until_set(self.signum, self._handle, arrivals, left)
@@ -111,7 +111,7 @@ class Flag(Attachment):
         # An attached flag is kept in _attached, so C names no flag that is collected, unless the
         # interpreter is ending.
         if self._cell >= 0 and (not self._handle or self.closed):
-            lib.sigcffi_free_cell(self._cell)
+            lib.sigcffi_flags_free(self._cell)
 
 
 class Counter(Attachment):

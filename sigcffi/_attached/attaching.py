@@ -50,7 +50,7 @@ class Attachment:
         notice(self.signum)
         try:
             with undisturbed:
-                handle = lib.sigcffi_attach(self.signum, self._kind, number, cell, nth)
+                handle = lib.sigcffi_attachments_attach(self.signum, self._kind, number, cell, nth)
                 if handle == -errno.ENOSPC:
                     raise OSError(
                         errno.ENOSPC,
@@ -64,7 +64,7 @@ class Attachment:
 
     def _tallies(self) -> tuple[int, int]:
         """How often it was taken, and how often that came to nothing."""
-        tally = lib.sigcffi_tally_of(self.signum, self._handle)
+        tally = lib.sigcffi_attachments_tally(self.signum, self._handle)
         if tally.count >= 0:
             self._tally = tally.count, tally.missed
         # Another thread may have detached it, and not stored the final tally yet: until then the
@@ -74,7 +74,7 @@ class Attachment:
     @property
     def closed(self) -> bool:
         """Whether it was closed: it does not act any more."""
-        return lib.sigcffi_tally_of(self.signum, self._handle).count < 0
+        return lib.sigcffi_attachments_tally(self.signum, self._handle).count < 0
 
     def close(self) -> None:
         """Detach it; a second time changes nothing.
@@ -84,7 +84,7 @@ class Attachment:
         was there before is back. Any thread may call it.
         """
         self._tallies()
-        tally = lib.sigcffi_detach(self.signum, self._handle)
+        tally = lib.sigcffi_attachments_detach(self.signum, self._handle)
         if tally.count >= 0:
             self._at_the_end = tally.count, tally.missed
         _attached.pop(self._handle, None)

@@ -31,8 +31,8 @@ _deadlines: dict[object, int] = {}
 
 
 def _publish() -> None:
-    turn = lib.sigcffi_turn()
-    check(lib.sigcffi_end_at(turn, min(_deadlines.copy().values(), default=0)))
+    turn = lib.sigcffi_deadman_turn()
+    check(lib.sigcffi_deadman_end_at(turn, min(_deadlines.copy().values(), default=0)))
 
 
 def watch(what: object, when: int) -> None:

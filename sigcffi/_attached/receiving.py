@@ -39,7 +39,7 @@ _IS_CLOSED = "the receiver is closed"
 
 def _copy(handle: int) -> int:
     """One more descriptor; less than 0 if the receiver was closed."""
-    fd = lib.sigcffi_receiver_fd(handle, True)
+    fd = lib.sigcffi_receivers_fd(handle, True)
     return fd if fd == -errno.EBADF else check(fd)
 
 
@@ -82,13 +82,15 @@ class Receiver:
             notice(signum)
             word |= 1 << (signum - 1)
         with undisturbed:  # C writes to the memory from now on, and must be stopped before it goes
-            handle = lib.sigcffi_open_receiver(ring.records, capacity, word, overflow == "drop")
+            handle = lib.sigcffi_receivers_open(ring.records, capacity, word, overflow == "drop")
             if handle == -errno.ENOSPC:
                 raise OSError(errno.ENOSPC, "too many receivers, or actions of one of the signals")
             self._handle = check(handle)
             ring.open(handle)
             # By the handle: a loop that watches it does not keep a receiver that is forgotten.
-            self._watches = Watches(lambda: lib.sigcffi_received(handle), lambda: _copy(handle))
+            self._watches = Watches(
+                lambda: lib.sigcffi_receivers_count(handle), lambda: _copy(handle)
+            )
 
     # ---- Reading ----
 
@@ -107,11 +109,11 @@ class Receiver:
         """
         for signum in self.signums:
             notice(signum)
-        return lib.sigcffi_receiver_fd(self._handle, False)
+        return lib.sigcffi_receivers_fd(self._handle, False)
 
     def _wait(self, timeout: Number | None) -> SigInfo | Closed | None:
         handle = self._handle
-        if lib.sigcffi_received(handle) == 0:
+        if lib.sigcffi_receivers_count(handle) == 0:
             self._fd()
 
         def sleep(arrivals: int, left: int) -> None:
@@ -177,12 +179,12 @@ class Receiver:
     @property
     def closed(self) -> bool:
         """Whether it was closed."""
-        return lib.sigcffi_received(self._handle) < 0
+        return lib.sigcffi_receivers_count(self._handle) < 0
 
     @property
     def dropped(self) -> int:
         """How many deliveries it could not hold."""
-        return self._dropped or lib.sigcffi_receiver_dropped(self._handle)
+        return self._dropped or lib.sigcffi_receivers_dropped(self._handle)
 
     def close(self) -> None:
         """Receive nothing more; a second time changes nothing.
@@ -192,14 +194,14 @@ class Receiver:
         there before is back. Any thread may call it.
         """
         handle = self._handle
-        if lib.sigcffi_stop_receiver(handle) < 0:
+        if lib.sigcffi_receivers_stop(handle) < 0:
             return
         found = self._ring.take_all()  # another thread may be closing it, too
         if not isinstance(found, Closed):
             self.unread.extend(found)  # of several threads that are closing it, each its own
-        if dropped := lib.sigcffi_receiver_dropped(handle):  # 0 if another thread has closed it
+        if dropped := lib.sigcffi_receivers_dropped(handle):  # 0 if another thread has closed it
             self._dropped = dropped
-        lib.sigcffi_close_receiver(handle)
+        lib.sigcffi_receivers_close(handle)
         self._watches.close()
 
     def __enter__(self) -> Receiver:
@@ -222,11 +224,11 @@ class Receiver:
     def describe(self) -> str:
         """One line for people: its signals, how much is waiting, and what it holds back."""
         names = ", ".join(map(name_of, sorted(self.signums)))
-        count = lib.sigcffi_received(self._handle)
+        count = lib.sigcffi_receivers_count(self._handle)
         if count < 0:
             return f"{names}: closed, {len(self.unread)} unread, {self.dropped} dropped"
         line = f"{names}: {count} of {self.capacity} waiting, {self.dropped} dropped"
-        if lib.sigcffi_holds_back(self._handle):
+        if lib.sigcffi_receivers_holds_back(self._handle):
             line += "; it is full, and holds its signals back until it is read"
         return line
 
@@ -278,4 +280,4 @@ def open_signal_receiver(
 
 
 # The memory of receivers goes with the interpreter, and C must not write to it then.
-atexit.register(lib.sigcffi_stop_receivers)
+atexit.register(lib.sigcffi_receivers_stop_all)

@@ -44,18 +44,18 @@ class Ring:
     def open(self, handle: int) -> None:
         """C has begun to fill it, for the receiver with this handle."""
         self._handle = handle
-        self._words: Any = view(lib.sigcffi_receiver_ring(handle), 2, "Q")
+        self._words: Any = view(lib.sigcffi_receivers_ring(handle), 2, "Q")
 
     def take(self) -> SigInfo | Closed | None:
         """The next; None if there is none."""
         handle = self._handle
         while True:
             first = self._words[_TAIL]
-            count = lib.sigcffi_received(handle)
+            count = lib.sigcffi_receivers_count(handle)
             if count <= 0:
                 return None if count == 0 else _closed
             info = SigInfo(*_unpack(self._memory, (first & (self._capacity - 1)) * _SIZE))
-            if lib.sigcffi_give_back(handle, first, 1):
+            if lib.sigcffi_receivers_give_back(handle, first, 1):
                 return info
 
     def take_all(self) -> list[SigInfo] | Closed:
@@ -64,7 +64,7 @@ class Ring:
         whole = len(self._memory)
         while True:
             first = self._words[_TAIL]
-            count = lib.sigcffi_received(handle)
+            count = lib.sigcffi_receivers_count(handle)
             if count <= 0:
                 return [] if count == 0 else _closed
             begin = (first & (self._capacity - 1)) * _SIZE
@@ -72,5 +72,5 @@ class Ring:
             infos = decoded(self._memory[begin:end])
             if end > whole:
                 infos += decoded(self._memory[: end - whole])
-            if lib.sigcffi_give_back(handle, first, count):
+            if lib.sigcffi_receivers_give_back(handle, first, count):
                 return infos

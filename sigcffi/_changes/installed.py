@@ -34,12 +34,12 @@ registered = _signal.getsignal  # what the interpreter would run
 
 _PYTHON = lib.SIGCFFI_PYTHON
 _FOREIGN = lib.SIGCFFI_FOREIGN
-_COVERED = lib.SIGCFFI_COVERED
+_COVERED = lib.SIGCFFI_INTERPOSED
 _USUAL = lib.SIGCFFI_USUAL
 _KIND = _COVERED - 1
-_save = lib.sigcffi_save
-_record = lib.sigcffi_record
-_CHANGEABLE = lib.sigcffi_valid_signals() & ~(1 << SIGKILL - 1 | 1 << SIGSTOP - 1)
+_save = lib.sigcffi_dispositions_save
+_record = lib.sigcffi_channel_record
+_CHANGEABLE = lib.sigcffi_masks_valid_signals() & ~(1 << SIGKILL - 1 | 1 << SIGSTOP - 1)
 _HANDLERS = {lib.SIGCFFI_DEFAULT: SIG_DFL, lib.SIGCFFI_IGNORED: SIG_IGN}
 _USUAL_ACTIONS = {
     kind | _USUAL: Action.found(handler, None, 0) for kind, handler in _HANDLERS.items()
@@ -52,7 +52,7 @@ aside: dict[int, Callable[[int, Any], object]] = {}
 
 def require_main_thread() -> None:
     """Raise what the standard module raises where no handler may be installed."""
-    if not lib.sigcffi_is_main_thread():
+    if not lib.sigcffi_main_thread_is_current():
         raise ValueError("signal only works in main thread of the main interpreter")
 
 
@@ -99,15 +99,18 @@ def recognise(signum: int) -> int:
     default, for the kernel and for the interpreter, and in other threads than the main thread, C
     goes by what it finds.
     """
-    at_default = lib.sigcffi_query(SIGURG) == lib.SIGCFFI_DEFAULT and registered(SIGURG) == SIG_DFL
-    if at_default and lib.sigcffi_is_main_thread():
+    at_default = (
+        lib.sigcffi_dispositions_query(SIGURG) == lib.SIGCFFI_DEFAULT
+        and registered(SIGURG) == SIG_DFL
+    )
+    if at_default and lib.sigcffi_main_thread_is_current():
         for taught in _teaching:
             register(taught, _nothing)
             try:
-                check(lib.sigcffi_learn(taught))
+                check(lib.sigcffi_interpreter_learn(taught))
             finally:
                 register(taught, int(SIG_DFL))
-    return lib.sigcffi_recognise(signum)
+    return lib.sigcffi_interpreter_recognise(signum)
 
 
 def _nothing(signum: int, frame: Any) -> None:
@@ -161,7 +164,7 @@ def register_aside_again(signum: int) -> None:
 
 def _look(signum: int, frame: Any) -> None:
     """What the interpreter runs for SIGURG, for it is called by that in the place of others."""
-    lib.sigcffi_seen(2**64 - 1)
+    lib.sigcffi_attachments_seen(2**64 - 1)
     dispatch(signum, frame)
 
 
@@ -197,5 +200,5 @@ def put_back(signum: int, action: Action, covered: int) -> None:
     if kernels is None:
         kernels = new_sigaction()
         if action._handler is SIG_IGN:
-            lib.sigcffi_ignore(kernels)
-    check(lib.sigcffi_put_back(signum, kernels, covered))
+            lib.sigcffi_dispositions_ignore(kernels)
+    check(lib.sigcffi_dispositions_put_back(signum, kernels, covered))

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["install", "subscribe", "unsubscribe"]
 
-_save = lib.sigcffi_save
-_COVERED = lib.SIGCFFI_COVERED
+_save = lib.sigcffi_dispositions_save
+_COVERED = lib.SIGCFFI_INTERPOSED
 _PENDING = lib.SIGCFFI_WORD_PENDING
 
 
@@ -40,7 +40,7 @@ def install(signum: int, action: Action) -> None:
 
 def _let_come() -> None:
     """What has come for a handler reaches it before another takes its place."""
-    if words[_PENDING] and lib.sigcffi_settle():
+    if words[_PENDING] and lib.sigcffi_deferral_settle():
         run_due_handlers()  # another thread has taken it, or just lifted what kept it out
 
 
@@ -78,7 +78,7 @@ def unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
     """Call *callback* no more. In another thread than the main thread, what the last subscriber
     leaves behind is put in order when the signal comes next.
     """
-    if lib.sigcffi_is_main_thread():
+    if lib.sigcffi_main_thread_is_current():
         _let_come()
     with undisturbed:
         _unsubscribe(signum, callback)
@@ -88,7 +88,7 @@ def _unsubscribe(signum: int, callback: Callable[..., Any]) -> None:
     entry = entries.get(signum)
     if entry is None:
         return
-    elsewhere = not lib.sigcffi_is_main_thread()
+    elsewhere = not lib.sigcffi_main_thread_is_current()
     with changing:
         entry.unsubscribe(callback)
         if entry.subscribers or entry.installed._takes_info:
@@ -108,4 +108,4 @@ def _put_in_order(info: Any, frame: Any) -> None:
     if entry is not None and not entry.subscribers:
         _let_come()
         change(signum, installed(signum), entry, subscribed=False)
-        lib.sigcffi_pend_again(signum, 1)
+        lib.sigcffi_deferral_pend_again(signum, 1)

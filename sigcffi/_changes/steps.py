@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
 __all__ = ["change"]
 
-_record = lib.sigcffi_record
+_record = lib.sigcffi_channel_record
 _NODEFER, _RESETHAND = lib.SA_NODEFER, lib.SA_RESETHAND
 _SLOTTED = lib.SIGCFFI_WORD_SLOTTED
 _PENDING = lib.SIGCFFI_WORD_PENDING
-_PRESSURE = lib.SIGCFFI_WORD_PRESSURE
+_PRESSURE = lib.SIGCFFI_WORD_BACKPRESSURE
 
 
 class _Change:
@@ -161,7 +161,9 @@ def _recall(change: _Change) -> None:
 def _register_dispatcher(change: _Change) -> None:
     signum = change.signum
     register(signum, dispatch)
-    change.pending = lib.sigcffi_take_pending(signum)  # here nothing comes to it: no trampoline
+    change.pending = lib.sigcffi_deferral_take_pending(
+        signum
+    )  # here nothing comes to it: no trampoline
     expect(signum, change.pending)
 
 
@@ -169,13 +171,15 @@ def _dispatch(change: _Change) -> None:
     """Record it, and put the trampoline on top of the interpreter's handler."""
     action = change.action
     check(
-        lib.sigcffi_dispatched(change.signum, action._flags & KERNELS if action._takes_info else 0)
+        lib.sigcffi_dispositions_dispatched(
+            change.signum, action._flags & KERNELS if action._takes_info else 0
+        )
     )
 
 
 def _settle(change: _Change) -> None:
     if change.pending:
-        lib.sigcffi_settle()
+        lib.sigcffi_deferral_settle()
     if LOOKS_LATE:
         run_due_handlers()
 
@@ -183,7 +187,9 @@ def _settle(change: _Change) -> None:
 def _register_handler(change: _Change) -> None:
     handler = change.action._handler
     if change.signum == SIGURG and callable(handler):
-        lib.sigcffi_call_by_urgent(2**64 - 1, 0)  # first: it stands for nobody else any more
+        lib.sigcffi_channel_call_by_urgent(
+            2**64 - 1, 0
+        )  # first: it stands for nobody else any more
     register(change.signum, handler if callable(handler) else int(handler))
 
 
@@ -204,7 +210,7 @@ def _stop_recording(change: _Change) -> None:
 
 
 def _cover(change: _Change) -> None:
-    check(lib.sigcffi_registered(change.signum))
+    check(lib.sigcffi_dispositions_registered(change.signum))
 
 
 def _put_what_is_wanted_back(change: _Change) -> None:
@@ -213,13 +219,13 @@ def _put_what_is_wanted_back(change: _Change) -> None:
 
 def _put_beneath(change: _Change) -> None:
     by_urgent = change.action._handler is None and require_urgent()
-    lib.sigcffi_call_by_urgent(1 << change.signum - 1, by_urgent)
+    lib.sigcffi_channel_call_by_urgent(1 << change.signum - 1, by_urgent)
     put_back(change.signum, change.action, 1)
 
 
 def _relieve(change: _Change) -> None:
     if words[_PRESSURE]:
-        lib.sigcffi_relieve()
+        lib.sigcffi_resume_main_channel()
 
 
 def _run_due(change: _Change) -> None:
@@ -232,7 +238,7 @@ def _leave(change: _Change) -> None:
     if entries.pop(change.signum, None) is not None:
         take_back(change.signum)
         if words[_PENDING]:
-            lib.sigcffi_settle()
+            lib.sigcffi_deferral_settle()
     _relieve(change)
 
 

@@ -125,6 +125,7 @@ def _until_done(end: Callable[[], object]) -> Iterator[None]:
             raise first
         finally:
             first = None  # or the traceback would hold itself
+    del end  # which holds the block: PyPy would finalize that a collection later
     while True:
         yield  # a call after the end ends nothing more
 

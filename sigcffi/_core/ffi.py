@@ -69,12 +69,12 @@ __all__ = [
 
 # The main channel (state.h): as bytes, and its first part as 64-bit words.
 _SIZE = lib.SIGCFFI_WORDS * 8 + lib.SIGCFFI_CAPACITY * lib.SIGCFFI_RECORD_SIZE
-memory: Any = _ffi.buffer(lib.sigcffi_memory(), _SIZE)
+memory: Any = _ffi.buffer(lib.sigcffi_channel_memory(), _SIZE)
 if sys.implementation.name == "cpython":
     memory = memoryview(memory).cast("B")
     words: Any = memory[: lib.SIGCFFI_WORDS * 8].cast("Q")
 else:
-    words = _ffi.cast("uint64_t *", lib.sigcffi_memory())  # ten times faster there
+    words = _ffi.cast("uint64_t *", lib.sigcffi_channel_memory())  # ten times faster there
 
 
 NULL: Any = _ffi.NULL
@@ -97,7 +97,7 @@ def new_records(count: int) -> tuple[Any, Any]:
     block = _ffi.new("char[]", size + _ALIGNMENT - 1)
     skipped = -address_of(block) % _ALIGNMENT
     octets = memoryview(_ffi.buffer(block)).cast("B")[skipped : skipped + size]
-    return _ffi.cast("struct sigcffi_record *", block + skipped), octets
+    return _ffi.cast("struct sigcffi_channel_record *", block + skipped), octets
 
 
 def view(pointer: Any, count: int, code: Literal["i", "Q"]) -> Any:

@@ -30,25 +30,25 @@ def run_due_handlers() -> None:
 
 
 def _announce() -> None:
-    known = lib.sigcffi_start()
+    known = lib.sigcffi_process_start()
     if known == -errno.EALREADY:
         return
     atexit.register(_let_go)
     if "t" in sys.abiflags:
-        lib.sigcffi_interpreter_spins()
+        lib.sigcffi_retry_interpreter_spins()
     if not check(known):
         import threading  # rarely needed, and slow to import
 
         main = threading.main_thread()
         assert main.ident is not None
-        lib.sigcffi_set_main_thread(main.ident, main.native_id or 0)
+        lib.sigcffi_main_thread_set(main.ident, main.native_id or 0)
 
 
 def _let_go() -> None:
     """Let in what full rings have held back: the interpreter is going to give signals their default
     action, and a signal that is let in later would end the process.
     """
-    lib.sigcffi_relieve()
+    lib.sigcffi_resume_main_channel()
 
 
 _announce()

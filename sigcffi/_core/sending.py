@@ -34,7 +34,7 @@ def pthread_kill(thread_id: SupportsIndex, signalnum: SupportsIndex, /) -> None:
     """
     thread, signum = index(thread_id) & _ULONG_MAX, index(signalnum)
     sys.audit("signal.pthread_kill", thread, signum)
-    check(lib.sigcffi_pthread_kill(thread, signum))
+    check(lib.sigcffi_sending_pthread_kill(thread, signum))
     if LOOKS_LATE:
         run_due_handlers()
 
@@ -68,7 +68,7 @@ if lib.SIGCFFI_HAS_SIGQUEUE:
         """
         process, number, sent = index(pid), index(signum), index(value)
         sys.audit("sigcffi.sigqueue", process, number, sent)
-        check(lib.sigcffi_sigqueue(process, number, sent))
+        check(lib.sigcffi_sending_sigqueue(process, number, sent))
         if LOOKS_LATE:
             run_due_handlers()
 
@@ -96,7 +96,7 @@ if lib.SIGCFFI_HAS_PTHREAD_SIGQUEUE:
         """
         thread, number, sent = index(thread_id) & _ULONG_MAX, index(signum), index(value)
         sys.audit("sigcffi.pthread_sigqueue", thread, number, sent)
-        check(lib.sigcffi_pthread_sigqueue(thread, number, sent))
+        check(lib.sigcffi_sending_pthread_sigqueue(thread, number, sent))
         if LOOKS_LATE:
             run_due_handlers()
 
@@ -119,4 +119,4 @@ if lib.SIGCFFI_HAS_PIDFD:
         descriptor, signum, options = index(pidfd), index(signalnum), index(flags)
         if siginfo is not None:
             raise TypeError("siginfo must be None")
-        check(lib.sigcffi_pidfd_send_signal(descriptor, signum, options))
+        check(lib.sigcffi_sending_pidfd_send_signal(descriptor, signum, options))

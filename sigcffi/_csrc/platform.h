@@ -96,7 +96,7 @@ struct sigcffi_called {
 };
 
 /* handler context, or outside handlers */
-static inline struct sigcffi_called sigcffi_kernel_calls(int signum)
+static inline struct sigcffi_called sigcffi_platform_kernel_calls(int signum)
 {
 #if SIGCFFI_HAS_RESTORER && SIGCFFI_KERNEL_CALLS_HANDLERS
     struct sigcffi_kernel_sigaction now;
@@ -127,7 +127,7 @@ struct sigcffi_span {
 };
 
 /* handler context */
-static inline struct sigcffi_span sigcffi_span_of(int64_t nanoseconds)
+static inline struct sigcffi_span sigcffi_platform_span_of(int64_t nanoseconds)
 {
     const int64_t most = sizeof(sigcffi_kernel_long) > 4 ? INT64_MAX : INT32_MAX;
     const int64_t seconds = nanoseconds / 1000000000;
@@ -138,16 +138,16 @@ static inline struct sigcffi_span sigcffi_span_of(int64_t nanoseconds)
 }
 
 /* Whether a time_t can hold so many seconds. */
-static inline bool sigcffi_is_time(int64_t seconds)
+static inline bool sigcffi_platform_is_time(int64_t seconds)
 {
     return (int64_t)(time_t)seconds == seconds;
 }
 
 /* handler context. Sleep for so many nanoseconds. */
-static inline void sigcffi_rest(int64_t nanoseconds)
+static inline void sigcffi_platform_rest(int64_t nanoseconds)
 {
 #if defined(SYS_nanosleep)
-    const struct sigcffi_span span = sigcffi_span_of(nanoseconds);
+    const struct sigcffi_span span = sigcffi_platform_span_of(nanoseconds);
     syscall(SYS_nanosleep, &span, NULL);
 #else
     (void)nanoseconds; /* nanosleep() is a cancellation point */
@@ -156,11 +156,12 @@ static inline void sigcffi_rest(int64_t nanoseconds)
 
 /* Sleep until `word` is not `seen` any more and somebody says so, or a handler has run, for at most
  * so many nanoseconds (for ever if negative); whether the time is over. */
-static inline bool sigcffi_sleep_on(_Atomic uint32_t *word, uint32_t seen, int64_t nanoseconds)
+static inline bool sigcffi_platform_sleep_on(_Atomic uint32_t *word, uint32_t seen,
+                                             int64_t nanoseconds)
 {
 #if defined(SYS_futex)
     enum { WAIT_PRIVATE = 0 | 128 }; /* <linux/futex.h>, which not every system has */
-    const struct sigcffi_span span = sigcffi_span_of(nanoseconds);
+    const struct sigcffi_span span = sigcffi_platform_span_of(nanoseconds);
     return syscall(SYS_futex, word, WAIT_PRIVATE, seen, nanoseconds < 0 ? NULL : &span, NULL, 0) !=
                0 &&
            errno == ETIMEDOUT;
@@ -176,7 +177,7 @@ static inline bool sigcffi_sleep_on(_Atomic uint32_t *word, uint32_t seen, int64
 }
 
 /* handler context, or outside handlers. Wake at most so many that sleep on `word`. */
-static inline void sigcffi_wake(_Atomic uint32_t *word, int count)
+static inline void sigcffi_platform_wake(_Atomic uint32_t *word, int count)
 {
 #if defined(SYS_futex)
     enum { WAKE_PRIVATE = 1 | 128 };
@@ -194,10 +195,11 @@ static inline void sigcffi_wake(_Atomic uint32_t *word, int count)
 /* handler context, or outside handlers. Accept a signal, within so many nanoseconds (for ever if
  * negative), which a time_t holds: its number, or -1 and an errno. Bare: after a handler has run
  * musl's sigtimedwait() waits anew, for all of the time. */
-static inline int sigcffi_sigtimedwait(const sigset_t *set, siginfo_t *info, int64_t nanoseconds)
+static inline int sigcffi_platform_sigtimedwait(const sigset_t *set, siginfo_t *info,
+                                                int64_t nanoseconds)
 {
 #if defined(SYS_rt_sigtimedwait)
-    const struct sigcffi_span span = sigcffi_span_of(nanoseconds);
+    const struct sigcffi_span span = sigcffi_platform_span_of(nanoseconds);
     const size_t kernels = sizeof(uint64_t); /* a sigset_t begins with the kernel's */
     return (int)syscall(SYS_rt_sigtimedwait, set, info, nanoseconds < 0 ? NULL : &span, kernels);
 #else
@@ -220,7 +222,7 @@ static inline int sigcffi_sigtimedwait(const sigset_t *set, siginfo_t *info, int
 /* ---- Descriptors ---- */
 
 /* handler context. write(2), where possible without being a cancellation point. */
-static inline bool sigcffi_write(int fd, const void *data, size_t size)
+static inline bool sigcffi_platform_write(int fd, const void *data, size_t size)
 {
 #if defined(SYS_write)
     return syscall(SYS_write, fd, data, size) == (long)size;

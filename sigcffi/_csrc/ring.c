@@ -1,12 +1,12 @@
 /* How a signal becomes a record. See ring.h for the layout and the protocol.
  *
- * Law: handler context, all of it.
+ * Law: handler context, all of it. The numbers are those of the steps in tests/models/ring.pml.
  */
 #include "ring.h"
 
 /* handler context. Which members of the siginfo's union the kernel has filled in: it decides by
  * code and signal, in this order (siginfo_layout() in its kernel/signal.c). */
-uint32_t sigcffi_fields_of(int signum, int code, int pid)
+uint32_t sigcffi_ring_fields_of(int signum, int code, int pid)
 {
     const uint32_t sender = SIGCFFI_FIELD_PID | SIGCFFI_FIELD_UID;
     const uint32_t descriptor = SIGCFFI_HAS_SI_FD ? SIGCFFI_FIELD_BAND | SIGCFFI_FIELD_FD : 0;
@@ -34,7 +34,7 @@ uint32_t sigcffi_fields_of(int signum, int code, int pid)
 }
 
 /* handler context */
-void sigcffi_describe(struct sigcffi_record *record, int signum, const siginfo_t *info)
+void sigcffi_ring_describe(struct sigcffi_record *record, int signum, const siginfo_t *info)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -42,7 +42,7 @@ void sigcffi_describe(struct sigcffi_record *record, int signum, const siginfo_t
     record->time_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
     record->fields = SIGCFFI_FIELD_NOTHING;
     if (info == NULL) return;
-    uint32_t fields = sigcffi_fields_of(signum, info->si_code, info->si_pid);
+    uint32_t fields = sigcffi_ring_fields_of(signum, info->si_code, info->si_pid);
     record->code = info->si_code;
     record->error = info->si_errno;
     record->fields = fields;
@@ -64,17 +64,18 @@ void sigcffi_describe(struct sigcffi_record *record, int signum, const siginfo_t
 }
 
 /* handler context */
-uint64_t sigcffi_reserve(struct sigcffi_ring *ring, uint64_t capacity, uint64_t *reserved)
+uint64_t sigcffi_ring_reserve(struct sigcffi_ring *ring, uint64_t capacity, uint64_t *reserved)
 {
-    uint64_t number = atomic_load_explicit(&ring->head, memory_order_relaxed), tail;
+    uint64_t number = atomic_load_explicit(&ring->head, memory_order_relaxed) /* 1 */, tail;
     do {
-        /* acquire: the reader has done with a record before it gives it back, and what we write
-         * to it must not be seen by that reading. */
+        /* 2. acquire, with the reader's store of the tail. The reader and this producer share a
+         * place: without it the producer's stores could be seen by a reader that is still reading
+         * what was there before. The reader has done with a record when it stores the tail. */
         tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
-        /* Signed: others may have been so quick that the number is behind the tail. */
+        /* 3. Signed: other producers may have been so quick that the number is behind the tail. */
         if ((int64_t)(number - tail) >= (int64_t)capacity) return 0;
-        /* relaxed: the number is ours alone from here on; the record is handed over by its
-         * sequence. */
+        /* 4. relaxed: the number is this producer's alone from here on; the record is handed over
+         * by its sequence. */
     } while (!atomic_compare_exchange_weak_explicit(&ring->head, &number, number + 1,
                                                     memory_order_relaxed, memory_order_relaxed));
     *reserved = number;
@@ -82,20 +83,22 @@ uint64_t sigcffi_reserve(struct sigcffi_ring *ring, uint64_t capacity, uint64_t 
 }
 
 /* handler context */
-void sigcffi_publish(struct sigcffi_record *record, uint64_t number, int signum, int whom,
-                     const siginfo_t *info)
+void sigcffi_ring_publish(struct sigcffi_record *record, uint64_t number, int signum, int whom,
+                          const siginfo_t *info)
 {
-    sigcffi_describe(record, signum, info);
+    sigcffi_ring_describe(record, signum, info); /* 5 */
     record->signo |= whom;
-    /* release: who sees the sequence sees the record. */
+    /* 6. release, with the reader's load of the sequence (7): a reader that finds the sequence
+     * finds the record filled in. */
     atomic_store_explicit(&record->sequence, number + 1, memory_order_release);
 }
 
 /* handler context */
-uint64_t sigcffi_push(struct sigcffi_ring *ring, struct sigcffi_record *records, uint64_t capacity,
-                      int signum, int whom, const siginfo_t *info)
+uint64_t sigcffi_ring_push(struct sigcffi_ring *ring, struct sigcffi_record *records,
+                           uint64_t capacity, int signum, int whom, const siginfo_t *info)
 {
-    uint64_t number, level = sigcffi_reserve(ring, capacity, &number);
-    if (level != 0) sigcffi_publish(&records[number & (capacity - 1)], number, signum, whom, info);
+    uint64_t number, level = sigcffi_ring_reserve(ring, capacity, &number);
+    if (level != 0)
+        sigcffi_ring_publish(&records[number & (capacity - 1)], number, signum, whom, info);
     return level;
 }

@@ -84,22 +84,22 @@ struct sigcffi_ring {
 
 /* handler context. Which fields mean something for a signal with this code, sent by this process.
  */
-uint32_t sigcffi_fields_of(int signum, int code, int pid);
+uint32_t sigcffi_ring_fields_of(int signum, int code, int pid);
 
 /* handler context. Fill in all but the sequence; `info` is null where nothing is known. */
-void sigcffi_describe(struct sigcffi_record *record, int signum, const siginfo_t *info);
+void sigcffi_ring_describe(struct sigcffi_record *record, int signum, const siginfo_t *info);
 
 /* handler context. Reserve the place of a record; how full the ring is then, or 0 if it was full
  * before. `capacity` is a power of two. The place is ours until it is published. */
-uint64_t sigcffi_reserve(struct sigcffi_ring *ring, uint64_t capacity, uint64_t *reserved);
+uint64_t sigcffi_ring_reserve(struct sigcffi_ring *ring, uint64_t capacity, uint64_t *reserved);
 
 /* handler context. Fill in the record with this number, and let it be read. */
-void sigcffi_publish(struct sigcffi_record *record, uint64_t number, int signum, int whom,
-                     const siginfo_t *info);
+void sigcffi_ring_publish(struct sigcffi_record *record, uint64_t number, int signum, int whom,
+                          const siginfo_t *info);
 
 /* handler context. Both: add a record; how full the ring is then, or 0 if it was full before.
  * `capacity` is a power of two. */
-uint64_t sigcffi_push(struct sigcffi_ring *ring, struct sigcffi_record *records, uint64_t capacity,
-                      int signum, int whom, const siginfo_t *info);
+uint64_t sigcffi_ring_push(struct sigcffi_ring *ring, struct sigcffi_record *records,
+                           uint64_t capacity, int signum, int whom, const siginfo_t *info);
 
 #endif

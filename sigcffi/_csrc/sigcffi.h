@@ -1,6 +1,7 @@
 /* The C half of sigcffi: everything that stands between the kernel and the interpreter.
  *
- * No Python.h: the same C serves CPython's limited API and PyPy.
+ * No Python.h: this C serves CPython's limited API and PyPy alike. The layers of its files are
+ * drawn in docs/architecture.md, and checked.
  *
  * Law of handler context. Whatever the trampoline reaches may run between any two
  * instructions of any thread, also of a thread inside malloc, printf or this library. So it
@@ -38,13 +39,13 @@
 #define NSIG _NSIG
 #endif
 
-/* Actions that can be attached to one signal at the same time; flags and receivers in all; threads
+/* Actions that can be attached to one signal at a time; flags and receivers in all; threads
  * that can have signals blocked because rings are full. */
 enum {
     SIGCFFI_SLOTS = 8,
     SIGCFFI_CELLS = 1024,
     SIGCFFI_RECEIVERS = 63,
-    SIGCFFI_PRESSED = 256,
+    SIGCFFI_THROTTLED = 256,
 };
 
 /* The kinds of slot. */
@@ -79,152 +80,155 @@ enum {
     SIGCFFI_IGNORED,
     SIGCFFI_PYTHON,
     SIGCFFI_FOREIGN,
-    SIGCFFI_COVERED, /* in addition: by the trampoline */
-    SIGCFFI_USUAL = SIGCFFI_COVERED * 2,
+    SIGCFFI_INTERPOSED, /* in addition: by the trampoline */
+    SIGCFFI_USUAL = SIGCFFI_INTERPOSED * 2,
     SIGCFFI_SLOTTED = SIGCFFI_USUAL * 2
 };
 
 /* Bytes of a record in a ring; see ring.h. */
 #define SIGCFFI_RECORD_SIZE 80
 
-/* --- dispositions.c: the process --- */
-int sigcffi_start(void);
-void sigcffi_set_main_thread(unsigned long ident, int tid);
-int sigcffi_is_main_thread(void);
+/* ---- What Python calls, by file; those of calls/ unless it is said ---- */
 
-/* --- poking.c --- */
-void sigcffi_interpreter_spins(void);
+/* process.c, at the top */
+int sigcffi_process_start(void);
 
-/* --- dispositions.c: dispositions --- */
-int sigcffi_query(int signum);
-int sigcffi_query_slotted(int signum);
-int sigcffi_learn(int signum);
-int sigcffi_recognise(int signum);
-int sigcffi_registered(int signum);
-int sigcffi_cover(int signum);
+/* handler/main_thread.c, handler/retry.c */
+void sigcffi_main_thread_set(unsigned long ident, int tid);
+void sigcffi_retry_interpreter_spins(void);
+
+/* handler/trampoline.c, handler/defaults.c */
+unsigned sigcffi_trampoline_arrivals(void);
+int sigcffi_defaults_action(int signum);
+
+/* interpreter.c */
+int sigcffi_interpreter_learn(int signum);
+int sigcffi_interpreter_recognise(int signum);
+int sigcffi_interpreter_flags(void);
+
+/* interpose.c */
+int sigcffi_interpose_interpreter(int signum);
 int sigcffi_interpose(int signum);
-int sigcffi_stay_on_top(int signum);
-int sigcffi_withdraw(int signum);
-int sigcffi_dispatched(int signum, int flags);
-void sigcffi_record(int signum, int on);
-int sigcffi_save(int signum, struct sigaction *saved);
-int sigcffi_put_back(int signum, const struct sigaction *base, int covered);
-void sigcffi_ignore(struct sigaction *base);
-int sigcffi_usual_flags(void);
+int sigcffi_interpose_again(int signum);
+int sigcffi_interpose_withdraw(int signum);
 
-int sigcffi_default_action(int signum);
+/* dispositions.c */
+int sigcffi_dispositions_query(int signum);
+int sigcffi_dispositions_query_slotted(int signum);
+int sigcffi_dispositions_registered(int signum);
+int sigcffi_dispositions_dispatched(int signum, int flags);
+int sigcffi_dispositions_save(int signum, struct sigaction *saved);
+int sigcffi_dispositions_put_back(int signum, const struct sigaction *base, int interposed);
+void sigcffi_dispositions_ignore(struct sigaction *base);
+uint64_t sigcffi_dispositions_mask_of(const struct sigaction *action);
 
-/* --- attaching.c: slots, flags --- */
+/* channel.c */
+void sigcffi_channel_record(int signum, int on);
+void sigcffi_channel_call_by_urgent(uint64_t set, int on);
+void *sigcffi_channel_memory(void);
+uint64_t sigcffi_channel_sequence(size_t offset);
+void sigcffi_channel_has_read(void);
+uint64_t sigcffi_channel_deliveries(int signum);
+uint64_t sigcffi_channel_dropped(int signum);
+uint64_t sigcffi_channel_offered(void);
+
+/* attachments.c */
 typedef struct {
     int64_t count;  /* how often it was taken, of force_quit how many Python has not seen; or -1 */
     int64_t missed; /* how often that came to nothing */
 } sigcffi_tally;
 
-int64_t sigcffi_attach(int signum, int kind, int number, int cell, int from);
-sigcffi_tally sigcffi_detach(int signum, int64_t handle);
-sigcffi_tally sigcffi_tally_of(int signum, int64_t handle);
-void sigcffi_seen(uint64_t set);
-int sigcffi_new_cell(void);
-void sigcffi_free_cell(int cell);
-int *sigcffi_cell(int cell);
+int64_t sigcffi_attachments_attach(int signum, int kind, int number, int cell, int from);
+sigcffi_tally sigcffi_attachments_detach(int signum, int64_t handle);
+sigcffi_tally sigcffi_attachments_tally(int signum, int64_t handle);
+void sigcffi_attachments_seen(uint64_t set);
 
-/* --- receivers.c --- */
-int64_t sigcffi_open_receiver(void *records, uint64_t capacity, uint64_t set, bool drops);
-int sigcffi_stop_receiver(int64_t handle);
-void sigcffi_close_receiver(int64_t handle);
-void sigcffi_stop_receivers(void);
-int sigcffi_receiver_fd(int64_t handle, bool copy);
-uint64_t *sigcffi_receiver_ring(int64_t handle);
-int64_t sigcffi_received(int64_t handle);
-bool sigcffi_give_back(int64_t handle, uint64_t first, uint64_t count);
-uint64_t sigcffi_receiver_dropped(int64_t handle);
-uint64_t sigcffi_holds_back(int64_t handle);
+/* flags.c */
+int sigcffi_flags_new(void);
+void sigcffi_flags_free(int cell);
+int *sigcffi_flags_cell(int cell);
 
-/* --- sleeping.c --- */
+/* receivers.c */
+int64_t sigcffi_receivers_open(void *records, uint64_t capacity, uint64_t set, bool drops);
+int sigcffi_receivers_stop(int64_t handle);
+void sigcffi_receivers_close(int64_t handle);
+void sigcffi_receivers_stop_all(void);
+int sigcffi_receivers_fd(int64_t handle, bool copy);
+uint64_t *sigcffi_receivers_ring(int64_t handle);
+int64_t sigcffi_receivers_count(int64_t handle);
+bool sigcffi_receivers_give_back(int64_t handle, uint64_t first, uint64_t count);
+uint64_t sigcffi_receivers_dropped(int64_t handle);
+uint64_t sigcffi_receivers_holds_back(int64_t handle);
+
+/* resume.c */
+int sigcffi_resume_main_channel(void);
+
+/* deferral.c */
+bool sigcffi_deferral_defer(uint64_t set);
+unsigned sigcffi_deferral_sections(void);
+int sigcffi_deferral_lift(uint64_t set);
+int sigcffi_deferral_settle(void);
+void sigcffi_deferral_pend_again(int signum, unsigned times);
+unsigned sigcffi_deferral_take_pending(int signum);
+int sigcffi_deferral_nudge(void);
+
+/* masks.c */
+uint64_t sigcffi_masks_sigmask(int how, uint64_t set);
+uint64_t sigcffi_masks_sigpending(void);
+uint64_t sigcffi_masks_valid_signals(void);
+unsigned sigcffi_masks_blocks(void);
+uint64_t sigcffi_masks_block(uint64_t set);
+void sigcffi_masks_unblock(uint64_t set);
+
+/* waits.c */
+struct sigcffi_record;
+void sigcffi_waits_pause(unsigned arrivals);
+void sigcffi_waits_sigsuspend(uint64_t set, unsigned arrivals);
+int sigcffi_waits_accept(uint64_t set, int64_t nanoseconds, struct sigcffi_record *record);
+int sigcffi_waits_drain(uint64_t set, struct sigcffi_record *records, int count);
+
+/* sleep.c */
 int sigcffi_sleep_until_set(int signum, int64_t flag, unsigned arrivals, int64_t nanoseconds);
 int sigcffi_sleep_until_received(int64_t handle, unsigned arrivals, int64_t nanoseconds);
 
-/* --- deadman.c --- */
-int64_t sigcffi_turn(void);
-int sigcffi_end_at(int64_t turn, int64_t when);
+/* sending.c */
+int sigcffi_sending_pthread_kill(unsigned long thread, int signum);
+int sigcffi_sending_sigqueue(int pid, int signum, int value);
+int sigcffi_sending_pthread_sigqueue(unsigned long thread, int signum, int value);
+int sigcffi_sending_pidfd_send_signal(int pidfd, int signum, unsigned flags);
 
-/* --- dispositions.c: counts --- */
-uint64_t sigcffi_deliveries(int signum);
-uint64_t sigcffi_dropped(int signum);
-uint64_t sigcffi_offered(void);
-
-/* --- trampoline.c, wake.c: for waits --- */
-unsigned sigcffi_arrivals(void);
-bool sigcffi_was_poke(int signum, const siginfo_t *info);
-void sigcffi_main_mask(int how, uint64_t word);
-
-/* --- pressure.c --- */
-uint64_t sigcffi_pressed(void);
-uint64_t sigcffi_owners(uint64_t mask);
-uint64_t sigcffi_change_mask(int how, uint64_t word);
-
-/* --- relief.c --- */
-int sigcffi_relieve(void);
-
-/* --- deferral.c --- */
-bool sigcffi_defer(uint64_t set);
-unsigned sigcffi_sections(void);
-int sigcffi_lift(uint64_t set);
-int sigcffi_settle(void);
-void sigcffi_call_by_urgent(uint64_t set, int on);
-void sigcffi_pend_again(int signum, unsigned times);
-unsigned sigcffi_take_pending(int signum);
-int sigcffi_nudge(void);
-void *sigcffi_memory(void);
-uint64_t sigcffi_sequence(size_t offset);
-void sigcffi_has_read(void);
-uint64_t sigcffi_mask_of(const struct sigaction *action);
-
-/* --- masks.c: masks, waits, sending --- */
-struct sigcffi_record;
-
-uint64_t sigcffi_sigmask(int how, uint64_t set);
-uint64_t sigcffi_sigpending(void);
-uint64_t sigcffi_valid_signals(void);
-unsigned sigcffi_blocks(void);
-uint64_t sigcffi_block(uint64_t set);
-void sigcffi_unblock(uint64_t set);
-void sigcffi_pause(unsigned arrivals);
-void sigcffi_sigsuspend(uint64_t set, unsigned arrivals);
-int sigcffi_accept(uint64_t set, int64_t nanoseconds, struct sigcffi_record *record);
-int sigcffi_drain(uint64_t set, struct sigcffi_record *records, int count);
-int sigcffi_pthread_kill(unsigned long thread, int signum);
-int sigcffi_sigqueue(int pid, int signum, int value);
-int sigcffi_pthread_sigqueue(unsigned long thread, int signum, int value);
-int sigcffi_pidfd_send_signal(int pidfd, int signum, unsigned flags);
-
-/* --- signalfd.c --- */
+/* signalfd.c */
 int sigcffi_signalfd(uint64_t set, bool nonblock, bool cloexec);
-void sigcffi_decode(const void *read, struct sigcffi_record *records, size_t count);
+void sigcffi_signalfd_decode(const void *read, struct sigcffi_record *records, size_t count);
 
-/* --- posix_timers.c --- */
+/* deadman.c */
+int64_t sigcffi_deadman_turn(void);
+int sigcffi_deadman_end_at(int64_t turn, int64_t when);
+
+/* timers.c */
 typedef struct {
     int64_t value;    /* nanoseconds, or -1 where something failed */
     int64_t interval; /* nanoseconds, or the errno */
 } sigcffi_timer;
 
-int sigcffi_tid_of(unsigned long ident);
-int64_t sigcffi_timer_create(int clock, int signum, int value, int tid);
-sigcffi_timer sigcffi_timer_settime(int64_t handle, int64_t value, int64_t interval, bool absolute);
-sigcffi_timer sigcffi_timer_gettime(int64_t handle);
-int sigcffi_timer_overrun(int64_t handle);
-void sigcffi_timer_delete(int64_t handle);
+int sigcffi_timers_tid_of(unsigned long ident);
+int64_t sigcffi_timers_create(int clock, int signum, int value, int tid);
+sigcffi_timer sigcffi_timers_settime(int64_t handle, int64_t value, int64_t interval,
+                                     bool absolute);
+sigcffi_timer sigcffi_timers_gettime(int64_t handle);
+int sigcffi_timers_overrun(int64_t handle);
+void sigcffi_timers_delete(int64_t handle);
 
-/* --- timers.c --- */
+/* itimers.c */
 typedef struct {
     double value;    /* seconds, or NaN where something failed */
     double interval; /* seconds, or the errno */
 } sigcffi_itimer;
 
-sigcffi_itimer sigcffi_setitimer(int which, int64_t value_ns, int64_t interval_ns);
-sigcffi_itimer sigcffi_getitimer(int which);
+sigcffi_itimer sigcffi_itimers_set(int which, int64_t value_ns, int64_t interval_ns);
+sigcffi_itimer sigcffi_itimers_get(int which);
 
-/* --- conversions shared by the files above --- */
+/* ---- Conversions ---- */
 
 /* handler context */
 static inline uint64_t sigcffi_bit(int signum)
@@ -265,6 +269,25 @@ static inline sigset_t sigcffi_set_of(uint64_t word)
     sigemptyset(&set);
     sigcffi_mask_set(&set, word);
     return set;
+}
+
+/* handler context, or outside handlers */
+static inline bool sigcffi_is_signal(int signum)
+{
+    return signum >= 1 && signum < NSIG;
+}
+
+/* handler context, or outside handlers */
+static inline bool sigcffi_is_function(uintptr_t handler)
+{
+    return handler != (uintptr_t)SIG_DFL && handler != (uintptr_t)SIG_IGN;
+}
+
+/* handler context, or outside handlers */
+static inline uintptr_t sigcffi_handler_of(const struct sigaction *action)
+{
+    /* sa_handler and sa_sigaction share their storage on every platform that has both. */
+    return (uintptr_t)action->sa_handler;
 }
 
 #endif

@@ -112,7 +112,9 @@ class Action:
             if self._saved is not None:
                 self._flags = self._saved.sa_flags & _KNOWN
             else:
-                self._flags = lib.sigcffi_usual_flags() & _KNOWN if callable(self._handler) else 0
+                self._flags = (
+                    lib.sigcffi_interpreter_flags() & _KNOWN if callable(self._handler) else 0
+                )
         flags: int = self._flags
         return flags
 
@@ -122,7 +124,7 @@ class Action:
         return frozenset(members(self._word()))
 
     def _word(self) -> int:
-        return self._mask if self._saved is None else lib.sigcffi_mask_of(self._saved)
+        return self._mask if self._saved is None else lib.sigcffi_dispositions_mask_of(self._saved)
 
     def __call__(self, signum: int, frame: FrameType | None) -> object:
         """Call the handler as the interpreter would call one: an Action that takes the place of a

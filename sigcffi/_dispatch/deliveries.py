@@ -40,7 +40,7 @@ __all__ = [
 TAIL = lib.SIGCFFI_WORD_TAIL
 HEAD = lib.SIGCFFI_WORD_HEAD
 PENDING = lib.SIGCFFI_WORD_PENDING
-FOREIGN = lib.SIGCFFI_WORD_FOREIGN
+FOREIGN = lib.SIGCFFI_WORD_BY_URGENT
 CAPACITY = lib.SIGCFFI_CAPACITY
 LAST = CAPACITY - 1
 FOR_SUBSCRIBERS = lib.SIGCFFI_FOR_SUBSCRIBERS
@@ -57,9 +57,9 @@ else:
     # PyPy's compiler, and other processors, may read the record before its sequence, and behind the
     # store by which its place is given back.
     def unpack_published(memory: Any, offset: int) -> tuple[Any, ...]:
-        sequence = lib.sigcffi_sequence(offset)
+        sequence = lib.sigcffi_channel_sequence(offset)
         record = _unpack(memory, offset)
-        lib.sigcffi_has_read()
+        lib.sigcffi_channel_has_read()
         return (sequence, *record[1:])
 
     unpack = unpack_published
@@ -182,7 +182,7 @@ def leave_to_lifting(former: int) -> None:
     for info in list(waiting.values()):
         bit = 1 << info._signo - 1
         if not (former | words[PENDING]) & bit:
-            lib.sigcffi_pend_again(info._signo, 1)
+            lib.sigcffi_deferral_pend_again(info._signo, 1)
 
 
 def account() -> tuple[int, int, int, int]:
@@ -191,8 +191,8 @@ def account() -> tuple[int, int, int, int]:
     just taking a signal.
     """
     kept = sum(number > 0 and number not in begun for number in list(waiting))
-    offered = lib.sigcffi_offered()
-    dropped = sum(map(lib.sigcffi_dropped, range(1, NSIG)))
+    offered = lib.sigcffi_channel_offered()
+    dropped = sum(map(lib.sigcffi_channel_dropped, range(1, NSIG)))
     queued = words[HEAD] - position.tail + kept
     return offered, offered - dropped - queued - position.lost, dropped + position.lost, queued
 

@@ -71,8 +71,8 @@ __all__ = ["dispatch", "expect", "take_back"]
 DEFERRED = lib.SIGCFFI_WORD_DEFERRED
 RUNNING = lib.SIGCFFI_WORD_RUNNING
 PENDING = lib.SIGCFFI_WORD_PENDING
-PRESSURE = lib.SIGCFFI_WORD_PRESSURE
-FOREIGN = lib.SIGCFFI_WORD_FOREIGN
+PRESSURE = lib.SIGCFFI_WORD_BACKPRESSURE
+FOREIGN = lib.SIGCFFI_WORD_BY_URGENT
 COUNTED = lib.SIGCFFI_ON_ITS_WAY - 1
 
 # Where records come one by one, their places are given back only after so many and one more.
@@ -205,7 +205,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                     at.running = words[RUNNING] = keeps_out
                     if words[PENDING] & ~(words[DEFERRED] | keeps_out):
                         # It came while the dispatcher thought, and the handler may wait for it.
-                        lib.sigcffi_settle()
+                        lib.sigcffi_deferral_settle()
                         at.running = words[RUNNING] = ALL
                         continue
                     next(step)
@@ -213,9 +213,14 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                     _hand_over(entry, number, former, frame)
                 at.running = words[RUNNING] = ALL
             number, what = 0, dispatch
-            if words[PRESSURE] and len(waiting) < CAPACITY and lib.sigcffi_relieve() and left:
+            if (
+                words[PRESSURE]
+                and len(waiting) < CAPACITY
+                and lib.sigcffi_resume_main_channel()
+                and left
+            ):
                 continue
-            if not left and lib.sigcffi_nudge() < 0:
+            if not left and lib.sigcffi_deferral_nudge() < 0:
                 left = LIMIT
                 continue
             at.again = former != 0  # and one that comes now is seen below
@@ -223,7 +228,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
             if waiting:
                 leave_to_lifting(former)
             if words[PENDING] & ~(words[DEFERRED] | former):
-                lib.sigcffi_settle()
+                lib.sigcffi_deferral_settle()
             if not left or not (next_record() or (_late and not stuck)):
                 break
         except BaseException as error:
@@ -306,7 +311,7 @@ def take_back(signum: int, *, called: bool = False) -> None:
         gather()
         taken = take_out(signum)
         if taken and not called:
-            lib.sigcffi_pend_again(signum, taken)
+            lib.sigcffi_deferral_pend_again(signum, taken)
     finally:
         at.running = former
 
@@ -320,7 +325,7 @@ def expect(signum: int, deliveries: int) -> None:
     for _ in range(deliveries):
         add(signum)
     if deliveries:
-        lib.sigcffi_pend_again(signum, 1)
+        lib.sigcffi_deferral_pend_again(signum, 1)
 
 
 def _in_child() -> None:

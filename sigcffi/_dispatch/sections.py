@@ -16,9 +16,9 @@ from sigcffi._core.scope import Scope
 
 __all__ = ["Section", "undisturbed"]
 
-_defer = lib.sigcffi_defer
-_lift = lib.sigcffi_lift
-_sections = lib.sigcffi_sections
+_defer = lib.sigcffi_deferral_defer
+_lift = lib.sigcffi_deferral_lift
+_sections = lib.sigcffi_deferral_sections
 
 
 class Section(Scope, metaclass=ExitOfEach):

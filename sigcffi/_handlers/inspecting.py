@@ -46,7 +46,7 @@ def deliveries(signalnum: SupportsIndex, /) -> int:
     ignored, by default or by choice, nor those that the kernel merged into one that was pending.
     A forked child counts from 0. ValueError for a number that is not a signal's.
     """
-    return lib.sigcffi_deliveries(signal_number(signalnum))
+    return lib.sigcffi_channel_deliveries(signal_number(signalnum))
 
 
 def dropped(signalnum: SupportsIndex | None = None, /) -> int:
@@ -57,8 +57,8 @@ def dropped(signalnum: SupportsIndex | None = None, /) -> int:
     child counts from 0. ValueError for a number that is not a signal's.
     """
     if signalnum is None:
-        return sum(map(lib.sigcffi_dropped, range(1, NSIG)))
-    return lib.sigcffi_dropped(signal_number(signalnum))
+        return sum(map(lib.sigcffi_channel_dropped, range(1, NSIG)))
+    return lib.sigcffi_channel_dropped(signal_number(signalnum))
 
 
 class SignalState:
@@ -74,7 +74,7 @@ class SignalState:
         self.signum = signum
         self.name = name_of(signum)
         self.meaning = strsignal(signum) or ""
-        self.default_action = _DEFAULT_ACTIONS[lib.sigcffi_default_action(signum)]
+        self.default_action = _DEFAULT_ACTIONS[lib.sigcffi_defaults_action(signum)]
         self.disposition = kind_of(signum) or ""
         self.handler = getsignal(signum)
         self.blocked = signum in blocked

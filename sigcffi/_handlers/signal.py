@@ -48,9 +48,9 @@ _KINDS = {
     lib.SIGCFFI_FOREIGN: FOREIGN,
 }
 
-_query = lib.sigcffi_query
-_query_slotted = lib.sigcffi_query_slotted
-_registered = lib.sigcffi_registered
+_query = lib.sigcffi_dispositions_query
+_query_slotted = lib.sigcffi_dispositions_query_slotted
+_registered = lib.sigcffi_dispositions_registered
 _register = _signal.signal
 _lookup = _signal.getsignal
 
@@ -146,7 +146,7 @@ def _cover_if_installed(signum: int, handler: Handler) -> None:
     except (TypeError, ValueError):
         return
     if callable(installed) and installed is handler:
-        lib.sigcffi_cover(signum)
+        lib.sigcffi_interpose_interpreter(signum)
 
 
 def getsignal(signalnum: Signals | int) -> Handler:
@@ -205,4 +205,4 @@ def cover_all() -> None:
     for signum in range(1, NSIG):
         if callable(_lookup(signum)) and kind_of(signum) is PYTHON:
             notice(signum)
-            lib.sigcffi_cover(signum)
+            lib.sigcffi_interpose_interpreter(signum)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["blocked"]
 
-_blocks = lib.sigcffi_blocks
-_block = lib.sigcffi_block
-_unblock = lib.sigcffi_unblock
+_blocks = lib.sigcffi_masks_blocks
+_block = lib.sigcffi_masks_block
+_unblock = lib.sigcffi_masks_unblock
 
 
 class _Blocked(Scope, metaclass=ExitOfEach):

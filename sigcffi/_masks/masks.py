@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Mask", "members", "pthread_sigmask", "sigpending", "valid_signals", "word_of"]
 
-_sigmask = lib.sigcffi_sigmask
-_sigpending = lib.sigcffi_sigpending
+_sigmask = lib.sigcffi_masks_sigmask
+_sigpending = lib.sigcffi_masks_sigpending
 
 _ALL_ONES = 2**64 - 1
-_VALID = lib.sigcffi_valid_signals()
+_VALID = lib.sigcffi_masks_valid_signals()
 _BITS = {signum: 1 << (signum - 1) for signum in range(1, NSIG) if _VALID >> (signum - 1) & 1}
 
 

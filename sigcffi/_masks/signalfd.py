@@ -65,5 +65,5 @@ if lib.SIGCFFI_HAS_SIGNALFD:
         if count == 0:
             return []
         records, memory = new_records(count)
-        lib.sigcffi_decode(raw, records, count)
+        lib.sigcffi_signalfd_decode(raw, records, count)
         return decoded(memory)

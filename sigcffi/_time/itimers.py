@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["alarm", "getitimer", "setitimer"]
 
 _alarm = lib.alarm
-_setitimer = lib.sigcffi_setitimer
-_getitimer = lib.sigcffi_getitimer
+_setitimer = lib.sigcffi_itimers_set
+_getitimer = lib.sigcffi_itimers_get
 
 _ONCE = 0.0
 

@@ -170,7 +170,7 @@ def use_signal(number: int) -> None:
 
 def require_main_thread() -> None:
     global _unsaid
-    if not lib.sigcffi_is_main_thread():
+    if not lib.sigcffi_main_thread_is_current():
         raise ValueError("timeout only works in main thread of the main interpreter")
     if _unsaid:
         import warnings

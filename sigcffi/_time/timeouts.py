@@ -101,7 +101,7 @@ class timeout(Limit):
     # ---- The block ----
 
     def __enter__(self) -> timeout:
-        if not (schedule.thread and lib.sigcffi_is_main_thread()):
+        if not (schedule.thread and lib.sigcffi_main_thread_is_current()):
             require_main_thread()
         if self._number:
             raise RuntimeError("a timeout can be entered once")

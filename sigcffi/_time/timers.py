@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
-_VALID = lib.sigcffi_valid_signals()
+_VALID = lib.sigcffi_masks_valid_signals()
 _CLOSED = -1
 _ULONG_MAX = 2 * sys.maxsize + 1  # idents of C threads may look negative
 # The handles of timers that were not closed. A timer adds and discards its own handle, by one step
@@ -55,7 +55,7 @@ def _refusal(error: int) -> Exception:
 def _kernels_number(thread_id: SupportsIndex) -> int:
     """The thread with this ident as the kernel knows it."""
     ident = index(thread_id)
-    if known := lib.sigcffi_tid_of(ident & _ULONG_MAX):
+    if known := lib.sigcffi_timers_tid_of(ident & _ULONG_MAX):
         return known
     # Slow to import; if the program has not imported it, it knows no other thread.
     threading = sys.modules.get("threading")
@@ -121,7 +121,7 @@ class Timer:
         self.value = sent
         self.thread_id = thread_id
         with undisturbed:
-            handle = lib.sigcffi_timer_create(which, number, sent, tid)
+            handle = lib.sigcffi_timers_create(which, number, sent, tid)
             if handle in (-errno.EINVAL, -errno.ENOTSUP):
                 raise OSError(-handle, f"clock {which}: {os.strerror(-handle)}")
             self.timerid = check(handle) & 0x7FFFFFFF
@@ -155,7 +155,7 @@ class Timer:
         self, value: SupportsIndex, interval: SupportsIndex = 0, *, absolute: bool = False
     ) -> tuple[int, int]:
         """``settime`` in nanoseconds: ints, in and out."""
-        former = lib.sigcffi_timer_settime(
+        former = lib.sigcffi_timers_settime(
             self._handle, index(value), index(interval), bool(absolute)
         )
         left = former.value
@@ -172,7 +172,7 @@ class Timer:
 
     def gettime_ns(self) -> tuple[int, int]:
         """``gettime`` in nanoseconds, as ints."""
-        setting = lib.sigcffi_timer_gettime(self._handle)
+        setting = lib.sigcffi_timers_gettime(self._handle)
         left = setting.value
         if left < 0:
             raise _refusal(setting.interval)
@@ -183,7 +183,7 @@ class Timer:
         """How often it expired once more between its last signal's being sent and being delivered.
         ValueError if it is closed or the parent's.
         """
-        count = lib.sigcffi_timer_overrun(self._handle)
+        count = lib.sigcffi_timers_overrun(self._handle)
         if count < 0:
             raise _refusal(-count)
         return count
@@ -193,14 +193,14 @@ class Timer:
     @property
     def closed(self) -> bool:
         """Whether it was closed; also in a forked child, which has no timers."""
-        return lib.sigcffi_timer_overrun(self._handle) < 0
+        return lib.sigcffi_timers_overrun(self._handle) < 0
 
     def close(self) -> None:
         """Disarm it and give it up; a second time changes nothing. A signal that it has sent and
         that is still pending may come. Any thread may call it.
         """
         handle = self._handle
-        lib.sigcffi_timer_delete(handle)  # first: nothing is left undone, whatever strikes here
+        lib.sigcffi_timers_delete(handle)  # first: nothing is left undone, whatever strikes here
         _open.discard(handle)
         self._handle = _CLOSED
 
@@ -230,7 +230,7 @@ class Timer:
 @atexit.register
 def _close_all() -> None:
     for handle in _open.copy():
-        lib.sigcffi_timer_delete(handle)
+        lib.sigcffi_timers_delete(handle)
 
 
 if lib.SIGCFFI_HAS_POSIX_TIMERS:

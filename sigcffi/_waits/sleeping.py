@@ -43,13 +43,13 @@ def sleep_until(
 ) -> Any:
     """What *ready* returns as soon as that is not None; None after *timeout* seconds.
 
-    *sleep* takes what ``sigcffi_arrivals`` returned and the nanoseconds that are left (-1: for
-    ever), and sleeps until there may be something.
+    *sleep* takes what ``sigcffi_trampoline_arrivals`` returned and the nanoseconds that are left
+    (-1: for ever), and sleeps until there may be something.
     """
     deadline = _deadline(timeout)
     covered = False
     while True:
-        arrivals = lib.sigcffi_arrivals()
+        arrivals = lib.sigcffi_trampoline_arrivals()
         found = ready()
         if found is not None:
             return found

@@ -47,9 +47,9 @@ def pause() -> None:
     called, but before it slept, makes it return. A signal that arrived before is no reason to wake:
     where a condition is awaited, block the signal, test the condition, and only then wait.
     """
-    arrivals = lib.sigcffi_arrivals()
+    arrivals = lib.sigcffi_trampoline_arrivals()
     cover_all()
-    lib.sigcffi_pause(arrivals)
+    lib.sigcffi_waits_pause(arrivals)
     if LOOKS_LATE:
         run_due_handlers()
 
@@ -78,10 +78,10 @@ def sigsuspend(mask: Iterable[SupportsIndex], /) -> None:
 
     Source: sigsuspend(2), POSIX.1-2008.
     """
-    arrivals = lib.sigcffi_arrivals()
+    arrivals = lib.sigcffi_trampoline_arrivals()
     word = mask._word if isinstance(mask, Mask) else word_of(mask)
     cover_all()
-    lib.sigcffi_sigsuspend(word, arrivals)
+    lib.sigcffi_waits_sigsuspend(word, arrivals)
     if LOOKS_LATE:
         run_due_handlers()
 
@@ -99,7 +99,7 @@ def _accept(word: int, wait: int, record: Any) -> int:
     """
     deadline = time.monotonic_ns() + wait if wait > 0 else 0
     while True:
-        signum = lib.sigcffi_accept(word, wait, record)
+        signum = lib.sigcffi_waits_accept(word, wait, record)
         if signum > 0:
             return signum
         if signum == _TIME_OVER:
@@ -182,7 +182,7 @@ def sigdrain(sigset: Iterable[SupportsIndex], *, max: SupportsIndex | None = Non
     records, memory = buffer = _memory()
     while True:
         room = _BATCH if left is None or left > _BATCH else left
-        count = check(lib.sigcffi_drain(word, records, room))
+        count = check(lib.sigcffi_waits_drain(word, records, room))
         infos += decoded(memory[: count * _SIZE])
         if count < room or count == 0:
             break

@@ -17,14 +17,14 @@ enum { NEVER = INT_MAX }; /* a delivery that does not come */
 
 static int64_t attach(int signum, int kind, int number, int cell, int from)
 {
-    int64_t handle = sigcffi_attach(signum, kind, number, cell, from);
+    int64_t handle = sigcffi_attachments_attach(signum, kind, number, cell, from);
     CHECK(handle > 0);
     return handle;
 }
 
 static int new_cell(void)
 {
-    int cell = sigcffi_new_cell();
+    int cell = sigcffi_flags_new();
     CHECK(cell >= 0);
     return cell;
 }
@@ -32,7 +32,7 @@ static int new_cell(void)
 /* No more than that: what others do with the int is their business. */
 static _Atomic int *at(int cell)
 {
-    return (_Atomic int *)sigcffi_cell(cell);
+    return (_Atomic int *)sigcffi_flags_cell(cell);
 }
 
 static int read_all(int fd)
@@ -53,11 +53,11 @@ static void a_flag(void)
     int cell = new_cell();
     int64_t handle = attach(QUEUED, SIGCFFI_SLOT_FLAG, 0, cell, 0);
     sched_yield();
-    atomic_fetch_add(&actions_taken, sigcffi_detach(QUEUED, handle).count);
+    atomic_fetch_add(&actions_taken, sigcffi_attachments_detach(QUEUED, handle).count);
     atomic_store(at(cell), 0);
     breathe();
     EQUAL(atomic_load(at(cell)), 0);
-    sigcffi_free_cell(cell);
+    sigcffi_flags_free(cell);
 }
 
 static void a_write(void)
@@ -66,7 +66,7 @@ static void a_write(void)
     open_pipe(ends);
     int64_t handle = attach(QUEUED, SIGCFFI_SLOT_WRITE, ends[1], -1, 0);
     sched_yield();
-    sigcffi_tally tally = sigcffi_detach(QUEUED, handle);
+    sigcffi_tally tally = sigcffi_attachments_detach(QUEUED, handle);
     EQUAL(read_all(ends[0]), tally.count - tally.missed);
     atomic_fetch_add(&actions_taken, tally.count);
     breathe();
@@ -80,18 +80,18 @@ static void an_end(int kind)
     int cell = new_cell();
     int64_t handle = attach(QUEUED, kind, 7, cell, 0);
     sched_yield();
-    CHECK(sigcffi_detach(QUEUED, handle).count >= 0);
+    CHECK(sigcffi_attachments_detach(QUEUED, handle).count >= 0);
     atomic_store(at(cell), 1);
     breathe();
-    sigcffi_free_cell(cell);
+    sigcffi_flags_free(cell);
 }
 
 static void a_way_out(void)
 {
     int64_t handle = attach(QUEUED, SIGCFFI_SLOT_FORCE_QUIT, 0, -1, NEVER);
     sched_yield();
-    sigcffi_seen(sigcffi_bit(QUEUED));
-    CHECK(sigcffi_detach(QUEUED, handle).count >= 0);
+    sigcffi_attachments_seen(sigcffi_bit(QUEUED));
+    CHECK(sigcffi_attachments_detach(QUEUED, handle).count >= 0);
 }
 
 static pid_t idle;
@@ -100,7 +100,7 @@ static void a_forward(void)
 {
     int64_t handle = attach(QUEUED, SIGCFFI_SLOT_FORWARD, idle, -1, 0);
     sched_yield();
-    EQUAL(sigcffi_detach(QUEUED, handle).missed, 0);
+    EQUAL(sigcffi_attachments_detach(QUEUED, handle).missed, 0);
 }
 
 static void *attach_all_kinds(void *nothing)
@@ -132,7 +132,7 @@ static void *send_until_stopped(void *number)
     return number;
 }
 
-static void what_is_detached_is_taken_no_more(void)
+CASE(what_is_detached_is_taken_no_more)
 {
     enum { THREADS = 4, SENDERS = 2 };
     pthread_t threads[THREADS], senders[SENDERS];
@@ -152,7 +152,7 @@ static void what_is_detached_is_taken_no_more(void)
     MUST(kill(idle, SIGKILL));
     EQUAL(waitpid(idle, NULL, 0), idle);
     figures("%d rounds, 6 kinds, %lld actions, %lld deliveries", THREADS * rounds_of_thread,
-            (long long)atomic_load(&actions_taken), (long long)sigcffi_deliveries(QUEUED));
+            (long long)atomic_load(&actions_taken), (long long)sigcffi_channel_deliveries(QUEUED));
 }
 
 /* The child's parent was interrupted in the midst of a change. */
@@ -160,10 +160,11 @@ static void check_table_of_child(void)
 {
     int64_t handles[SIGCFFI_SLOTS];
     for (int i = 0; i < SIGCFFI_SLOTS; i++) handles[i] = attach_counter(STANDARD);
-    uint64_t before = sigcffi_deliveries(STANDARD);
+    uint64_t before = sigcffi_channel_deliveries(STANDARD);
     MUST(raise(STANDARD));
-    UNTIL(sigcffi_deliveries(STANDARD) == before + 1);
-    for (int i = 0; i < SIGCFFI_SLOTS; i++) EQUAL(sigcffi_detach(STANDARD, handles[i]).count, 1);
+    UNTIL(sigcffi_channel_deliveries(STANDARD) == before + 1);
+    for (int i = 0; i < SIGCFFI_SLOTS; i++)
+        EQUAL(sigcffi_attachments_detach(STANDARD, handles[i]).count, 1);
 }
 
 static struct sigcffi_record records[16];
@@ -174,9 +175,7 @@ static void fork_in_handler(int signum)
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid > 0) {
-        int status;
-        while (waitpid(pid, &status, 0) != pid) EQUAL(errno, EINTR);
-        EQUAL(status, 0);
+        wait_for(pid);
         atomic_fetch_add(&handler_forks, 1);
     }
     (void)signum;
@@ -194,7 +193,7 @@ static void *provoke_forks(void *target)
 }
 
 /* The child goes on with what its parent was doing, and finds its receivers gone. */
-static void a_process_may_fork_while_an_order_changes(void)
+CASE(a_process_may_fork_while_an_order_changes)
 {
     if (TSAN) skip("ThreadSanitizer's own fork() takes locks that the handler interrupts");
     install(QUEUED, fork_in_handler, 0);
@@ -206,11 +205,11 @@ static void a_process_may_fork_while_an_order_changes(void)
     restore(&former);
     while (atomic_load(&handler_forks) < fork_count) {
         memset(records, 0, sizeof records);
-        int64_t receiver = sigcffi_open_receiver(records, 16, sigcffi_bit(STANDARD), true);
-        int64_t counter = sigcffi_attach(STANDARD, SIGCFFI_SLOT_COUNTER, 0, -1, 0);
-        int64_t count = sigcffi_detach(STANDARD, counter).count;
-        int stopped = sigcffi_stop_receiver(receiver);
-        sigcffi_close_receiver(receiver);
+        int64_t receiver = sigcffi_receivers_open(records, 16, sigcffi_bit(STANDARD), true);
+        int64_t counter = sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_COUNTER, 0, -1, 0);
+        int64_t count = sigcffi_attachments_detach(STANDARD, counter).count;
+        int stopped = sigcffi_receivers_stop(receiver);
+        sigcffi_receivers_close(receiver);
         if (getpid() != parent) {
             check_table_of_child();
             _exit(0);
@@ -242,7 +241,7 @@ static void exit_before_its_flag(void)
     attach(STANDARD, SIGCFFI_SLOT_EXIT, 4, cell, 0);
     attach(STANDARD, SIGCFFI_SLOT_FLAG, 0, cell, 0);
     /* In a place that has become free, but behind. */
-    EQUAL(sigcffi_detach(STANDARD, gone).count, 0);
+    EQUAL(sigcffi_attachments_detach(STANDARD, gone).count, 0);
     attach(STANDARD, SIGCFFI_SLOT_EXIT, 6, cell, 0);
     MUST(raise(STANDARD));
     for (;;) breathe();
@@ -253,14 +252,14 @@ static void exit_from_the_third_on(void)
     attach(STANDARD, SIGCFFI_SLOT_EXIT, 9, -1, 3);
     for (int i = 0; i < 2; i++) {
         MUST(raise(STANDARD));
-        UNTIL(sigcffi_deliveries(STANDARD) == (uint64_t)i + 1);
+        UNTIL(sigcffi_channel_deliveries(STANDARD) == (uint64_t)i + 1);
     }
-    if (sigcffi_deliveries(STANDARD) != 2) _exit(1);
+    if (sigcffi_channel_deliveries(STANDARD) != 2) _exit(1);
     MUST(raise(STANDARD));
     for (;;) breathe();
 }
 
-static void actions_are_taken_in_the_order_of_attachment(void)
+CASE(actions_are_taken_in_the_order_of_attachment)
 {
     EQUAL(WEXITSTATUS(status_of_child(exit_behind_its_flag)), 3);
     EQUAL(WEXITSTATUS(status_of_child(exit_before_its_flag)), 6);
@@ -269,14 +268,14 @@ static void actions_are_taken_in_the_order_of_attachment(void)
 }
 
 /* What is written into cannot block, nor bring SIGPIPE. */
-static void what_cannot_be_written_is_counted(void)
+CASE(what_cannot_be_written_is_counted)
 {
     install(SIGPIPE, SIG_DFL, 0);
     int ends[2], sockets[2];
     open_pipe(ends);
-    EQUAL(sigcffi_attach(STANDARD, SIGCFFI_SLOT_WRITE, -1, -1, 0), -EBADF);
+    EQUAL(sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_WRITE, -1, -1, 0), -EBADF);
     MUST(fcntl(ends[1], F_SETFL, 0));
-    EQUAL(sigcffi_attach(STANDARD, SIGCFFI_SLOT_WRITE, ends[1], -1, 0), -EWOULDBLOCK);
+    EQUAL(sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_WRITE, ends[1], -1, 0), -EWOULDBLOCK);
     MUST(fcntl(ends[1], F_SETFL, O_NONBLOCK));
     int64_t handle = attach(STANDARD, SIGCFFI_SLOT_WRITE, ends[1], -1, 0);
     send_to_self(STANDARD);
@@ -288,23 +287,23 @@ static void what_cannot_be_written_is_counted(void)
     while (write(ends[1], page, sizeof page) > 0) continue;
     while (write(ends[1], page, 1) > 0) continue;
     send_to_self(STANDARD); /* full */
-    EQUAL(sigcffi_tally_of(STANDARD, handle).missed, 1);
+    EQUAL(sigcffi_attachments_tally(STANDARD, handle).missed, 1);
     MUST(fcntl(ends[1], F_SETFL, 0));
     send_to_self(STANDARD); /* full, and blocking by now */
-    EQUAL(sigcffi_tally_of(STANDARD, handle).missed, 2);
+    EQUAL(sigcffi_attachments_tally(STANDARD, handle).missed, 2);
     MUST(fcntl(ends[1], F_SETFL, O_NONBLOCK));
     MUST(close(ends[0]));
     send_to_self(STANDARD); /* nobody reads: SIGPIPE would end this */
-    EQUAL(sigcffi_tally_of(STANDARD, handle).missed, 3);
-    EQUAL(sigcffi_sigpending(), 0);
+    EQUAL(sigcffi_attachments_tally(STANDARD, handle).missed, 3);
+    EQUAL(sigcffi_masks_sigpending(), 0);
     /* One that somebody else has sent is his. */
     sigset_t former = block(SIGPIPE);
     MUST(raise(SIGPIPE));
     send_to_self(STANDARD);
-    EQUAL((long long)sigcffi_sigpending(), (long long)sigcffi_bit(SIGPIPE));
-    EQUAL(sigcffi_accept(sigcffi_bit(SIGPIPE), 0, NULL), SIGPIPE);
+    EQUAL((long long)sigcffi_masks_sigpending(), (long long)sigcffi_bit(SIGPIPE));
+    EQUAL(sigcffi_waits_accept(sigcffi_bit(SIGPIPE), 0, NULL), SIGPIPE);
     restore(&former);
-    sigcffi_tally tally = sigcffi_detach(STANDARD, handle);
+    sigcffi_tally tally = sigcffi_attachments_detach(STANDARD, handle);
     EQUAL(tally.count, 5);
     EQUAL(tally.missed, 4);
 
@@ -316,10 +315,10 @@ static void what_cannot_be_written_is_counted(void)
     while (send(sockets[1], page, sizeof page, MSG_DONTWAIT) > 0) continue;
     while (send(sockets[1], page, 1, MSG_DONTWAIT) > 0) continue;
     send_to_self(STANDARD);
-    EQUAL(sigcffi_tally_of(STANDARD, handle).missed, 1);
+    EQUAL(sigcffi_attachments_tally(STANDARD, handle).missed, 1);
     MUST(close(sockets[0]));
     send_to_self(STANDARD);
-    tally = sigcffi_detach(STANDARD, handle);
+    tally = sigcffi_attachments_detach(STANDARD, handle);
     EQUAL(tally.count, 3);
     EQUAL(tally.missed, 2);
     figures("full, without a reader, blocking");
@@ -337,12 +336,12 @@ static void forward_to_the_other(int self)
     handle = attach(QUEUED, SIGCFFI_SLOT_FORWARD, atomic_load(&shared_pids[!self]), -1, 0);
     atomic_fetch_add(&turns[0], 1);
     for (;;) {
-        atomic_store(&turns[1 + self], (int)sigcffi_tally_of(QUEUED, handle).count);
+        atomic_store(&turns[1 + self], (int)sigcffi_attachments_tally(QUEUED, handle).count);
         breathe();
     }
 }
 
-static void what_comes_from_where_it_would_go_is_not_forwarded(void)
+CASE(what_comes_from_where_it_would_go_is_not_forwarded)
 {
     void *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(shared != MAP_FAILED);
@@ -357,10 +356,10 @@ static void what_comes_from_where_it_would_go_is_not_forwarded(void)
     const int signals = 20;
     /* Each comes to the one and from it to the other, and there it ends. */
     for (int i = 0; i < signals; i++) {
-        EQUAL(sigcffi_sigqueue(pids[0], QUEUED, i), 0);
+        EQUAL(sigcffi_sending_sigqueue(pids[0], QUEUED, i), 0);
         UNTIL(atomic_load(&turns[1]) > i && atomic_load(&turns[2]) > i);
     }
-    EQUAL(sigcffi_sigqueue(pids[1], QUEUED, signals), 0);
+    EQUAL(sigcffi_sending_sigqueue(pids[1], QUEUED, signals), 0);
     UNTIL(atomic_load(&turns[1]) >= signals + 1 && atomic_load(&turns[2]) >= signals + 1);
     for (int i = 0; i < 100; i++) breathe();
     EQUAL(atomic_load(&turns[1]), signals + 1);
@@ -380,10 +379,10 @@ static void what_comes_from_where_it_would_go_is_not_forwarded(void)
         _exit(0);
     }
     EQUAL(waitpid(pid, NULL, 0), pid);
-    UNTIL(sigcffi_deliveries(STANDARD) == 2);
+    UNTIL(sigcffi_channel_deliveries(STANDARD) == 2);
     for (int i = 0; i < 100; i++) breathe();
-    EQUAL(sigcffi_deliveries(STANDARD), 2);
-    EQUAL(sigcffi_detach(STANDARD, handle).missed, 0);
+    EQUAL(sigcffi_channel_deliveries(STANDARD), 2);
+    EQUAL(sigcffi_attachments_detach(STANDARD, handle).missed, 0);
 
     /* One that has ended is nobody else. */
     CHECK((pid = fork()) >= 0);
@@ -394,18 +393,7 @@ static void what_comes_from_where_it_would_go_is_not_forwarded(void)
     MUST(kill(pid, SIGKILL));
     EQUAL(waitpid(pid, NULL, 0), pid);
     send_to_self(STANDARD);
-    EQUAL(sigcffi_detach(STANDARD, handle).missed, 1);
-    EQUAL(sigcffi_attach(STANDARD, SIGCFFI_SLOT_FORWARD, pid, -1, 0), -ESRCH);
+    EQUAL(sigcffi_attachments_detach(STANDARD, handle).missed, 1);
+    EQUAL(sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_FORWARD, pid, -1, 0), -ESRCH);
     figures("%d signals, 2 processes, 1 group", signals);
 }
-
-#define CASE(name) {#name, name}
-
-const struct test_case action_cases[] = {
-    CASE(what_is_detached_is_taken_no_more),
-    CASE(a_process_may_fork_while_an_order_changes),
-    CASE(actions_are_taken_in_the_order_of_attachment),
-    CASE(what_cannot_be_written_is_counted),
-    CASE(what_comes_from_where_it_would_go_is_not_forwarded),
-    {NULL, NULL},
-};

@@ -31,8 +31,8 @@ from run import (
     HERE,
     WARNINGS,
     RuleError,
-    c_files,
     compile_stress,
+    files,
     run,
     run_stress,
 )
@@ -119,7 +119,7 @@ def compile_for(target: str, directory: str, flags: list[str]) -> None:
         [
             *(*ZIG, "build-lib", "-static", "-lc", "-target", target, "-O", "ReleaseFast"),
             *(f"-femit-bin={library}", "-cflags", *COMMON, f"-I{CSRC}", *flags, "--"),
-            *(*c_files(CSRC), module),
+            *(*files(CSRC, ".c"), module),
         ]
     )
 

@@ -13,7 +13,7 @@
 
 static void attach(int signum, int kind, int from)
 {
-    CHECK(sigcffi_attach(signum, kind, 0, -1, from) > 0);
+    CHECK(sigcffi_attachments_attach(signum, kind, 0, -1, from) > 0);
 }
 
 /* ---- By the signal's default action ---- */
@@ -52,21 +52,21 @@ static void quit_at_the_second(void)
 {
     const int signum = signum_to_end_by;
     register_signal(signum);
-    int64_t handle = sigcffi_attach(signum, SIGCFFI_SLOT_FORCE_QUIT, 0, -1, 2);
+    int64_t handle = sigcffi_attachments_attach(signum, SIGCFFI_SLOT_FORCE_QUIT, 0, -1, 2);
     for (int i = 0; i < 3; i++) {
         send_to_self(signum);
-        if (sigcffi_tally_of(signum, handle).count != 1) _exit(1);
-        sigcffi_seen(~sigcffi_bit(signum)); /* others */
-        if (sigcffi_tally_of(signum, handle).count != 1) _exit(2);
-        sigcffi_seen(sigcffi_bit(signum));
-        if (sigcffi_tally_of(signum, handle).count != 0) _exit(3);
+        if (sigcffi_attachments_tally(signum, handle).count != 1) _exit(1);
+        sigcffi_attachments_seen(~sigcffi_bit(signum)); /* others */
+        if (sigcffi_attachments_tally(signum, handle).count != 1) _exit(2);
+        sigcffi_attachments_seen(sigcffi_bit(signum));
+        if (sigcffi_attachments_tally(signum, handle).count != 0) _exit(3);
     }
     send_to_self(signum);
     MUST(raise(signum));
     for (;;) breathe();
 }
 
-static void the_parent_sees_a_process_end_by_the_signal(void)
+CASE(the_parent_sees_a_process_end_by_the_signal)
 {
     const int signals[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGRTMIN};
     case_function *const ways[] = {take_the_default, take_the_default_without_memory,
@@ -90,26 +90,27 @@ static void stop_and_go_on(void)
     attach(SIGTSTP, SIGCFFI_SLOT_DEFAULT, 0);
     start_takers(2);
     for (int i = 0; i < stops; i++) {
-        uint64_t before = sigcffi_deliveries(SIGTSTP);
+        uint64_t before = sigcffi_channel_deliveries(SIGTSTP);
         /* Again if need be: to continue a process discards the stop signals that it has not taken.
          */
-        while (sigcffi_deliveries(SIGTSTP) == before) {
+        while (sigcffi_channel_deliveries(SIGTSTP) == before) {
             for (int taker = 0; taker < 2; taker++)
                 MUST(syscall(SYS_tgkill, getpid(), atomic_load(&taker_tids[taker]), SIGTSTP));
             /* Nobody takes the default action that stands there meanwhile for somebody else's. */
-            EQUAL(sigcffi_query(SIGTSTP), SIGCFFI_PYTHON);
+            EQUAL(sigcffi_dispositions_query(SIGTSTP), SIGCFFI_PYTHON);
         }
         EQUAL(sigcffi_interpose(SIGTSTP), 0);
-        EQUAL(sigcffi_query(SIGTSTP), SIGCFFI_PYTHON);
+        EQUAL(sigcffi_dispositions_query(SIGTSTP), SIGCFFI_PYTHON);
     }
     stop_takers();
     /* The trampoline is in place, with the base below. */
     struct sigaction now;
-    EQUAL(sigcffi_save(SIGTSTP, &now), SIGCFFI_PYTHON | SIGCFFI_COVERED | SIGCFFI_USUAL);
+    EQUAL(sigcffi_dispositions_save(SIGTSTP, &now),
+          SIGCFFI_PYTHON | SIGCFFI_INTERPOSED | SIGCFFI_USUAL);
     _exit(0);
 }
 
-static void a_process_that_stopped_goes_on_with_its_handler(void)
+CASE(a_process_that_stopped_goes_on_with_its_handler)
 {
     pid_t pid = fork();
     CHECK(pid >= 0);
@@ -144,7 +145,7 @@ static const int64_t second = 1000000000;
 
 static void hang(void)
 {
-    EQUAL(sigcffi_end_at(sigcffi_turn(), now_ns() + second / 100), 0);
+    EQUAL(sigcffi_deadman_end_at(sigcffi_deadman_turn(), now_ns() + second / 100), 0);
     for (;;) pause();
 }
 
@@ -171,11 +172,11 @@ static bool others_sleep(void)
 /* Later than it was, then sooner, and it is the last word that counts. */
 static void hang_in_the_end(void)
 {
-    EQUAL(sigcffi_end_at(sigcffi_turn(), now_ns() + 3600 * second), 0);
-    EQUAL(sigcffi_end_at(sigcffi_turn(), 0), 0);
-    EQUAL(sigcffi_end_at(sigcffi_turn(), now_ns() + 3600 * second), 0);
+    EQUAL(sigcffi_deadman_end_at(sigcffi_deadman_turn(), now_ns() + 3600 * second), 0);
+    EQUAL(sigcffi_deadman_end_at(sigcffi_deadman_turn(), 0), 0);
+    EQUAL(sigcffi_deadman_end_at(sigcffi_deadman_turn(), now_ns() + 3600 * second), 0);
     UNTIL(others_sleep());
-    EQUAL(sigcffi_end_at(sigcffi_turn(), now_ns() + second / 100), 0);
+    EQUAL(sigcffi_deadman_end_at(sigcffi_deadman_turn(), now_ns() + second / 100), 0);
     for (;;) pause();
 }
 
@@ -216,10 +217,10 @@ static void be_put_off(void)
 {
     /* Each time in time: the last is an hour away. */
     for (int i = 0; i < 1000; i++)
-        EQUAL(sigcffi_end_at(sigcffi_turn(), now_ns() + (3600 + i) * second), 0);
+        EQUAL(sigcffi_deadman_end_at(sigcffi_deadman_turn(), now_ns() + (3600 + i) * second), 0);
     for (int i = 0; i < 1000; i++) {
-        EQUAL(sigcffi_end_at(sigcffi_turn(), now_ns() + 3600 * second), 0);
-        EQUAL(sigcffi_end_at(sigcffi_turn(), 0), 0);
+        EQUAL(sigcffi_deadman_end_at(sigcffi_deadman_turn(), now_ns() + 3600 * second), 0);
+        EQUAL(sigcffi_deadman_end_at(sigcffi_deadman_turn(), 0), 0);
     }
     if (!TSAN) { /* it starts no threads after a fork */
         int status = status_of_child(hang);
@@ -228,7 +229,7 @@ static void be_put_off(void)
     _exit(0);
 }
 
-static void who_does_not_put_it_off_is_ended(void)
+CASE(who_does_not_put_it_off_is_ended)
 {
     int silent = open("/dev/null", O_WRONLY);
     CHECK(silent >= 0 && dup2(STDERR_FILENO, 100) == 100);
@@ -245,12 +246,3 @@ static void who_does_not_put_it_off_is_ended(void)
     EQUAL(put_off, 0);
     figures("6 ways");
 }
-
-#define CASE(name) {#name, name}
-
-const struct test_case ending_cases[] = {
-    CASE(the_parent_sees_a_process_end_by_the_signal),
-    CASE(a_process_that_stopped_goes_on_with_its_handler),
-    CASE(who_does_not_put_it_off_is_ended),
-    {NULL, NULL},
-};

@@ -8,7 +8,7 @@
 #ifndef SIGCFFI_TEST_HARNESS_H
 #define SIGCFFI_TEST_HARNESS_H
 
-#include "sigcffi.h"
+#include "handler/handler.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -88,27 +88,38 @@ pid_t start_child(case_function *function);
 int status_of(pid_t pid);
 int status_of_child(case_function *function);
 
+/* It ended well. */
+void wait_for(pid_t pid);
+
 #define NOTHING_IS_BLOCKED_UNDER_TSAN() \
     if (TSAN) skip("ThreadSanitizer lends handlers a copy of the context: they cannot block")
 
 struct test_case {
     const char *name;
     case_function *function;
+    const struct test_case *next;
 };
 
-/* Of the other files; the last has no name. */
-extern const struct test_case section_cases[], record_cases[], action_cases[], ending_cases[],
-    receiver_cases[], pressure_cases[], relief_cases[], poke_cases[], urgent_cases[],
-    waking_cases[], level_cases[], surrounding_cases[];
+/* Define a case: a function that is run in a process of its own. It is added to the others when the
+ * program starts, in the order of the files and of the cases in them. */
+#define CASE(name)                                            \
+    static void name(void);                                   \
+    __attribute__((constructor)) static void add_##name(void) \
+    {                                                         \
+        static struct test_case added = {#name, name, NULL};  \
+        add_case(&added);                                     \
+    }                                                         \
+    static void name(void)
+void add_case(struct test_case *test);
 
 /* All cases, or those named on the command line; the exit status. */
-int run_cases(const struct test_case *cases, int argc, char **argv);
+int run_cases(int argc, char **argv);
 
 /* Called at fork, inside of what sigcffi does there: after it before, and before it in the child.
  */
 extern void (*_Atomic inside_fork)(void);
 
-/* Called when somebody has asked what the kernel does with a signal; stress.c. */
+/* Called when somebody has asked what the kernel does with a signal; dispositions.c. */
 extern void (*_Atomic after_look)(int signum);
 
 /* ---- Signals ---- */
@@ -133,13 +144,18 @@ void breathe(void);
 #define UNTIL(condition) \
     while (!(condition)) breathe()
 
-/* How often somebody has slept; relief.c. */
+/* How often somebody has slept; resume.c. */
 extern _Atomic long long naps;
 
 /* For threads that are to meet within nanoseconds: at full speed. */
 #define MEET(condition) \
     for (unsigned turn = 1; !(condition); turn++) keep_pace(turn)
 void keep_pace(unsigned turn);
+
+/* Two threads meet anew in every round, each a little early or late. Whether there is this round.
+ */
+extern _Atomic int current_round; /* negative: no more */
+bool wait_for_round(int round);
 
 /* Whether this case has time for another round. Where other programs take the processors, threads
  * seldom run together, and a round may take as long as their turns: fewer fit in. */
@@ -206,6 +222,7 @@ extern _Atomic bool errno_is_clobbered;   /* by the handler, for the trampoline 
 void interpreter_handler(int signum);
 
 void install(int signum, void (*handler)(int), int flags);
+void do_nothing(int signum);
 /* What `signal(signum, callable)` does: install the interpreter's handler, then tell sigcffi. */
 void register_signal(int signum);
 

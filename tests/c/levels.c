@@ -1,42 +1,9 @@
 /* Handlers of others on top of the trampoline, which call what they have found there, and the
- * trampoline on top of those; and handlers that never return.
+ * trampoline on top of those.
  *
  * Law: like stress.c. One signal at a time: each handler of a chain is to be called once for each.
  */
-#include "reading.h"
-#include "ring.h"
-
-#include <setjmp.h>
-#include <sys/wait.h>
-
-/* ---- Somebody else's handlers ---- */
-
-static struct sigaction found; /* what the handler has replaced */
-static _Atomic long long foreign_calls;
-static _Atomic int foreign_code; /* that it was told */
-
-static void pass_three(int signum, siginfo_t *info, void *context)
-{
-    atomic_store(&foreign_code, info->si_code);
-    atomic_fetch_add(&foreign_calls, 1);
-    found.sa_sigaction(signum, info, context);
-    atomic_fetch_add(&foreign_calls, 0); /* it is not the last that it does */
-}
-
-/* As signal(2) has it. The last that it does: the call may be a jump. */
-static void pass_one(int signum)
-{
-    atomic_fetch_add(&foreign_calls, 1);
-    found.sa_handler(signum);
-}
-
-/* What the other two arguments may be, by chance: nothing that can be read. */
-static void pass_garbage(int signum)
-{
-    atomic_fetch_add(&foreign_calls, 1);
-    ((void (*)(int, void *, void *))(void *)found.sa_handler)(signum, (void *)8, (void *)16);
-    atomic_fetch_add(&foreign_calls, 0);
-}
+#include "chaining.h"
 
 /* It puts back what it has found, sends the signal anew, and itself on top again, as faulthandler.
  */
@@ -47,34 +14,6 @@ static void raise_anew(int signum)
     sigaction(signum, &found, NULL);
     raise(signum);
     sigaction(signum, &itself, NULL);
-}
-
-static void keep(int signum)
-{
-    (void)signum;
-    atomic_fetch_add(&foreign_calls, 1);
-}
-
-static const struct {
-    void (*handler)(int);
-    int flags;
-} chaining[] = {
-    {(void (*)(int))(void *)pass_three, SA_SIGINFO},
-    {pass_one, 0},
-    {pass_one, SA_RESTART | SA_NODEFER},
-    {pass_garbage, 0},
-    {pass_garbage, SA_SIGINFO},
-};
-
-enum { CHAINING = sizeof chaining / sizeof *chaining };
-
-static void put_on_top(int signum, void (*handler)(int), int flags)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = handler;
-    action.sa_flags = flags;
-    MUST(sigaction(signum, &action, &found));
 }
 
 /* ---- Once each ---- */
@@ -94,18 +33,18 @@ static void send_one(bool elsewhere)
 static void each_is_called_once(int rounds, int64_t counter)
 {
     for (int i = 0; i < rounds; i++) {
-        long long counted = counter != 0 ? sigcffi_tally_of(QUEUED, counter).count : 0;
+        long long counted = counter != 0 ? sigcffi_attachments_tally(QUEUED, counter).count : 0;
         send_one(i % 2);
         UNTIL(atomic_load(&foreign_calls) >= sent && atomic_load(&calls[QUEUED]) >= sent);
-        UNTIL(sigcffi_deliveries(QUEUED) >= (uint64_t)sent);
+        UNTIL(sigcffi_channel_deliveries(QUEUED) >= (uint64_t)sent);
         EQUAL(atomic_load(&foreign_calls), sent);
         EQUAL(atomic_load(&calls[QUEUED]), sent);
-        EQUAL(sigcffi_deliveries(QUEUED), sent);
-        if (counter != 0) EQUAL(sigcffi_tally_of(QUEUED, counter).count, counted + 1);
+        EQUAL(sigcffi_channel_deliveries(QUEUED), sent);
+        if (counter != 0) EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, counted + 1);
     }
 }
 
-static void each_of_a_chain_is_called_once_for_a_signal(void)
+CASE(each_of_a_chain_is_called_once_for_a_signal)
 {
     const int rounds = 20 * SCALE;
     start_takers(1);
@@ -120,9 +59,9 @@ static void each_of_a_chain_is_called_once_for_a_signal(void)
             int64_t counter = attach_counter(QUEUED);
             each_is_called_once(rounds, counter);
             if (beneath) each_is_called_once(rounds, first);
-            if (beneath) sigcffi_detach(QUEUED, first);
+            if (beneath) sigcffi_attachments_detach(QUEUED, first);
             each_is_called_once(rounds, counter);
-            sigcffi_detach(QUEUED, counter);
+            sigcffi_attachments_detach(QUEUED, counter);
             MUST(sigaction(QUEUED, NULL, &now));
             CHECK(now.sa_handler == theirs.sa_handler && now.sa_flags == theirs.sa_flags);
             each_is_called_once(rounds, 0);
@@ -133,7 +72,7 @@ static void each_of_a_chain_is_called_once_for_a_signal(void)
 
 /* What goes to the dispatcher is for subscribers where the trampoline is, and for the handler where
  * the chain comes to it. */
-static void of_a_chain_the_dispatcher_gets_each_part_once(void)
+CASE(of_a_chain_the_dispatcher_gets_each_part_once)
 {
     const int rounds = 10 * SCALE;
     for (int i = 0; i < CHAINING; i++) {
@@ -156,7 +95,7 @@ static void of_a_chain_the_dispatcher_gets_each_part_once(void)
             EQUAL(waiting_records(), 0);
         }
     }
-    put_on_top(QUEUED, keep, 0); /* which calls nobody */
+    put_on_top(QUEUED, foreign_counter, 0); /* which calls nobody */
     EQUAL(sigcffi_interpose(QUEUED), 0);
     MUST(raise(QUEUED));
     EQUAL(next_record().signo, QUEUED | SIGCFFI_FOR_SUBSCRIBERS);
@@ -164,7 +103,7 @@ static void of_a_chain_the_dispatcher_gets_each_part_once(void)
     figures("%d handlers", CHAINING);
 }
 
-static void a_handler_that_sends_the_signal_anew_comes_through(void)
+CASE(a_handler_that_sends_the_signal_anew_comes_through)
 {
     if (TSAN) skip("ThreadSanitizer holds back what is sent within a handler");
     const int rounds = 20 * SCALE;
@@ -177,22 +116,22 @@ static void a_handler_that_sends_the_signal_anew_comes_through(void)
         EQUAL(atomic_load(&calls[QUEUED]), i);
         EQUAL(atomic_load(&foreign_calls), i);
         /* It is delivered twice while the trampoline is on top, which the handler ends. */
-        EQUAL(sigcffi_tally_of(QUEUED, counter).count, i + 1);
+        EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, i + 1);
     }
     EQUAL(sigcffi_interpose(QUEUED), 0); /* there again, as before */
     MUST(raise(QUEUED));
     UNTIL(atomic_load(&calls[QUEUED]) > rounds);
     EQUAL(atomic_load(&calls[QUEUED]), rounds + 1);
-    EQUAL(sigcffi_tally_of(QUEUED, counter).count, rounds + 3);
+    EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, rounds + 3);
     figures("%d signals", rounds + 1);
 }
 
 /* ---- Put back ---- */
 
 /* os.system() ignores SIGINT for a while; others unregister themselves. */
-static void what_was_replaced_for_a_while_is_as_it_was(void)
+CASE(what_was_replaced_for_a_while_is_as_it_was)
 {
-    void (*const meanwhile[])(int) = {SIG_IGN, SIG_DFL, keep, pass_one};
+    void (*const meanwhile[])(int) = {SIG_IGN, SIG_DFL, foreign_counter, pass_one};
     const int rounds = 20 * SCALE;
     long long called = 0;
     for (int i = 0; i < 4 * rounds; i++) {
@@ -205,14 +144,14 @@ static void what_was_replaced_for_a_while_is_as_it_was(void)
         EQUAL(sigcffi_interpose(QUEUED), 0);
         MUST(raise(QUEUED));
         called += meanwhile[i % 4] == pass_one;
-        UNTIL(sigcffi_tally_of(QUEUED, counter).count == 1);
+        UNTIL(sigcffi_attachments_tally(QUEUED, counter).count == 1);
         MUST(sigaction(QUEUED, &before, NULL));
         MUST(raise(QUEUED));
         UNTIL(atomic_load(&calls[QUEUED]) > called);
         EQUAL(atomic_load(&calls[QUEUED]), ++called);
-        EQUAL(sigcffi_tally_of(QUEUED, counter).count, 2);
-        EQUAL(sigcffi_query(QUEUED), SIGCFFI_PYTHON);
-        sigcffi_detach(QUEUED, counter);
+        EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, 2);
+        EQUAL(sigcffi_dispositions_query(QUEUED), SIGCFFI_PYTHON);
+        sigcffi_attachments_detach(QUEUED, counter);
         MUST(raise(QUEUED));
         UNTIL(atomic_load(&calls[QUEUED]) > called);
         EQUAL(atomic_load(&calls[QUEUED]), ++called);
@@ -225,8 +164,8 @@ static int unwanted_flags;
 static void end_by_default(void)
 {
     int64_t counter = attach_counter(SIGTERM);
-    put_on_top(SIGTERM, keep, 0);
-    sigcffi_detach(SIGTERM, counter); /* it cannot be taken away */
+    put_on_top(SIGTERM, foreign_counter, 0);
+    sigcffi_attachments_detach(SIGTERM, counter); /* it cannot be taken away */
     MUST(raise(SIGTERM));
     EQUAL(atomic_load(&foreign_calls), 1);
     MUST(sigaction(SIGTERM, &found, NULL));
@@ -235,10 +174,10 @@ static void end_by_default(void)
 
 static void end_when_the_only_call_was_made(void)
 {
-    put_on_top(SIGTERM, keep, SA_RESETHAND | unwanted_flags);
+    put_on_top(SIGTERM, foreign_counter, SA_RESETHAND | unwanted_flags);
     int64_t counter = attach_counter(SIGTERM);
-    put_on_top(SIGTERM, keep, 0);
-    sigcffi_detach(SIGTERM, counter);
+    put_on_top(SIGTERM, foreign_counter, 0);
+    sigcffi_attachments_detach(SIGTERM, counter);
     MUST(sigaction(SIGTERM, &found, NULL));
     MUST(raise(SIGTERM));
     EQUAL(atomic_load(&foreign_calls), 1);
@@ -249,14 +188,14 @@ static void go_on_where_it_is_ignored(void)
 {
     put_on_top(SIGTERM, SIG_IGN, 0);
     int64_t counter = attach_counter(SIGTERM);
-    put_on_top(SIGTERM, keep, 0);
-    sigcffi_detach(SIGTERM, counter);
+    put_on_top(SIGTERM, foreign_counter, 0);
+    sigcffi_attachments_detach(SIGTERM, counter);
     MUST(sigaction(SIGTERM, &found, NULL));
     MUST(raise(SIGTERM));
 }
 
 /* As if it were not there, which it was while another handler stood on it. */
-static void a_trampoline_that_nobody_wants_is_none(void)
+CASE(a_trampoline_that_nobody_wants_is_none)
 {
     if (TSAN) skip("ThreadSanitizer ends the process by a status of its own");
     EQUAL(status_of_child(end_by_default), SIGTERM);
@@ -266,180 +205,6 @@ static void a_trampoline_that_nobody_wants_is_none(void)
     }
     EQUAL(status_of_child(go_on_where_it_is_ignored), 0);
     figures("default, once, ignored");
-}
-
-/* ---- What is believed ---- */
-
-static struct sigcffi_record raise_one(void)
-{
-    MUST(raise(QUEUED));
-    struct sigcffi_record record = next_record();
-    EQUAL(record.signo, QUEUED);
-    EQUAL(waiting_records(), 0);
-    return record;
-}
-
-static void is_known(const struct sigcffi_record *record)
-{
-    EQUAL(record->fields, SIGCFFI_FIELD_PID | SIGCFFI_FIELD_UID);
-    EQUAL(record->code, SI_TKILL);
-    EQUAL(record->pid, getpid());
-}
-
-/* By a handler with one argument, whatever the others are: also what an earlier signal has left in
- * that place. */
-static void nothing_is_invented_where_the_kernel_has_not_told(void)
-{
-    if (TSAN) skip("ThreadSanitizer calls every handler with three arguments that are right");
-    const int rounds = 10 * SCALE;
-    for (int i = 0; i < rounds; i++)
-        for (int n = 0; n < CHAINING; n++) {
-            dispatch(QUEUED);
-            struct sigcffi_record record = raise_one();
-            is_known(&record);
-            put_on_top(QUEUED, chaining[n].handler, chaining[n].flags);
-            record = raise_one();
-            if (n == 0 && SIGCFFI_HAS_RETURN)
-                is_known(&record); /* they lie as the kernel has put them */
-            else
-                EQUAL(record.fields, SIGCFFI_FIELD_NOTHING);
-            /* Put back whole, and as signal(2) does, without SA_SIGINFO. */
-            MUST(sigaction(QUEUED, &found, NULL));
-            record = raise_one();
-            is_known(&record);
-            CHECK(signal(QUEUED, found.sa_handler) == found.sa_handler);
-            record = raise_one();
-            EQUAL(record.fields, SIGCFFI_FIELD_NOTHING);
-            /* A program calls it itself, as a function. */
-            MUST(sigaction(QUEUED, &found, NULL));
-            pass_garbage(QUEUED);
-            record = next_record();
-            if (SIGCFFI_HAS_RETURN) EQUAL(record.fields, SIGCFFI_FIELD_NOTHING);
-        }
-    figures("%d rounds, %d handlers", rounds, CHAINING);
-}
-
-static void wait_for_ever(void)
-{
-    for (;;) pause();
-}
-
-static void actions_do_without_what_is_not_known(void)
-{
-    int ends[2];
-    unsigned char byte = 0;
-    open_pipe(ends);
-    pid_t child = start_child(wait_for_ever);
-    register_signal(STANDARD);
-    CHECK(sigcffi_attach(STANDARD, SIGCFFI_SLOT_WRITE, ends[1], -1, 0) > 0);
-    CHECK(sigcffi_attach(STANDARD, SIGCFFI_SLOT_FORWARD, child, -1, 0) > 0);
-    put_on_top(STANDARD, pass_garbage, 0);
-    MUST(raise(STANDARD));
-    UNTIL(read(ends[0], &byte, 1) == 1);
-    EQUAL(byte, STANDARD);
-    EQUAL(status_of(child), STANDARD);
-    UNTIL(atomic_load(&calls[STANDARD]) == 1);
-    figures("write, forward");
-}
-
-/* ---- Handlers that do not return ---- */
-
-static sigjmp_buf place;
-static volatile sig_atomic_t jumps;
-
-static void jump_out(int signum, siginfo_t *info, void *context)
-{
-    atomic_fetch_add(&foreign_calls, 1);
-    if (jumps) siglongjmp(place, 1);
-    found.sa_sigaction(signum, info, context);
-}
-
-static void jump_out_first(int signum)
-{
-    atomic_fetch_add(&foreign_calls, 1);
-    if (jumps) siglongjmp(place, 1);
-    found.sa_handler(signum);
-}
-
-static void leave_by_jumping(int times, int64_t counter)
-{
-    for (volatile int i = 0; i < times; i++) {
-        long long before = atomic_load(&foreign_calls);
-        long long counted = sigcffi_tally_of(QUEUED, counter).count;
-        jumps = 1;
-        if (sigsetjmp(place, 1) == 0) {
-            MUST(raise(QUEUED));
-            UNTIL(false);
-        }
-        jumps = 0;
-        EQUAL(atomic_load(&foreign_calls), before + 1);
-        EQUAL(sigcffi_tally_of(QUEUED, counter).count, counted + 1);
-    }
-}
-
-static void a_base_that_jumps_out_leaves_nothing_behind(void)
-{
-    if (TSAN) skip("ThreadSanitizer cannot leave the handler that it has called");
-    const int rounds = 20 * SCALE;
-    for (int one = 0; one < 2; one++) {
-        void (*handler)(int) = one ? jump_out_first : (void (*)(int))(void *)jump_out;
-        const int flags = one ? 0 : SA_SIGINFO;
-        register_signal(QUEUED);
-        put_on_top(QUEUED, handler, flags);
-        int64_t counter = attach_counter(QUEUED);
-        for (int i = 0; i < rounds; i++) {
-            leave_by_jumping(3, counter);
-            /* Without the jump it goes on down to the interpreter, and what is attached counts. */
-            long long before = atomic_load(&calls[QUEUED]);
-            long long counted = sigcffi_tally_of(QUEUED, counter).count;
-            MUST(raise(QUEUED));
-            UNTIL(atomic_load(&calls[QUEUED]) > before);
-            EQUAL(atomic_load(&calls[QUEUED]), before + 1);
-            EQUAL(sigcffi_tally_of(QUEUED, counter).count, counted + 1);
-            leave_by_jumping(1, counter);
-            /* Nor where the handler has put itself in the trampoline's place since. */
-            struct sigaction top, under = found;
-            MUST(sigaction(QUEUED, NULL, &top));
-            put_on_top(QUEUED, handler, flags);
-            found = under;
-            MUST(raise(QUEUED));
-            UNTIL(atomic_load(&calls[QUEUED]) > before + 1);
-            EQUAL(atomic_load(&calls[QUEUED]), before + 2);
-            EQUAL(sigcffi_tally_of(QUEUED, counter).count, counted + 3);
-            EQUAL(sigcffi_interpose(QUEUED), 0);
-        }
-        sigcffi_detach(QUEUED, counter); /* no handler is still believed to see it */
-    }
-    figures("%d rounds", 2 * rounds);
-}
-
-static void end_thread(int signum)
-{
-    (void)signum;
-    atomic_fetch_add(&foreign_calls, 1);
-    pthread_exit(NULL);
-}
-
-static void *signal_itself(void *nothing)
-{
-    MUST(raise(QUEUED));
-    UNTIL(false);
-    return nothing;
-}
-
-static void a_base_that_ends_its_thread_leaves_nothing_behind(void)
-{
-    if (TSAN) skip("ThreadSanitizer cannot leave the handler that it has called");
-    const int rounds = 20 * SCALE;
-    put_on_top(QUEUED, end_thread, 0);
-    for (int i = 1; i <= rounds; i++) {
-        int64_t counter = attach_counter(QUEUED);
-        join(start_thread(signal_itself, NULL));
-        EQUAL(sigcffi_tally_of(QUEUED, counter).count, 1);
-        sigcffi_detach(QUEUED, counter);
-        EQUAL(atomic_load(&foreign_calls), i);
-    }
-    figures("%d threads", rounds);
 }
 
 /* ---- Many ---- */
@@ -475,7 +240,7 @@ static void (*const many[MANY])(int, siginfo_t *, void *) = {
 
 /* With more of them than there are levels some are passed by, but nobody comes twice, nor the
  * interpreter too short. */
-static void with_however_many_on_top_of_each_other_the_interpreter_is_called(void)
+CASE(with_however_many_on_top_of_each_other_the_interpreter_is_called)
 {
     if (!SIGCFFI_HAS_RETURN) skip("it cannot be told whom a handler returns to");
     register_signal(QUEUED);
@@ -488,7 +253,7 @@ static void with_however_many_on_top_of_each_other_the_interpreter_is_called(voi
         MUST(raise(QUEUED));
         UNTIL(atomic_load(&calls[QUEUED]) > n);
         EQUAL(atomic_load(&calls[QUEUED]), n + 1);
-        EQUAL(sigcffi_tally_of(QUEUED, counter).count, n + 1);
+        EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, n + 1);
         EQUAL(atomic_load(&called[n]), 1);
         for (int i = 0; i < n; i++) CHECK(atomic_load(&called[i]) <= 1);
         if (n + 1 < SIGCFFI_LEVELS)
@@ -498,7 +263,7 @@ static void with_however_many_on_top_of_each_other_the_interpreter_is_called(voi
 }
 
 /* It was beneath the trampoline, and takes that for what it has replaced. */
-static void a_handler_that_comes_back_on_top_is_called_once(void)
+CASE(a_handler_that_comes_back_on_top_is_called_once)
 {
     if (!SIGCFFI_HAS_RETURN) skip("it cannot be told whom a handler returns to");
     const int rounds = 20 * SCALE;
@@ -511,24 +276,7 @@ static void a_handler_that_comes_back_on_top_is_called_once(void)
         UNTIL(atomic_load(&calls[QUEUED]) >= i);
         EQUAL(atomic_load(&calls[QUEUED]), i);
         EQUAL(atomic_load(&foreign_calls), i);
-        EQUAL(sigcffi_tally_of(QUEUED, counter).count, i);
+        EQUAL(sigcffi_attachments_tally(QUEUED, counter).count, i);
     }
     figures("%d times", rounds);
 }
-
-#define CASE(name) {#name, name}
-
-const struct test_case level_cases[] = {
-    CASE(each_of_a_chain_is_called_once_for_a_signal),
-    CASE(of_a_chain_the_dispatcher_gets_each_part_once),
-    CASE(a_handler_that_sends_the_signal_anew_comes_through),
-    CASE(what_was_replaced_for_a_while_is_as_it_was),
-    CASE(a_trampoline_that_nobody_wants_is_none),
-    CASE(nothing_is_invented_where_the_kernel_has_not_told),
-    CASE(actions_do_without_what_is_not_known),
-    CASE(a_base_that_jumps_out_leaves_nothing_behind),
-    CASE(a_base_that_ends_its_thread_leaves_nothing_behind),
-    CASE(with_however_many_on_top_of_each_other_the_interpreter_is_called),
-    CASE(a_handler_that_comes_back_on_top_is_called_once),
-    {NULL, NULL},
-};

@@ -3,7 +3,7 @@
  *
  * Law: like stress.c. One signal at a time, unless it says otherwise: then calls are exact.
  */
-#include "poking.h"
+#include "pokes.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -12,10 +12,10 @@
 
 void taken_by_another_thread(int signum)
 {
-    uint64_t before = sigcffi_deliveries(QUEUED_TOO);
+    uint64_t before = sigcffi_channel_deliveries(QUEUED_TOO);
     queue_to(takers[0], signum, 0);
     queue_to(takers[0], QUEUED_TOO, 0);
-    UNTIL(sigcffi_deliveries(QUEUED_TOO) > before);
+    UNTIL(sigcffi_channel_deliveries(QUEUED_TOO) > before);
 }
 
 void next_is_called(bool on_the_spot)
@@ -57,20 +57,20 @@ static atomic_bool woken;
 /* Again and again: it could come before the main thread waits. */
 static void *take_until_woken(void *nothing)
 {
-    for (uint64_t before = sigcffi_deliveries(QUEUED); !atomic_load(&woken); before++) {
+    for (uint64_t before = sigcffi_channel_deliveries(QUEUED); !atomic_load(&woken); before++) {
         queue_to(takers[0], QUEUED, 0);
-        UNTIL(sigcffi_deliveries(QUEUED) > before);
+        UNTIL(sigcffi_channel_deliveries(QUEUED) > before);
     }
     return nothing;
 }
 
 static void *lift_until_woken(void *nothing)
 {
-    for (uint64_t before = sigcffi_deliveries(QUEUED); !atomic_load(&woken); before++) {
-        sigcffi_defer(sigcffi_bit(QUEUED));
+    for (uint64_t before = sigcffi_channel_deliveries(QUEUED); !atomic_load(&woken); before++) {
+        sigcffi_deferral_defer(sigcffi_bit(QUEUED));
         queue_to(takers[0], QUEUED, 0);
-        UNTIL(sigcffi_deliveries(QUEUED) > before);
-        sigcffi_lift(sigcffi_bit(QUEUED));
+        UNTIL(sigcffi_channel_deliveries(QUEUED) > before);
+        sigcffi_deferral_lift(sigcffi_bit(QUEUED));
         breathe();
     }
     return nothing;
@@ -99,60 +99,60 @@ static void wake_from_system_calls(void *wake(void *))
     figures("%d rounds, %d system calls", rounds, WAITS);
 }
 
-static void a_signal_that_another_thread_takes_ends_the_main_threads_system_call(void)
+CASE(a_signal_that_another_thread_takes_ends_the_main_threads_system_call)
 {
     wake_from_system_calls(take_until_woken);
 }
 
-static void a_lifting_in_another_thread_ends_the_main_threads_system_call(void)
+CASE(a_lifting_in_another_thread_ends_the_main_threads_system_call)
 {
     wake_from_system_calls(lift_until_woken);
 }
 
 /* ---- Who blocks pokes ---- */
 
-static void a_main_thread_that_blocks_pokes_has_its_calls_made_on_the_spot(void)
+CASE(a_main_thread_that_blocks_pokes_has_its_calls_made_on_the_spot)
 {
     register_signal(QUEUED);
     start_takers(2);
     const uint64_t set = urgent() | sigcffi_bit(STANDARD);
     for (int i = 0; i < 100 * SCALE; i++) {
         next_is_called(false);
-        sigcffi_sigmask(SIG_BLOCK, sigcffi_bit(STANDARD));
+        sigcffi_masks_sigmask(SIG_BLOCK, sigcffi_bit(STANDARD));
         next_is_called(false);
-        sigcffi_sigmask(SIG_BLOCK, set);
+        sigcffi_masks_sigmask(SIG_BLOCK, set);
         next_is_called(true);
-        sigcffi_sigmask(SIG_BLOCK, sigcffi_bit(STANDARD));
+        sigcffi_masks_sigmask(SIG_BLOCK, sigcffi_bit(STANDARD));
         next_is_called(true);
-        sigcffi_sigmask(SIG_UNBLOCK, sigcffi_bit(STANDARD));
+        sigcffi_masks_sigmask(SIG_UNBLOCK, sigcffi_bit(STANDARD));
         next_is_called(true);
-        sigcffi_sigmask(SIG_UNBLOCK, set);
+        sigcffi_masks_sigmask(SIG_UNBLOCK, set);
         next_is_called(false);
-        sigcffi_sigmask(SIG_SETMASK, set);
-        sigcffi_sigmask(4711, 0); /* is refused */
+        sigcffi_masks_sigmask(SIG_SETMASK, set);
+        sigcffi_masks_sigmask(4711, 0); /* is refused */
         next_is_called(true);
-        sigcffi_sigmask(SIG_SETMASK, sigcffi_bit(STANDARD));
+        sigcffi_masks_sigmask(SIG_SETMASK, sigcffi_bit(STANDARD));
         next_is_called(false);
-        sigcffi_sigmask(SIG_SETMASK, 0);
-        sigcffi_block(set);
+        sigcffi_masks_sigmask(SIG_SETMASK, 0);
+        sigcffi_masks_block(set);
         next_is_called(true);
-        sigcffi_unblock(set);
+        sigcffi_masks_unblock(set);
         next_is_called(false);
     }
     /* What it had blocked before it was named. */
     sigset_t former = block(SIGURG);
-    sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
+    sigcffi_main_thread_set((unsigned long)pthread_self(), 0);
     next_is_called(true);
     restore(&former);
-    sigcffi_set_main_thread((unsigned long)pthread_self(), 0);
+    sigcffi_main_thread_set((unsigned long)pthread_self(), 0);
     next_is_called(false);
     stop_takers();
     figures("block, set, hold, named");
 }
 
-/* Whichever sees the other: the signal that pokes are blocked, or who blocks them that a call is
- * pending. */
-static void a_signal_that_meets_the_blocking_of_pokes_is_not_left_behind(void)
+/* One of the two sees the other: the thread that takes the signal sees that pokes are blocked, or
+ * the thread that blocks them sees that a call is pending. */
+CASE(a_signal_that_meets_the_blocking_of_pokes_is_not_left_behind)
 {
     const int rounds = 20000 * SCALE;
     int i = 0;
@@ -162,11 +162,11 @@ static void a_signal_that_meets_the_blocking_of_pokes_is_not_left_behind(void)
     while (i < rounds && (i % 64 != 0 || time_is_left())) {
         queue_to(takers[0], QUEUED, ++i);
         spin(random_below(&random, 256 << random_below(&random, 6)));
-        sigcffi_sigmask(SIG_BLOCK, urgent());
+        sigcffi_masks_sigmask(SIG_BLOCK, urgent());
         /* No signal comes, and no call of ours is made, to help. */
         UNTIL(atomic_load(&calls[QUEUED]) >= i);
         EQUAL(atomic_load(&calls[QUEUED]), i);
-        sigcffi_sigmask(SIG_UNBLOCK, urgent());
+        sigcffi_masks_sigmask(SIG_UNBLOCK, urgent());
     }
     stop_takers();
     figures("%d of %d rounds, %lld on the spot", i, rounds, (long long)calls_elsewhere[QUEUED]);
@@ -174,11 +174,11 @@ static void a_signal_that_meets_the_blocking_of_pokes_is_not_left_behind(void)
 
 static void *block_pokes(void *nothing)
 {
-    sigcffi_sigmask(SIG_BLOCK, urgent());
+    sigcffi_masks_sigmask(SIG_BLOCK, urgent());
     return nothing;
 }
 
-static void another_threads_mask_says_nothing_of_the_main_threads(void)
+CASE(another_threads_mask_says_nothing_of_the_main_threads)
 {
     register_signal(QUEUED);
     start_takers(2);
@@ -192,7 +192,7 @@ static void another_threads_mask_says_nothing_of_the_main_threads(void)
 
 static void check_pokes_of_child(void)
 {
-    CHECK(sigcffi_is_main_thread());
+    CHECK(sigcffi_main_thread_is_current());
     atomic_store(&main_thread_promised, true);
     start_takers(2);
     for (int i = 0; i < 20; i++) next_is_called(false);
@@ -224,7 +224,7 @@ static void *fork_untold(void *status)
     return NULL;
 }
 
-static void a_forked_childs_pokes_go_to_its_own_main_thread(void)
+CASE(a_forked_childs_pokes_go_to_its_own_main_thread)
 {
     const int rounds = 5 * SCALE;
     int status;
@@ -233,7 +233,7 @@ static void a_forked_childs_pokes_go_to_its_own_main_thread(void)
         start_takers(2); /* this process's own go to this one, before and after */
         next_is_called(false);
         stop_takers();
-        unsigned before = sigcffi_arrivals();
+        unsigned before = sigcffi_trampoline_arrivals();
         EQUAL(status_of_child(check_pokes_of_child), 0);
         if (!TSAN) { /* which does not know threads in the child of one that has several */
             join(start_thread(fork_here, &status));
@@ -241,7 +241,7 @@ static void a_forked_childs_pokes_go_to_its_own_main_thread(void)
             join(start_thread(fork_untold, &status));
             EQUAL(status, 0);
         }
-        EQUAL(sigcffi_arrivals(), before);
+        EQUAL(sigcffi_trampoline_arrivals(), before);
     }
     figures("%d forks", (TSAN ? 1 : 3) * rounds);
 }
@@ -258,17 +258,17 @@ static int sleep_on(void)
 }
 
 /* An interpreter that spins before it sleeps is called while it spins, and sleeps. */
-static void a_call_that_has_ended_no_wait_is_told_again(void)
+CASE(a_call_that_has_ended_no_wait_is_told_again)
 {
     const int rounds = 5 * SCALE;
-    sigcffi_interpreter_spins();
+    sigcffi_retry_interpreter_spins();
     register_signal(STANDARD);
     for (int i = 0; i < rounds; i++) {
         send_to_self(STANDARD);
         /* Where it spins for long the first ones come in vain, too. */
-        unsigned before = sigcffi_arrivals(), in_vain = i == 0 ? 11 : (unsigned)i % 4;
-        if (TSAN) in_vain = 0;                                  /* it lets no handler run there */
-        while (sigcffi_arrivals() - before < in_vain) continue; /* in no system call */
+        unsigned before = sigcffi_trampoline_arrivals(), in_vain = i == 0 ? 11 : (unsigned)i % 4;
+        if (TSAN) in_vain = 0; /* it lets no handler run there */
+        while (sigcffi_trampoline_arrivals() - before < in_vain) continue; /* in no system call */
         EQUAL(sleep_on(), EINTR);
     }
     EQUAL(calls[STANDARD], rounds);
@@ -283,10 +283,10 @@ static void a_call_that_has_ended_no_wait_is_told_again(void)
 }
 
 /* Each poke is a system call of somebody's that ends without need. */
-static void a_call_that_has_ended_a_wait_is_not_told_again(void)
+CASE(a_call_that_has_ended_a_wait_is_not_told_again)
 {
     const struct timespec longer_than_the_first_takes = {.tv_nsec = 20000000};
-    sigcffi_interpreter_spins();
+    sigcffi_retry_interpreter_spins();
     register_signal(STANDARD);
     sigset_t former = block(STANDARD);
     queue_to(pthread_self(), STANDARD, 0);
@@ -298,36 +298,21 @@ static void a_call_that_has_ended_a_wait_is_not_told_again(void)
     figures("one call");
 }
 
-#define CASE(name) {#name, name}
-
 /* Somebody counts, and comes to the number that a poke carries. */
-static void a_signal_with_the_value_of_a_poke_is_a_signal(void)
+CASE(a_signal_with_the_value_of_a_poke_is_a_signal)
 {
     register_signal(STANDARD);
     register_signal(QUEUED);
     const sigset_t former = block(SIGURG), wanted = sigcffi_set_of(sigcffi_bit(SIGURG));
     siginfo_t poke;
-    CHECK(sigcffi_poke((int)syscall(SYS_gettid)));
+    CHECK(sigcffi_wake_poke((int)syscall(SYS_gettid)));
     while (sigwaitinfo(&wanted, &poke) != SIGURG) EQUAL(errno, EINTR);
     restore(&former);
-    int64_t before = (int64_t)sigcffi_deliveries(SIGURG);
+    int64_t before = (int64_t)sigcffi_channel_deliveries(SIGURG);
     MUST(sigqueue(getpid(), QUEUED, poke.si_value));
     MUST(sigqueue(getpid(), SIGURG, poke.si_value));
     UNTIL(atomic_load(&calls[QUEUED]) == 1);
-    UNTIL((int64_t)sigcffi_deliveries(SIGURG) == before + 1);
-    EQUAL(sigcffi_deliveries(QUEUED), 1);
+    UNTIL((int64_t)sigcffi_channel_deliveries(SIGURG) == before + 1);
+    EQUAL(sigcffi_channel_deliveries(QUEUED), 1);
     figures("the value %p", poke.si_value.sival_ptr);
 }
-
-const struct test_case poke_cases[] = {
-    CASE(a_signal_that_another_thread_takes_ends_the_main_threads_system_call),
-    CASE(a_lifting_in_another_thread_ends_the_main_threads_system_call),
-    CASE(a_main_thread_that_blocks_pokes_has_its_calls_made_on_the_spot),
-    CASE(a_signal_that_meets_the_blocking_of_pokes_is_not_left_behind),
-    CASE(another_threads_mask_says_nothing_of_the_main_threads),
-    CASE(a_forked_childs_pokes_go_to_its_own_main_thread),
-    CASE(a_signal_with_the_value_of_a_poke_is_a_signal),
-    CASE(a_call_that_has_ended_no_wait_is_told_again),
-    CASE(a_call_that_has_ended_a_wait_is_not_told_again),
-    {NULL, NULL},
-};

@@ -1,17 +1,16 @@
-/* A reader of the main channel, as the one in Python: for records.c, relief.c and those of
- * poking.h.
+/* A reader of the main channel, as the one in Python: for records.c, resume.c and those of
+ * pokes.h.
  */
 #ifndef SIGCFFI_TEST_READING_H
 #define SIGCFFI_TEST_READING_H
 
 #include "harness.h"
-#include "state.h"
 
 extern uint64_t tail; /* the number of the next record */
 
 static inline _Atomic uint64_t *word(int index)
 {
-    return (_Atomic uint64_t *)sigcffi_memory() + index;
+    return (_Atomic uint64_t *)sigcffi_channel_memory() + index;
 }
 
 /* What the interpreter and sigcffi do for a signal with a Python handler. */
@@ -27,13 +26,13 @@ struct sigcffi_record next_record(void);
 uint64_t waiting_records(void);
 
 /* The signals because of which threads may have to be told that there is room. */
-uint64_t pressure(void);
+uint64_t backpressure(void);
 
 /* Set the second, and the first thread stays in the handler that writes its next record: then the
  * third is set, until the fourth is. */
 extern pthread_t slow_writer;
 
-/* Called once, before the next change of a mask; pressure.c. */
+/* Called once, before the next change of a mask; throttled.c. */
 extern void (*_Atomic before_change)(void);
 extern atomic_bool writer_is_slow, writing, go_on;
 

@@ -18,15 +18,15 @@ struct reader open_reader(uint64_t capacity, uint64_t set, bool drops)
 {
     struct reader reader = {.capacity = capacity};
     reader.records = calloc(capacity, sizeof *reader.records);
-    reader.handle = sigcffi_open_receiver(reader.records, capacity, set, drops);
-    if (reader.handle > 0) reader.ring = (_Atomic uint64_t *)sigcffi_receiver_ring(reader.handle);
+    reader.handle = sigcffi_receivers_open(reader.records, capacity, set, drops);
+    if (reader.handle > 0) reader.ring = (_Atomic uint64_t *)sigcffi_receivers_ring(reader.handle);
     return reader;
 }
 
 long long read_some(struct reader *reader, long long most, record_function *see, void *argument)
 {
     uint64_t first = atomic_load(&reader->ring[1]);
-    long long count = sigcffi_received(reader->handle);
+    long long count = sigcffi_receivers_count(reader->handle);
     CHECK(count >= 0);
     if (count > most) count = most;
     if (count == 0) return 0;
@@ -34,29 +34,42 @@ long long read_some(struct reader *reader, long long most, record_function *see,
         /* No memcpy(): where GCC writes its own code for that, ThreadSanitizer does not see it. */
         struct sigcffi_record record = reader->records[(first + (uint64_t)i) % reader->capacity];
         EQUAL((long long)record.sequence, (long long)first + i + 1);
-        see(&record, argument);
+        if (see != NULL) see(&record, argument);
     }
-    CHECK(sigcffi_give_back(reader->handle, first, (uint64_t)count));
+    CHECK(sigcffi_receivers_give_back(reader->handle, first, (uint64_t)count));
+    return count;
+}
+
+void read_everything(struct reader *reader)
+{
+    while (read_some(reader, LLONG_MAX, NULL, NULL) > 0) continue;
+}
+
+int fill(const struct reader *reader, int signum)
+{
+    int count = 0;
+    for (; sigcffi_receivers_holds_back(reader->handle) == 0; count++)
+        queue_to(pthread_self(), signum, count);
     return count;
 }
 
 void stop_reader(struct reader *reader)
 {
-    EQUAL(sigcffi_stop_receiver(reader->handle), 0);
+    EQUAL(sigcffi_receivers_stop(reader->handle), 0);
 }
 
 void close_reader(struct reader *reader)
 {
     stop_reader(reader);
-    sigcffi_close_receiver(reader->handle);
-    EQUAL(sigcffi_received(reader->handle), -EBADF);
-    EQUAL(sigcffi_stop_receiver(reader->handle), -EBADF);
+    sigcffi_receivers_close(reader->handle);
+    EQUAL(sigcffi_receivers_count(reader->handle), -EBADF);
+    EQUAL(sigcffi_receivers_stop(reader->handle), -EBADF);
     free(reader->records);
 }
 
 bool is_readable(const struct reader *reader)
 {
-    struct pollfd file = {.fd = sigcffi_receiver_fd(reader->handle, false), .events = POLLIN};
+    struct pollfd file = {.fd = sigcffi_receivers_fd(reader->handle, false), .events = POLLIN};
     int count = poll(&file, 1, 0);
     CHECK(count >= 0 || errno == EINTR);
     return count > 0;
@@ -127,18 +140,18 @@ static void *open_read_and_close(void *number)
             sched_yield();
         }
         stop_reader(&reader);
-        long long left = sigcffi_received(reader.handle);
+        long long left = sigcffi_receivers_count(reader.handle);
         breathe();
-        EQUAL(sigcffi_received(reader.handle), left); /* nothing comes to it any more */
+        EQUAL(sigcffi_receivers_count(reader.handle), left); /* nothing comes to it any more */
         EQUAL(read_some(&reader, LLONG_MAX, see_stream, &streams), left);
-        CHECK(streams.missing <= (long long)sigcffi_receiver_dropped(reader.handle));
+        CHECK(streams.missing <= (long long)sigcffi_receivers_dropped(reader.handle));
         close_reader(&reader);
         atomic_fetch_add(&received_by_others, count + left);
     }
     return number;
 }
 
-static void every_receiver_gets_all_while_others_come_and_go(void)
+CASE(every_receiver_gets_all_while_others_come_and_go)
 {
     enum { THREADS = 4 };
     pthread_t threads[THREADS], senders[SENDERS];
@@ -157,7 +170,7 @@ static void every_receiver_gets_all_while_others_come_and_go(void)
     for (int i = 0; i < THREADS; i++) threads[i] = start_thread(open_read_and_close, NULL);
     int running = THREADS;
     while (running > 0) {
-        struct pollfd file = {.fd = sigcffi_receiver_fd(reader.handle, false), .events = POLLIN};
+        struct pollfd file = {.fd = sigcffi_receivers_fd(reader.handle, false), .events = POLLIN};
         poll(&file, 1, 10);
         atomic_fetch_add(&read_by_main, read_some(&reader, LLONG_MAX, see_stream, &streams));
         while (running > 0 && pthread_tryjoin_np(threads[running - 1], NULL) == 0) running--;
@@ -168,12 +181,13 @@ static void every_receiver_gets_all_while_others_come_and_go(void)
           atomic_load(&sent));
     stop_takers();
     stop_reader(&reader);
-    EQUAL(sigcffi_received(reader.handle), 0);
+    EQUAL(sigcffi_receivers_count(reader.handle), 0);
     CHECK(!is_readable(&reader));
     EQUAL(streams.missing, 0);
-    EQUAL((long long)sigcffi_receiver_dropped(reader.handle), 0);
+    EQUAL((long long)sigcffi_receivers_dropped(reader.handle), 0);
     EQUAL(atomic_load(&read_by_main), atomic_load(&sent));
-    EQUAL(sigcffi_deliveries(QUEUED) + sigcffi_deliveries(QUEUED_TOO), atomic_load(&sent));
+    EQUAL(sigcffi_channel_deliveries(QUEUED) + sigcffi_channel_deliveries(QUEUED_TOO),
+          atomic_load(&sent));
     close_reader(&reader);
     restore(&mask);
     figures("%lld signals, %d receivers got %lld of them", (long long)atomic_load(&sent),
@@ -187,7 +201,7 @@ static void see_value(const struct sigcffi_record *record, void *next)
     EQUAL(record->value, (*(int *)next)++);
 }
 
-static void what_a_receiver_cannot_hold_is_counted(void)
+CASE(what_a_receiver_cannot_hold_is_counted)
 {
     const int signals = 100, capacity = 16;
     struct reader small = open_reader((uint64_t)capacity, sigcffi_bit(QUEUED), true);
@@ -199,7 +213,7 @@ static void what_a_receiver_cannot_hold_is_counted(void)
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < signals; i++) {
             queue_to(takers[0], QUEUED, signals * round + i);
-            UNTIL(sigcffi_received(large.handle) == i + 1);
+            UNTIL(sigcffi_receivers_count(large.handle) == i + 1);
             CHECK(is_readable(&small));
         }
         next = signals * round;
@@ -207,21 +221,21 @@ static void what_a_receiver_cannot_hold_is_counted(void)
         CHECK(is_readable(&small));
         EQUAL(read_some(&small, signals, see_value, &next), capacity - capacity / 2);
         CHECK(!is_readable(&small));
-        EQUAL((long long)sigcffi_receiver_dropped(small.handle),
+        EQUAL((long long)sigcffi_receivers_dropped(small.handle),
               (round + 1) * (signals - capacity));
         EQUAL(read_some(&large, signals, see_value, &next_of_large), signals);
-        EQUAL((long long)sigcffi_receiver_dropped(large.handle), 0);
+        EQUAL((long long)sigcffi_receivers_dropped(large.handle), 0);
     }
     /* One that is opened in the place of another knows nothing of what that had. */
     for (int i = 0; i < 3; i++) {
         queue_to(takers[0], QUEUED, i);
-        UNTIL(sigcffi_received(large.handle) == i + 1);
+        UNTIL(sigcffi_receivers_count(large.handle) == i + 1);
     }
     close_reader(&small);
     close_reader(&large);
     small = open_reader((uint64_t)capacity, sigcffi_bit(QUEUED), true);
-    EQUAL(sigcffi_received(small.handle), 0);
-    EQUAL((long long)sigcffi_receiver_dropped(small.handle), 0);
+    EQUAL(sigcffi_receivers_count(small.handle), 0);
+    EQUAL((long long)sigcffi_receivers_dropped(small.handle), 0);
     CHECK(!is_readable(&small));
     queue_to(takers[0], QUEUED, next = 4711);
     UNTIL(read_some(&small, 1, see_value, &next) == 1);
@@ -230,7 +244,7 @@ static void what_a_receiver_cannot_hold_is_counted(void)
     figures("%d signals, %d dropped", 3 * signals, 3 * (signals - capacity));
 }
 
-static void what_cannot_be_opened_leaves_nothing(void)
+CASE(what_cannot_be_opened_leaves_nothing)
 {
     const uint64_t both = sigcffi_bit(QUEUED) | sigcffi_bit(STANDARD);
     int64_t counters[SIGCFFI_SLOTS];
@@ -238,15 +252,16 @@ static void what_cannot_be_opened_leaves_nothing(void)
     struct reader none = open_reader(16, both, false);
     EQUAL(none.handle, -ENOSPC);
     free(none.records);
-    EQUAL(sigcffi_query_slotted(STANDARD), SIGCFFI_DEFAULT);
+    EQUAL(sigcffi_dispositions_query_slotted(STANDARD), SIGCFFI_DEFAULT);
     struct sigaction now;
     MUST(sigaction(STANDARD, NULL, &now));
     CHECK(now.sa_handler == SIG_DFL);
-    for (int i = 0; i < SIGCFFI_SLOTS; i++) EQUAL(sigcffi_detach(QUEUED, counters[i]).count, 0);
+    for (int i = 0; i < SIGCFFI_SLOTS; i++)
+        EQUAL(sigcffi_attachments_detach(QUEUED, counters[i]).count, 0);
     none = open_reader(16, both | sigcffi_bit(SIGKILL), false);
     EQUAL(none.handle, -EINVAL);
     free(none.records);
-    EQUAL(sigcffi_query_slotted(STANDARD), SIGCFFI_DEFAULT);
+    EQUAL(sigcffi_dispositions_query_slotted(STANDARD), SIGCFFI_DEFAULT);
 
     struct reader readers[SIGCFFI_RECEIVERS];
     for (int i = 0; i < SIGCFFI_RECEIVERS; i++) {
@@ -260,10 +275,10 @@ static void what_cannot_be_opened_leaves_nothing(void)
     /* Nothing that could be taken for one. */
     const int64_t handles[] = {0, -1, -EBADF, SIGCFFI_RECEIVERS, 255, readers[0].handle};
     for (size_t i = 0; i < sizeof handles / sizeof *handles; i++) {
-        EQUAL(sigcffi_received(handles[i]), -EBADF);
-        EQUAL(sigcffi_receiver_fd(handles[i], false), -EBADF);
-        EQUAL(sigcffi_stop_receiver(handles[i]), -EBADF);
-        CHECK(!sigcffi_give_back(handles[i], 0, 1));
+        EQUAL(sigcffi_receivers_count(handles[i]), -EBADF);
+        EQUAL(sigcffi_receivers_fd(handles[i], false), -EBADF);
+        EQUAL(sigcffi_receivers_stop(handles[i]), -EBADF);
+        CHECK(!sigcffi_receivers_give_back(handles[i], 0, 1));
     }
     figures("%d receivers", SIGCFFI_RECEIVERS);
 }
@@ -277,7 +292,7 @@ static void *read_when_polled(void *argument)
 {
     int next = 0;
     while (next < *(int *)argument) {
-        struct pollfd file = {.fd = sigcffi_receiver_fd(watched.handle, false), .events = POLLIN};
+        struct pollfd file = {.fd = sigcffi_receivers_fd(watched.handle, false), .events = POLLIN};
         if (poll(&file, 1, -1) < 0) {
             EQUAL(errno, EINTR);
             continue;
@@ -290,7 +305,7 @@ static void *read_when_polled(void *argument)
     return argument;
 }
 
-static void who_polls_misses_nothing(void)
+CASE(who_polls_misses_nothing)
 {
     int signals = 3000 * SCALE;
     watched = open_reader(64, sigcffi_bit(QUEUED), false);
@@ -310,8 +325,8 @@ static void who_polls_misses_nothing(void)
     figures("%d signals", signals);
 }
 
-/* A reader that does not wait for the descriptor may be quicker than who raises it. */
-static void the_descriptor_is_lowered_when_all_has_been_read(void)
+/* A reader that does not wait for the descriptor may be quicker than the handler that raises it. */
+CASE(the_descriptor_is_lowered_when_all_has_been_read)
 {
     const int rounds = 2000 * SCALE;
     watched = open_reader(64, sigcffi_bit(QUEUED), false);
@@ -323,7 +338,7 @@ static void the_descriptor_is_lowered_when_all_has_been_read(void)
         while (read_some(&watched, 1, see_value, &next) == 0) continue;
         /* Until the taker is through with it: this one it takes after the first. */
         queue_to(takers[0], QUEUED_TOO, i);
-        UNTIL(sigcffi_deliveries(QUEUED_TOO) == (uint64_t)i + 1);
+        UNTIL(sigcffi_channel_deliveries(QUEUED_TOO) == (uint64_t)i + 1);
         CHECK(!is_readable(&watched));
     }
     stop_takers();
@@ -342,23 +357,23 @@ static void *sleep_for_both(void *argument)
     int next = 0;
     for (int i = 0; i < *(int *)argument; i++) {
         while (read_some(&watched, 1, see_value, &next) == 0)
-            sigcffi_sleep_until_received(watched.handle, sigcffi_arrivals(), -1);
+            sigcffi_sleep_until_received(watched.handle, sigcffi_trampoline_arrivals(), -1);
         atomic_fetch_add(&slept, 1);
-        _Atomic int *cell = (_Atomic int *)sigcffi_cell(sleeping_cell);
+        _Atomic int *cell = (_Atomic int *)sigcffi_flags_cell(sleeping_cell);
         while (atomic_load(cell) == 0)
-            sigcffi_sleep_until_set(QUEUED_TOO, sleeping_flag, sigcffi_arrivals(), -1);
+            sigcffi_sleep_until_set(QUEUED_TOO, sleeping_flag, sigcffi_trampoline_arrivals(), -1);
         atomic_store(cell, 0);
         atomic_fetch_add(&slept, 1);
     }
     return argument;
 }
 
-static void nobody_sleeps_through_what_is_waited_for(void)
+CASE(nobody_sleeps_through_what_is_waited_for)
 {
     int rounds = 2000 * SCALE;
     watched = open_reader(64, sigcffi_bit(QUEUED), false);
-    sleeping_cell = sigcffi_new_cell();
-    sleeping_flag = sigcffi_attach(QUEUED_TOO, SIGCFFI_SLOT_FLAG, 0, sleeping_cell, 0);
+    sleeping_cell = sigcffi_flags_new();
+    sleeping_flag = sigcffi_attachments_attach(QUEUED_TOO, SIGCFFI_SLOT_FLAG, 0, sleeping_cell, 0);
     CHECK(sleeping_flag > 0);
     pthread_t thread = start_thread(sleep_for_both, &rounds);
     start_takers(1);
@@ -370,21 +385,12 @@ static void nobody_sleeps_through_what_is_waited_for(void)
     }
     join(thread);
     stop_takers();
-    EQUAL(sigcffi_sleep_until_received(watched.handle, sigcffi_arrivals(), 1), -ETIMEDOUT);
-    EQUAL(sigcffi_sleep_until_received(watched.handle, sigcffi_arrivals() - 1, -1), -EINTR);
-    EQUAL(sigcffi_sleep_until_set(QUEUED_TOO, sleeping_flag, sigcffi_arrivals(), 0), -ETIMEDOUT);
+    EQUAL(sigcffi_sleep_until_received(watched.handle, sigcffi_trampoline_arrivals(), 1),
+          -ETIMEDOUT);
+    EQUAL(sigcffi_sleep_until_received(watched.handle, sigcffi_trampoline_arrivals() - 1, -1),
+          -EINTR);
+    EQUAL(sigcffi_sleep_until_set(QUEUED_TOO, sleeping_flag, sigcffi_trampoline_arrivals(), 0),
+          -ETIMEDOUT);
     close_reader(&watched);
     figures("%d rounds, 2 ways", rounds);
 }
-
-#define CASE(name) {#name, name}
-
-const struct test_case receiver_cases[] = {
-    CASE(every_receiver_gets_all_while_others_come_and_go),
-    CASE(what_a_receiver_cannot_hold_is_counted),
-    CASE(what_cannot_be_opened_leaves_nothing),
-    CASE(who_polls_misses_nothing),
-    CASE(the_descriptor_is_lowered_when_all_has_been_read),
-    CASE(nobody_sleeps_through_what_is_waited_for),
-    {NULL, NULL},
-};

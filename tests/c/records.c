@@ -1,7 +1,8 @@
 /* The ring under load: what signals carry reaches a reader in the main thread.
  *
  * Law: the reader knows what the one in Python knows: the layout in ring.h, the words in state.h,
- * and sigcffi_memory(). It gives back each record at once; nothing else here touches that memory.
+ * and sigcffi_channel_memory(). It gives back each record at once; nothing else here touches that
+ * memory.
  */
 #include "reading.h"
 
@@ -16,9 +17,9 @@ bool read_record(struct sigcffi_record *record)
 {
     size_t offset =
         SIGCFFI_WORDS * sizeof(uint64_t) + (size_t)(tail % SIGCFFI_CAPACITY) * SIGCFFI_RECORD_SIZE;
-    if (sigcffi_sequence(offset) != tail + 1) return false;
+    if (sigcffi_channel_sequence(offset) != tail + 1) return false;
     /* No memcpy(): where GCC writes its own code for that, ThreadSanitizer does not see it. */
-    *record = *(struct sigcffi_record *)(void *)((char *)sigcffi_memory() + offset);
+    *record = *(struct sigcffi_record *)(void *)((char *)sigcffi_channel_memory() + offset);
     EQUAL((long long)record->sequence, (long long)++tail);
     atomic_store(word(SIGCFFI_WORD_TAIL), tail);
     return true;
@@ -36,16 +37,16 @@ uint64_t waiting_records(void)
     return atomic_load(word(SIGCFFI_WORD_HEAD)) - tail;
 }
 
-uint64_t pressure(void)
+uint64_t backpressure(void)
 {
-    return atomic_load(word(SIGCFFI_WORD_PRESSURE));
+    return atomic_load(word(SIGCFFI_WORD_BACKPRESSURE));
 }
 
 void dispatch(int signum)
 {
     install(signum, interpreter_handler, SA_ONSTACK);
-    EQUAL(sigcffi_dispatched(signum, SA_RESTART), 0);
-    EQUAL(sigcffi_query(signum), SIGCFFI_PYTHON);
+    EQUAL(sigcffi_dispositions_dispatched(signum, SA_RESTART), 0);
+    EQUAL(sigcffi_dispositions_query(signum), SIGCFFI_PYTHON);
 }
 
 /* A value tells its sender, and which of that sender's it is. */
@@ -82,12 +83,13 @@ static void send_numbered_to_parent(int sender, int count)
 {
     for (int i = 0; i < count; i++) {
         int value = sender << SENDER_SHIFT | i, error;
-        while ((error = sigcffi_sigqueue(getppid(), QUEUED, value)) == -EAGAIN) sched_yield();
+        while ((error = sigcffi_sending_sigqueue(getppid(), QUEUED, value)) == -EAGAIN)
+            sched_yield();
         EQUAL(error, 0);
     }
 }
 
-static void every_value_of_a_flood_is_read_once_and_in_its_senders_order(void)
+CASE(every_value_of_a_flood_is_read_once_and_in_its_senders_order)
 {
     NOTHING_IS_BLOCKED_UNDER_TSAN();
     const int each = 10000 * SCALE, all = SENDERS * each;
@@ -114,18 +116,18 @@ static void every_value_of_a_flood_is_read_once_and_in_its_senders_order(void)
     while (atomic_load(&records_read) < all) {
         struct sigcffi_record record;
         if (records_read == 0) {
-            UNTIL(pressure()); /* nobody reads, and the kernel begins to keep them */
+            UNTIL(backpressure()); /* nobody reads, and the kernel begins to keep them */
             CHECK(waiting_records() < SIGCFFI_CAPACITY);
             EQUAL(kernel_mask(), sigcffi_bit(QUEUED));
-            EQUAL(sigcffi_sigmask(SIG_BLOCK, 0), 0); /* of which the owner sees nothing */
+            EQUAL(sigcffi_masks_sigmask(SIG_BLOCK, 0), 0); /* of which the owner sees nothing */
         }
         for (; read_record(&record); records_read++) {
             EQUAL(record.signo, QUEUED);
             EQUAL(record.code, SI_QUEUE);
             check_order(&record);
         }
-        if (pressure()) {
-            sigcffi_relieve();
+        if (backpressure()) {
+            sigcffi_resume_main_channel();
             relieved++;
         }
         breathe();
@@ -136,9 +138,9 @@ static void every_value_of_a_flood_is_read_once_and_in_its_senders_order(void)
     }
     CHECK(relieved > 0);
     EQUAL(waiting_records(), 0);
-    EQUAL(sigcffi_dropped(QUEUED), 0);
-    EQUAL(sigcffi_offered(), all);
-    EQUAL(sigcffi_deliveries(QUEUED), all);
+    EQUAL(sigcffi_channel_dropped(QUEUED), 0);
+    EQUAL(sigcffi_channel_offered(), all);
+    EQUAL(sigcffi_channel_deliveries(QUEUED), all);
     EQUAL(atomic_load(&heard[QUEUED]), all);
     EQUAL(kernel_mask(), 0);
     figures("%d signals, %d senders, relieved %d times", all, SENDERS, relieved);
@@ -178,7 +180,7 @@ static void *send_made(void *argument)
 }
 
 /* Each sender has a thread of its own that takes what it sends. */
-static void records_that_threads_write_at_once_are_whole_and_none_overtakes(void)
+CASE(records_that_threads_write_at_once_are_whole_and_none_overtakes)
 {
     enum { THREADS = 3 };
     const int each = 6000 * SCALE, all = THREADS * each;
@@ -192,7 +194,7 @@ static void records_that_threads_write_at_once_are_whole_and_none_overtakes(void
         threads[i] = start_thread(send_made, &floods[i]);
     }
     restore(&former);
-    if (!TSAN) UNTIL(pressure());
+    if (!TSAN) UNTIL(backpressure());
     int relieved = 0;
     while (atomic_load(&records_read) < all) {
         struct sigcffi_record record;
@@ -206,8 +208,8 @@ static void records_that_threads_write_at_once_are_whole_and_none_overtakes(void
             EQUAL(record.uid, expected.si_uid);
             check_order(&record);
         }
-        if (pressure()) {
-            sigcffi_relieve();
+        if (backpressure()) {
+            sigcffi_resume_main_channel();
             relieved++;
         }
         breathe();
@@ -215,9 +217,9 @@ static void records_that_threads_write_at_once_are_whole_and_none_overtakes(void
     for (int i = 0; i < THREADS; i++) join(threads[i]);
     stop_takers();
     EQUAL(waiting_records(), 0);
-    EQUAL(sigcffi_dropped(QUEUED), 0);
-    EQUAL(sigcffi_offered(), all);
-    EQUAL(sigcffi_deliveries(QUEUED), all);
+    EQUAL(sigcffi_channel_dropped(QUEUED), 0);
+    EQUAL(sigcffi_channel_offered(), all);
+    EQUAL(sigcffi_channel_deliveries(QUEUED), all);
     UNTIL(atomic_load(&heard[QUEUED]) == all);
     CHECK(TSAN || relieved > 0);
     figures("%d signals, %d threads, relieved %d times", all, THREADS, relieved);
@@ -238,7 +240,7 @@ static void *take_one_by_one(void *count)
     return count;
 }
 
-static void what_neither_ring_nor_kernel_can_hold_is_counted(void)
+CASE(what_neither_ring_nor_kernel_can_hold_is_counted)
 {
     int all = SIGCFFI_CAPACITY + 300;
     dispatch(QUEUED);
@@ -250,9 +252,9 @@ static void what_neither_ring_nor_kernel_can_hold_is_counted(void)
     EQUAL(waiting_records(), SIGCFFI_CAPACITY);
     EQUAL(threads_listed(), 0);
     for (int i = 0; i < SIGCFFI_CAPACITY; i++) EQUAL(next_record().value, i);
-    EQUAL(sigcffi_deliveries(QUEUED), all);
-    EQUAL(sigcffi_offered(), all);
-    EQUAL(sigcffi_dropped(QUEUED), all - SIGCFFI_CAPACITY);
+    EQUAL(sigcffi_channel_deliveries(QUEUED), all);
+    EQUAL(sigcffi_channel_offered(), all);
+    EQUAL(sigcffi_channel_dropped(QUEUED), all - SIGCFFI_CAPACITY);
     UNTIL(atomic_load(&heard[QUEUED]) == all);
     restore(&former);
     figures("%d delivered, %d recorded", all, SIGCFFI_CAPACITY);
@@ -282,8 +284,8 @@ void check_ring_of_child(void)
     tail = atomic_load(word(SIGCFFI_WORD_TAIL));
     EQUAL(waiting_records(), 0);
     CHECK(!read_record(&record));
-    EQUAL(sigcffi_offered(), 0);
-    EQUAL(pressure(), 0);
+    EQUAL(sigcffi_channel_offered(), 0);
+    EQUAL(backpressure(), 0);
     EQUAL(atomic_load(word(SIGCFFI_WORD_RUNNING)), 0);
     long long before = atomic_load(&calls[QUEUED]);
     /* As often as it takes to come round to every place that the parent used. */
@@ -293,13 +295,13 @@ void check_ring_of_child(void)
         CHECK(!read_record(&record));
     }
     UNTIL(atomic_load(&calls[QUEUED]) == before + 2 * SIGCFFI_CAPACITY);
-    EQUAL(sigcffi_offered(), 2 * SIGCFFI_CAPACITY);
-    EQUAL(sigcffi_deliveries(QUEUED), 2 * SIGCFFI_CAPACITY);
-    EQUAL(sigcffi_dropped(QUEUED), 0);
+    EQUAL(sigcffi_channel_offered(), 2 * SIGCFFI_CAPACITY);
+    EQUAL(sigcffi_channel_deliveries(QUEUED), 2 * SIGCFFI_CAPACITY);
+    EQUAL(sigcffi_channel_dropped(QUEUED), 0);
     _exit(0);
 }
 
-static void a_forked_child_starts_with_an_empty_ring(void)
+CASE(a_forked_child_starts_with_an_empty_ring)
 {
     const int rounds = 50 * SCALE;
     dispatch(QUEUED);
@@ -327,13 +329,3 @@ static void a_forked_child_starts_with_an_empty_ring(void)
     stop_takers();
     figures("%d forks", rounds);
 }
-
-#define CASE(name) {#name, name}
-
-const struct test_case record_cases[] = {
-    CASE(every_value_of_a_flood_is_read_once_and_in_its_senders_order),
-    CASE(records_that_threads_write_at_once_are_whole_and_none_overtakes),
-    CASE(what_neither_ring_nor_kernel_can_hold_is_counted),
-    CASE(a_forked_child_starts_with_an_empty_ring),
-    {NULL, NULL},
-};

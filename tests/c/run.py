@@ -80,8 +80,9 @@ BUILDS = {
     ),
 }
 
-# Handler context: these files, and nothing else of the C half. They are looked at as one.
-HANDLER_FILES = ("trampoline.c", "slots.c", "pressure.c", "wake.c", "poking.c", "ring.c")
+# Handler context: the files of this folder, and of those below it these. All are looked at as one.
+HANDLER = "handler"
+BELOW_HANDLER = ("state.c", "ring.c")
 ENTRY = "arrive"  # where handler context begins: each level of the trampoline comes to it
 
 # What may be called, and why. Another name in the object file is an error, and it is one here that
@@ -145,7 +146,23 @@ def run(command: Iterable[str], **keywords: object) -> str:
     return output
 
 
+def files(directory: str, ending: str) -> list[str]:
+    """The files of this kind in a directory and what is below it, in order."""
+    return sorted(
+        os.path.join(folder, name)
+        for folder, _, names in os.walk(directory)
+        for name in names
+        if name.endswith(ending)
+    )
+
+
 # ---- The rules of handler context ----
+
+
+def handler_files(csrc: str) -> list[str]:
+    """The C files whose code runs in handlers."""
+    below = [os.path.join(csrc, name) for name in BELOW_HANDLER]
+    return [*below, *files(os.path.join(csrc, HANDLER), ".c")]
 
 
 def calls(assembly: str) -> dict[str, set[str]]:
@@ -201,8 +218,8 @@ def deepest(graph: dict[str, set[str]], usage: dict[str, int], name: str) -> int
 def undocumented(csrc: str, names: set[str]) -> set[str]:
     """Those of the functions whose first comment does not say that they run in handlers."""
     source = ""
-    for name in (*HANDLER_FILES, *(name for name in sorted(os.listdir(csrc)) if name[-2:] == ".h")):
-        with open(os.path.join(csrc, name), encoding="utf-8") as text:
+    for path in (*handler_files(csrc), *files(csrc, ".h")):
+        with open(path, encoding="utf-8") as text:
             source += text.read()
     silent = set()
     for name in names:
@@ -214,11 +231,10 @@ def undocumented(csrc: str, names: set[str]) -> set[str]:
 
 def defined(csrc: str, name: str) -> str:
     """The file of the C half that defines this function, if there is one."""
-    for file in sorted(os.listdir(csrc)):
-        if file.endswith(".c"):
-            with open(os.path.join(csrc, file), encoding="utf-8") as text:
-                if re.search(rf"^\w[^;(]*\b{name}\([^;{{]*\n{{", text.read(), re.M):
-                    return file
+    for path in files(csrc, ".c"):
+        with open(path, encoding="utf-8") as text:
+            if re.search(rf"^\w[^;(]*\b{name}\([^;{{]*\n{{", text.read(), re.M):
+                return os.path.relpath(path, csrc)
     return ""
 
 
@@ -227,7 +243,7 @@ def check_handler_context(compiler: str, csrc: str, directory: str) -> str:
     stem = os.path.join(directory, f"{compiler}-handler-context")
     source = f"{stem}.c"
     with open(source, "w", encoding="utf-8") as unity:
-        unity.writelines(f'#include "{name}"\n' for name in HANDLER_FILES)
+        unity.writelines(f'#include "{os.path.abspath(p)}"\n' for p in handler_files(csrc))
     flags = (*COMMON, "-fPIC", "-I", csrc)
     run([compiler, *flags, "-O0", "-fno-inline", "-S", source, "-o", f"{stem}.s"])
     with open(f"{stem}.s", encoding="utf-8") as assembly:
@@ -250,7 +266,7 @@ def check_handler_context(compiler: str, csrc: str, directory: str) -> str:
     # What these files have for calls outside handlers needs no more than handlers do.
     allowed = {**HANDLER_MAY_CALL, **COMPILERS_OWN}
     for name in sorted(undefined - allowed.keys() - foreign):
-        problems.append(f"{name}() is not on the list of what {', '.join(HANDLER_FILES)} may call")
+        problems.append(f"{name}() is not on the list of what {HANDLER}/ may call")
     for name in sorted(HANDLER_MAY_CALL.keys() - undefined):
         problems.append(f"{name}() is on the list, but no handler calls it")
     for name in sorted(undocumented(csrc, own)):
@@ -274,25 +290,19 @@ def check_handler_context(compiler: str, csrc: str, directory: str) -> str:
 # ---- The stress program ----
 
 
-# The program steps in at five moments: before sigcffi_pause sleeps, after a handler is set, while a
-# record is written, while the reader waits for it, before a mask changes. Two of the functions have
-# other names where a time_t has more bits than a long (harness.h).
+# The program steps in at five moments: before sigcffi_waits_pause sleeps, after a handler is set,
+# while a record is written, while the reader waits for it, before a mask changes. Two of the
+# functions have other names where a time_t has more bits than a long (harness.h).
 WRAPPED = (
     *("sigsuspend", "sigaction", "clock_gettime", "nanosleep", "pthread_sigmask"),
     *("__clock_gettime64", "__nanosleep64", "__nanosleep_time64"),
 )
 
 
-def c_files(directory: str) -> list[str]:
-    """The C files in a directory, in order."""
-    names = sorted(os.listdir(directory))
-    return [os.path.join(directory, name) for name in names if name.endswith(".c")]
-
-
 def compile_stress(command: Iterable[str], csrc: str, program: str) -> str:
     """Build the program with the *command* of a compiler; its path."""
     linking = [*(f"-Wl,--wrap={name}" for name in WRAPPED), "-ldl", "-lrt"]
-    sources = [*c_files(HERE), *c_files(csrc)]
+    sources = [*files(HERE, ".c"), *files(csrc, ".c")]
     run([*command, *COMMON, "-I", csrc, *sources, *linking, "-o", program])
     return program
 

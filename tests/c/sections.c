@@ -2,54 +2,41 @@
  *
  * Law: like stress.c.
  */
-#include "harness.h"
-#include "state.h"
+#include "reading.h"
 
 #include <sched.h>
 #include <sys/wait.h>
 
-static _Atomic uint64_t *word(int index)
-{
-    return (_Atomic uint64_t *)sigcffi_memory() + index;
-}
-
-static void wait_for(pid_t pid)
-{
-    int status;
-    while (waitpid(pid, &status, 0) != pid) EQUAL(errno, EINTR);
-    EQUAL(status, 0);
-}
-
 /* ---- Critical sections ---- */
 
-static void a_section_ends_when_it_was_left_as_often_as_entered(void)
+CASE(a_section_ends_when_it_was_left_as_often_as_entered)
 {
     uint64_t bit = sigcffi_bit(QUEUED);
     register_signal(QUEUED);
     register_signal(STANDARD);
-    sigcffi_defer(bit);
-    sigcffi_defer(bit | sigcffi_bit(STANDARD));
-    sigcffi_defer(UINT64_MAX);
-    sigcffi_defer(UINT64_MAX);
+    sigcffi_deferral_defer(bit);
+    sigcffi_deferral_defer(bit | sigcffi_bit(STANDARD));
+    sigcffi_deferral_defer(UINT64_MAX);
+    sigcffi_deferral_defer(UINT64_MAX);
     MUST(raise(QUEUED));
     MUST(raise(QUEUED));
     MUST(raise(STANDARD));
-    UNTIL(sigcffi_deliveries(QUEUED) == 2 && sigcffi_deliveries(STANDARD) == 1);
-    EQUAL(sigcffi_lift(UINT64_MAX), 0);
+    UNTIL(sigcffi_channel_deliveries(QUEUED) == 2 && sigcffi_channel_deliveries(STANDARD) == 1);
+    EQUAL(sigcffi_deferral_lift(UINT64_MAX), 0);
     EQUAL(atomic_load(word(SIGCFFI_WORD_DEFERRED)) == UINT64_MAX, true);
-    EQUAL(sigcffi_lift(bit), 0);
-    EQUAL(sigcffi_lift(UINT64_MAX), 0);
+    EQUAL(sigcffi_deferral_lift(bit), 0);
+    EQUAL(sigcffi_deferral_lift(UINT64_MAX), 0);
     EQUAL(atomic_load(word(SIGCFFI_WORD_DEFERRED)), bit | sigcffi_bit(STANDARD));
     EQUAL(atomic_load(&calls[QUEUED]) + atomic_load(&calls[STANDARD]), 0);
-    CHECK(!sigcffi_defer(bit)); /* no call was made since */
-    EQUAL(sigcffi_lift(bit | sigcffi_bit(STANDARD)), 1);
+    CHECK(!sigcffi_deferral_defer(bit)); /* no call was made since */
+    EQUAL(sigcffi_deferral_lift(bit | sigcffi_bit(STANDARD)), 1);
     EQUAL(atomic_load(&calls[STANDARD]), 1);
     EQUAL(atomic_load(&calls[QUEUED]), 0);
-    EQUAL(sigcffi_lift(bit), 1);
+    EQUAL(sigcffi_deferral_lift(bit), 1);
     EQUAL(atomic_load(&calls[QUEUED]), 1); /* for both */
     EQUAL(atomic_load(word(SIGCFFI_WORD_DEFERRED)), 0);
-    CHECK(sigcffi_defer(bit)); /* now there were */
-    CHECK(!sigcffi_defer(bit));
+    CHECK(sigcffi_deferral_defer(bit)); /* now there were */
+    CHECK(!sigcffi_deferral_defer(bit));
     figures("nested, for some signals and for all");
 }
 
@@ -59,14 +46,14 @@ static void *enter_and_leave(void *argument)
 {
     uint64_t set = *(uint64_t *)argument;
     pthread_barrier_wait(&barrier);
-    sigcffi_defer(set);
+    sigcffi_deferral_defer(set);
     pthread_barrier_wait(&barrier); /* both are in */
     pthread_barrier_wait(&barrier); /* the main thread has left */
-    sigcffi_lift(set);
+    sigcffi_deferral_lift(set);
     return NULL;
 }
 
-static void a_signal_waits_for_the_last_threads_section(void)
+CASE(a_signal_waits_for_the_last_threads_section)
 {
     uint64_t sets[] = {sigcffi_bit(QUEUED), UINT64_MAX};
     register_signal(QUEUED);
@@ -74,13 +61,13 @@ static void a_signal_waits_for_the_last_threads_section(void)
     for (int i = 0; i < 4; i++) {
         pthread_t thread = start_thread(enter_and_leave, &sets[i / 2]);
         pthread_barrier_wait(&barrier);
-        sigcffi_defer(sets[i % 2]);
+        sigcffi_deferral_defer(sets[i % 2]);
         pthread_barrier_wait(&barrier);
         sigset_t former = block(SIGHUP); /* changes nothing; a call that lets handlers run */
         MUST(raise(QUEUED));
         restore(&former);
-        UNTIL(sigcffi_deliveries(QUEUED) == (uint64_t)i + 1);
-        EQUAL(sigcffi_lift(sets[i % 2]), 0);
+        UNTIL(sigcffi_channel_deliveries(QUEUED) == (uint64_t)i + 1);
+        EQUAL(sigcffi_deferral_lift(sets[i % 2]), 0);
         EQUAL(atomic_load(&calls[QUEUED]), i);
         pthread_barrier_wait(&barrier);
         join(thread);
@@ -100,10 +87,10 @@ static void *enter_and_leave_until_stopped(void *argument)
     while (!atomic_load(&stop)) {
         random = random * 1664525u + 1013904223u;
         uint64_t outer = sets[(random >> 16) % 3], inner = sets[(random >> 20) % 3];
-        sigcffi_defer(outer);
-        sigcffi_defer(inner);
-        sigcffi_lift(outer);
-        sigcffi_lift(inner);
+        sigcffi_deferral_defer(outer);
+        sigcffi_deferral_defer(inner);
+        sigcffi_deferral_lift(outer);
+        sigcffi_deferral_lift(inner);
         if ((random >> 24) % 16 == 0) breathe();
     }
     return NULL;
@@ -122,7 +109,7 @@ static void *send_in_bursts(void *target)
 }
 
 /* Calls are made in the main thread only: in none of its sections does one run. */
-static void nothing_is_lost_where_sections_of_several_threads_overlap(void)
+CASE(nothing_is_lost_where_sections_of_several_threads_overlap)
 {
     register_signal(QUEUED);
     start_takers(2);
@@ -138,16 +125,16 @@ static void nothing_is_lost_where_sections_of_several_threads_overlap(void)
     for (int burst = 1; burst <= BURSTS; burst++) {
         atomic_store(&current_burst, burst);
         sent += 2 * BURST;
-        while (sigcffi_deliveries(QUEUED) < (uint64_t)sent) {
+        while (sigcffi_channel_deliveries(QUEUED) < (uint64_t)sent) {
             uint64_t set = sections % 2 ? UINT64_MAX : sigcffi_bit(QUEUED);
-            sigcffi_defer(set);
-            sigcffi_defer(sigcffi_bit(QUEUED));
+            sigcffi_deferral_defer(set);
+            sigcffi_deferral_defer(sigcffi_bit(QUEUED));
             long long before = atomic_load(&calls[QUEUED]);
             breathe();
-            sigcffi_lift(sigcffi_bit(QUEUED));
+            sigcffi_deferral_lift(sigcffi_bit(QUEUED));
             breathe();
             if (!TSAN) EQUAL(atomic_load(&calls[QUEUED]), before);
-            held += sigcffi_lift(set);
+            held += sigcffi_deferral_lift(set);
             sections++;
         }
         /* Without another signal, and without a section of this thread, to help. */
@@ -170,10 +157,10 @@ static void check_sections_of_child(uint64_t set, int waiting_signal, int free_s
     MUST(raise(free_signal));
     UNTIL(atomic_load(&calls[free_signal]) == 1);
     MUST(raise(waiting_signal));
-    UNTIL(sigcffi_deliveries(waiting_signal) == 1);
-    EQUAL(sigcffi_lift(set), 0); /* entered twice */
+    UNTIL(sigcffi_channel_deliveries(waiting_signal) == 1);
+    EQUAL(sigcffi_deferral_lift(set), 0); /* entered twice */
     EQUAL(atomic_load(&calls[waiting_signal]), 0);
-    EQUAL(sigcffi_lift(set), 1);
+    EQUAL(sigcffi_deferral_lift(set), 1);
     EQUAL(atomic_load(&calls[waiting_signal]), 1);
     EQUAL(atomic_load(word(SIGCFFI_WORD_DEFERRED)), 0);
     _exit(0);
@@ -181,8 +168,8 @@ static void check_sections_of_child(uint64_t set, int waiting_signal, int free_s
 
 static void *fork_in_its_own_section(void *argument)
 {
-    sigcffi_defer(sigcffi_bit(STANDARD));
-    sigcffi_defer(sigcffi_bit(STANDARD));
+    sigcffi_deferral_defer(sigcffi_bit(STANDARD));
+    sigcffi_deferral_defer(sigcffi_bit(STANDARD));
     for (int i = 0; i < 3; i++) {
         pthread_barrier_wait(&barrier); /* the main thread is in its section, or in all */
         pid_t pid = fork();
@@ -191,21 +178,21 @@ static void *fork_in_its_own_section(void *argument)
         wait_for(pid);
         pthread_barrier_wait(&barrier);
     }
-    sigcffi_lift(sigcffi_bit(STANDARD));
-    sigcffi_lift(sigcffi_bit(STANDARD));
+    sigcffi_deferral_lift(sigcffi_bit(STANDARD));
+    sigcffi_deferral_lift(sigcffi_bit(STANDARD));
     return argument;
 }
 
-static void a_forked_child_is_in_the_forking_threads_sections_only(void)
+CASE(a_forked_child_is_in_the_forking_threads_sections_only)
 {
     register_signal(QUEUED);
     register_signal(STANDARD);
     MUST(pthread_barrier_init(&barrier, NULL, 2));
-    sigcffi_defer(sigcffi_bit(QUEUED));
-    sigcffi_defer(sigcffi_bit(QUEUED));
+    sigcffi_deferral_defer(sigcffi_bit(QUEUED));
+    sigcffi_deferral_defer(sigcffi_bit(QUEUED));
     pthread_t thread = start_thread(fork_in_its_own_section, NULL);
     for (int i = 0; i < 3; i++) {
-        if (i == 1) sigcffi_defer(UINT64_MAX);
+        if (i == 1) sigcffi_deferral_defer(UINT64_MAX);
         pthread_barrier_wait(&barrier); /* the other forks, and perhaps at the same time */
         if (i != 1) {
             UNTIL(atomic_load(word(SIGCFFI_WORD_DEFERRED)) ==
@@ -216,11 +203,11 @@ static void a_forked_child_is_in_the_forking_threads_sections_only(void)
             wait_for(pid);
         }
         pthread_barrier_wait(&barrier);
-        if (i == 1) sigcffi_lift(UINT64_MAX);
+        if (i == 1) sigcffi_deferral_lift(UINT64_MAX);
     }
     join(thread);
-    sigcffi_lift(sigcffi_bit(QUEUED));
-    sigcffi_lift(sigcffi_bit(QUEUED));
+    sigcffi_deferral_lift(sigcffi_bit(QUEUED));
+    sigcffi_deferral_lift(sigcffi_bit(QUEUED));
     EQUAL(atomic_load(word(SIGCFFI_WORD_DEFERRED)), 0);
     figures("2 threads");
 }
@@ -241,22 +228,22 @@ static void install_foreign(int signum, void (*handler)(int, siginfo_t *, void *
     install(signum, (void (*)(int))(void *)handler, SA_SIGINFO | flags);
 }
 
-static void a_base_with_resethand_is_called_once(void)
+CASE(a_base_with_resethand_is_called_once)
 {
     const int rounds = 300 * SCALE;
     start_takers(2);
     for (int i = 0; i < rounds; i++) {
-        uint64_t before = sigcffi_deliveries(QUEUED);
+        uint64_t before = sigcffi_channel_deliveries(QUEUED);
         install_foreign(QUEUED, foreign_counter, SA_RESETHAND);
         EQUAL(sigcffi_interpose(QUEUED), 0);
-        EQUAL(sigcffi_query(QUEUED), SIGCFFI_FOREIGN);
+        EQUAL(sigcffi_dispositions_query(QUEUED), SIGCFFI_FOREIGN);
         for (int n = 0; n < 4; n++) queue_to(takers[n % 2], QUEUED, n);
-        UNTIL(sigcffi_deliveries(QUEUED) == before + 4);
+        UNTIL(sigcffi_channel_deliveries(QUEUED) == before + 4);
         UNTIL(atomic_load(&foreign_calls) > i);
         EQUAL(atomic_load(&foreign_calls), i + 1);
-        EQUAL(sigcffi_query(QUEUED), SIGCFFI_DEFAULT);
+        EQUAL(sigcffi_dispositions_query(QUEUED), SIGCFFI_DEFAULT);
         struct sigaction now;
-        EQUAL(sigcffi_withdraw(QUEUED), 0);
+        EQUAL(sigcffi_interpose_withdraw(QUEUED), 0);
         MUST(sigaction(QUEUED, NULL, &now));
         CHECK(now.sa_handler == SIG_DFL);
         install(QUEUED, SIG_IGN, 0); /* what may still come kills nobody */
@@ -293,17 +280,19 @@ static void check_put_back(int signum, const struct sigcffi_kernel_sigaction *be
     struct sigaction saved;
     long long former = atomic_load(&foreign_calls);
     int64_t counter = covered ? attach_counter(signum) : 0; /* which needs the trampoline */
-    EQUAL(sigcffi_save(signum, &saved), SIGCFFI_FOREIGN | (covered ? SIGCFFI_COVERED : 0));
+    EQUAL(sigcffi_dispositions_save(signum, &saved),
+          SIGCFFI_FOREIGN | (covered ? SIGCFFI_INTERPOSED : 0));
     /* Something else stands there for a while. */
     register_signal(signum);
-    EQUAL(sigcffi_save(signum, NULL), SIGCFFI_PYTHON | SIGCFFI_COVERED | SIGCFFI_USUAL);
-    EQUAL(sigcffi_put_back(signum, &saved, covered), 0);
-    EQUAL(sigcffi_query(signum), SIGCFFI_FOREIGN);
+    EQUAL(sigcffi_dispositions_save(signum, NULL),
+          SIGCFFI_PYTHON | SIGCFFI_INTERPOSED | SIGCFFI_USUAL);
+    EQUAL(sigcffi_dispositions_put_back(signum, &saved, covered), 0);
+    EQUAL(sigcffi_dispositions_query(signum), SIGCFFI_FOREIGN);
     MUST(raise(signum));
     EQUAL(atomic_load(&foreign_calls), former + 1);
     if (covered) {
         CHECK(kernel_action(signum).handler != before->handler);
-        EQUAL(sigcffi_detach(signum, counter).count, 1);
+        EQUAL(sigcffi_attachments_detach(signum, counter).count, 1);
     }
     struct sigcffi_kernel_sigaction now = kernel_action(signum);
     MUST(memcmp(&now, before, sizeof now));
@@ -312,7 +301,7 @@ static void check_put_back(int signum, const struct sigcffi_kernel_sigaction *be
 }
 #endif
 
-static void a_saved_handler_is_put_back_to_the_byte(void)
+CASE(a_saved_handler_is_put_back_to_the_byte)
 {
 #if defined(OWN_RETURN)
     if (TSAN) skip("ThreadSanitizer keeps handlers in a table of its own");
@@ -340,14 +329,14 @@ static void a_saved_handler_is_put_back_to_the_byte(void)
     /* What has no function to call, too. */
     struct sigaction saved;
     install(STANDARD, SIG_IGN, 0);
-    EQUAL(sigcffi_save(STANDARD, &saved), SIGCFFI_IGNORED | SIGCFFI_USUAL);
+    EQUAL(sigcffi_dispositions_save(STANDARD, &saved), SIGCFFI_IGNORED | SIGCFFI_USUAL);
     register_signal(STANDARD);
-    EQUAL(sigcffi_put_back(STANDARD, &saved, 0), 0);
-    EQUAL(sigcffi_query(STANDARD), SIGCFFI_IGNORED);
+    EQUAL(sigcffi_dispositions_put_back(STANDARD, &saved, 0), 0);
+    EQUAL(sigcffi_dispositions_query(STANDARD), SIGCFFI_IGNORED);
     install(SIGCHLD, SIG_DFL, SA_NOCLDWAIT);
-    EQUAL(sigcffi_save(SIGCHLD, &saved), SIGCFFI_DEFAULT);
+    EQUAL(sigcffi_dispositions_save(SIGCHLD, &saved), SIGCFFI_DEFAULT);
     register_signal(SIGCHLD);
-    EQUAL(sigcffi_put_back(SIGCHLD, &saved, 0), 0);
+    EQUAL(sigcffi_dispositions_put_back(SIGCHLD, &saved, 0), 0);
     EQUAL((long long)kernel_action(SIGCHLD).flags & SA_NOCLDWAIT, SA_NOCLDWAIT);
     figures("%d handlers", 2 * times);
 #else
@@ -355,15 +344,15 @@ static void a_saved_handler_is_put_back_to_the_byte(void)
 #endif
 }
 
-static void children_of_who_ignores_sigchld_leave_no_zombies(void)
+CASE(children_of_who_ignores_sigchld_leave_no_zombies)
 {
     const int rounds = 20 * SCALE;
     install(SIGCHLD, SIG_IGN, 0);
     EQUAL(sigcffi_interpose(SIGCHLD), 0);
-    EQUAL(sigcffi_query(SIGCHLD), SIGCFFI_IGNORED);
+    EQUAL(sigcffi_dispositions_query(SIGCHLD), SIGCFFI_IGNORED);
     int64_t counter = attach_counter(SIGCHLD);
     for (int i = 0; i < rounds; i++) {
-        int64_t before = sigcffi_tally_of(SIGCHLD, counter).count;
+        int64_t before = sigcffi_attachments_tally(SIGCHLD, counter).count;
         pid_t pid = fork();
         CHECK(pid >= 0);
         if (pid == 0) _exit(0);
@@ -372,24 +361,11 @@ static void children_of_who_ignores_sigchld_leave_no_zombies(void)
         }
         EQUAL(result, -1); /* it has ended, and left nothing to wait for */
         EQUAL(errno, ECHILD);
-        UNTIL(sigcffi_tally_of(SIGCHLD, counter).count > before);
+        UNTIL(sigcffi_attachments_tally(SIGCHLD, counter).count > before);
     }
-    EQUAL(sigcffi_withdraw(SIGCHLD), 0);
+    EQUAL(sigcffi_interpose_withdraw(SIGCHLD), 0);
     struct sigaction now;
     MUST(sigaction(SIGCHLD, NULL, &now));
     CHECK(now.sa_handler == SIG_IGN && !(now.sa_flags & SA_NOCLDWAIT));
     figures("%d children", rounds);
 }
-
-#define CASE(name) {#name, name}
-
-const struct test_case section_cases[] = {
-    CASE(a_section_ends_when_it_was_left_as_often_as_entered),
-    CASE(a_signal_waits_for_the_last_threads_section),
-    CASE(nothing_is_lost_where_sections_of_several_threads_overlap),
-    CASE(a_forked_child_is_in_the_forking_threads_sections_only),
-    CASE(a_base_with_resethand_is_called_once),
-    CASE(a_saved_handler_is_put_back_to_the_byte),
-    CASE(children_of_who_ignores_sigchld_leave_no_zombies),
-    {NULL, NULL},
-};

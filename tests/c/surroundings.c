@@ -4,7 +4,7 @@
  * Law: a filter is for ever, and so a child's; it says EPERM, as those of containers do.
  */
 #include "harness.h"
-#include "state.h"
+#include "calls/calls.h"
 
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -46,20 +46,21 @@ static void refuse(int number)
 static void be_held_back_and_told(void)
 {
     struct sigcffi_record *records = calloc(16, sizeof *records);
-    int64_t receiver = sigcffi_open_receiver(records, 16, sigcffi_bit(QUEUED), false);
+    int64_t receiver = sigcffi_receivers_open(records, 16, sigcffi_bit(QUEUED), false);
     CHECK(receiver > 0);
     refuse(SYS_rt_tgsigqueueinfo);
     start_takers(1);
     for (int i = 0; i < 20; i++) MUST(pthread_kill(takers[0], QUEUED));
     UNTIL(mask_of_taker(0) == sigcffi_bit(QUEUED));
     for (int64_t read = 0; read < 20;) {
-        int64_t count = sigcffi_received(receiver);
-        if (count > 0) CHECK(sigcffi_give_back(receiver, (uint64_t)read, (uint64_t)count));
+        int64_t count = sigcffi_receivers_count(receiver);
+        if (count > 0)
+            CHECK(sigcffi_receivers_give_back(receiver, (uint64_t)read, (uint64_t)count));
         read += count;
         breathe();
     }
     UNTIL(mask_of_taker(0) == 0);
-    EQUAL(sigcffi_receiver_dropped(receiver), 0);
+    EQUAL(sigcffi_receivers_dropped(receiver), 0);
     _exit(0);
 }
 
@@ -74,7 +75,7 @@ static void call_the_main_thread(void)
     _exit(0);
 }
 
-static void a_poke_that_is_refused_goes_without_its_mark(void)
+CASE(a_poke_that_is_refused_goes_without_its_mark)
 {
     NEEDS_FILTERS();
     NOTHING_IS_BLOCKED_UNDER_TSAN();
@@ -94,17 +95,17 @@ static void forward_by_number(void)
     if (other == 0)
         for (;;) pause();
     refuse(refused_call);
-    int64_t handle = sigcffi_attach(SIGTERM, SIGCFFI_SLOT_FORWARD, other, -1, 0);
+    int64_t handle = sigcffi_attachments_attach(SIGTERM, SIGCFFI_SLOT_FORWARD, other, -1, 0);
     CHECK(handle > 0);
     MUST(raise(SIGTERM));
     int status;
     EQUAL(waitpid(other, &status, 0), other);
     EQUAL(WTERMSIG(status), SIGTERM);
-    EQUAL(sigcffi_tally_of(SIGTERM, handle).missed, 0);
+    EQUAL(sigcffi_attachments_tally(SIGTERM, handle).missed, 0);
     _exit(0);
 }
 
-static void forward_does_without_a_hold_where_that_is_refused(void)
+CASE(forward_does_without_a_hold_where_that_is_refused)
 {
     NEEDS_FILTERS();
 #if SIGCFFI_HAS_PIDFD
@@ -117,20 +118,20 @@ static void forward_does_without_a_hold_where_that_is_refused(void)
 #endif
 }
 
-/* ---- Waiting for who has a lower priority ---- */
+/* ---- Waiting for a thread of lower priority ---- */
 
 static atomic_bool has_got_there;
 
 static void *ask(void *signum)
 {
     atomic_store(&has_got_there, true);
-    sigcffi_query(*(int *)signum);
-    sigcffi_free_cell(sigcffi_new_cell());
+    sigcffi_dispositions_query(*(int *)signum);
+    sigcffi_flags_free(sigcffi_flags_new());
     return signum;
 }
 
 /* It would not run as long as somebody with a higher one did no more than yield. */
-static void who_waits_for_the_lock_or_for_a_stop_sleeps(void)
+CASE(who_waits_for_the_lock_or_for_a_stop_sleeps)
 {
     static int signum = SIGTSTP;
     const uint32_t former = atomic_load(&state.stops);
@@ -139,7 +140,7 @@ static void who_waits_for_the_lock_or_for_a_stop_sleeps(void)
         if (stopping)
             atomic_store(&state.stops, former | (uint32_t)signum);
         else
-            sigcffi_take_lock();
+            sigcffi_lock_acquire();
         pthread_t thread = start_thread(ask, &signum);
         UNTIL(atomic_load(&has_got_there));
         const long long before = atomic_load(&naps);
@@ -147,17 +148,8 @@ static void who_waits_for_the_lock_or_for_a_stop_sleeps(void)
         if (stopping)
             atomic_store(&state.stops, former);
         else
-            sigcffi_release_lock();
+            sigcffi_lock_release();
         join(thread);
     }
     figures("both");
 }
-
-#define CASE(name) {#name, name}
-
-const struct test_case surrounding_cases[] = {
-    CASE(a_poke_that_is_refused_goes_without_its_mark),
-    CASE(forward_does_without_a_hold_where_that_is_refused),
-    CASE(who_waits_for_the_lock_or_for_a_stop_sleeps),
-    {NULL, NULL},
-};

@@ -1,16 +1,9 @@
-/* SIGURG, which carries the pokes: who else handles it, sends it, takes it away or waits for it.
+/* SIGURG, which carries the pokes: others handle it, send it, take it away or wait for it.
  *
  * Law: like stress.c. One signal at a time, unless it says otherwise: then calls are exact.
  */
-#include "poking.h"
-
-static _Atomic long long foreign_calls;
-
-static void foreign_counter(int signum)
-{
-    (void)signum;
-    atomic_fetch_add(&foreign_calls, 1);
-}
+#include "foreign.h"
+#include "pokes.h"
 
 /* ---- Who else handles SIGURG ---- */
 
@@ -29,11 +22,11 @@ static void poked_beside(void (*handler)(int))
     for (int i = 0; i < 20; i++) next_is_called(false);
     EQUAL(atomic_load(&foreign_calls), before);
     MUST(raise(SIGURG));
-    UNTIL(sigcffi_deliveries(SIGURG) > 0);
+    UNTIL(sigcffi_channel_deliveries(SIGURG) > 0);
     EQUAL(atomic_load(&foreign_calls), before + sigcffi_is_function((uintptr_t)handler));
 }
 
-static void somebody_elses_disposition_of_SIGURG_costs_no_call(void)
+CASE(somebody_elses_disposition_of_SIGURG_costs_no_call)
 {
     register_signal(QUEUED);
     start_takers(2);
@@ -46,14 +39,14 @@ static void somebody_elses_disposition_of_SIGURG_costs_no_call(void)
 
 static void become_default(int signum)
 {
-    if (signum == SIGURG && !sigcffi_is_main_thread()) {
+    if (signum == SIGURG && !sigcffi_main_thread_is_current()) {
         atomic_store(&after_look, NULL);
         install(SIGURG, SIG_DFL, 0);
     }
 }
 
 /* The kernel discards it. */
-static void a_poke_that_meets_the_default_action_costs_no_call(void)
+CASE(a_poke_that_meets_the_default_action_costs_no_call)
 {
     const int rounds = 100 * SCALE;
     register_signal(QUEUED);
@@ -80,18 +73,18 @@ static void foreign_signal(void)
 
 static void mask_call(void)
 {
-    sigcffi_sigmask(SIG_BLOCK, 0);
+    sigcffi_masks_sigmask(SIG_BLOCK, 0);
 }
 
 static void section(void)
 {
-    sigcffi_defer(sigcffi_bit(STANDARD));
-    sigcffi_lift(sigcffi_bit(STANDARD));
+    sigcffi_deferral_defer(sigcffi_bit(STANDARD));
+    sigcffi_deferral_lift(sigcffi_bit(STANDARD));
 }
 
 static void suspension(void)
 {
-    sigcffi_sigsuspend(0, sigcffi_arrivals() - 1);
+    sigcffi_waits_sigsuspend(0, sigcffi_trampoline_arrivals() - 1);
 }
 
 static void unmarked(void)
@@ -100,7 +93,7 @@ static void unmarked(void)
 }
 
 /* Other code has blocked pokes, unseen, and takes one away. */
-static void what_a_poke_was_lost_for_comes_with_whatever_comes_next(void)
+CASE(what_a_poke_was_lost_for_comes_with_whatever_comes_next)
 {
     void (*const ways[])(void) = {foreign_signal, mask_call, section, suspension, unmarked};
     const int rounds = 20 * SCALE;
@@ -136,11 +129,12 @@ static void *poke_until_stopped(void *nothing)
     sigfillset(&all);
     MUST(pthread_sigmask(SIG_SETMASK, &all, NULL));
     for (; !atomic_load(&pokes_stop); breathe()) /* or the main thread would do nothing else */
-        if (sigcffi_poke(atomic_load(&state.main_tid))) atomic_fetch_add(&pokes_sent, 1);
+        if (sigcffi_wake_poke(atomic_load(&state.main_thread.tid)))
+            atomic_fetch_add(&pokes_sent, 1);
     return nothing;
 }
 
-static void pokes_that_nobody_needs_say_nothing(void)
+CASE(pokes_that_nobody_needs_say_nothing)
 {
     enum { THREADS = 2 };
     const int rounds = 2000 * SCALE;
@@ -158,15 +152,15 @@ static void pokes_that_nobody_needs_say_nothing(void)
     atomic_store(&pokes_stop, true);
     for (int i = 0; i < THREADS; i++) join(threads[i]);
     stop_takers();
-    EQUAL(sigcffi_deliveries(SIGURG), 0);
-    EQUAL(sigcffi_tally_of(SIGURG, counter).count, 0);
+    EQUAL(sigcffi_channel_deliveries(SIGURG), 0);
+    EQUAL(sigcffi_attachments_tally(SIGURG, counter).count, 0);
     EQUAL(atomic_load(&calls[SIGURG]), 0);
     EQUAL(atomic_load(&calls[QUEUED]), rounds);
     figures("%d rounds, %lld pokes", rounds, (long long)atomic_load(&pokes_sent));
 }
 
 /* Beside pokes, and with all that a program can do with a signal. */
-static void SIGURG_of_the_program_itself_is_a_signal_like_any_other(void)
+CASE(SIGURG_of_the_program_itself_is_a_signal_like_any_other)
 {
     const int rounds = 1000 * SCALE;
     register_signal(QUEUED);
@@ -177,7 +171,7 @@ static void SIGURG_of_the_program_itself_is_a_signal_like_any_other(void)
         /* To the process: what is sent to a thread would be one with a poke that is on its way. */
         queue_to(takers[i % 2], QUEUED, i);
         if (TSAN) UNTIL(heard[QUEUED] == i + 1); /* it holds back one signal of each number */
-        EQUAL(sigcffi_sigqueue(getpid(), SIGURG, i), 0);
+        EQUAL(sigcffi_sending_sigqueue(getpid(), SIGURG, i), 0);
         struct sigcffi_record record = next_record();
         EQUAL(record.signo, SIGURG);
         EQUAL(record.value, i);
@@ -185,8 +179,8 @@ static void SIGURG_of_the_program_itself_is_a_signal_like_any_other(void)
     }
     stop_takers();
     EQUAL(waiting_records(), 0);
-    EQUAL(sigcffi_deliveries(SIGURG), rounds);
-    EQUAL(sigcffi_tally_of(SIGURG, counter).count, rounds);
+    EQUAL(sigcffi_channel_deliveries(SIGURG), rounds);
+    EQUAL(sigcffi_attachments_tally(SIGURG, counter).count, rounds);
     EQUAL(atomic_load(&calls[SIGURG]), rounds);
     figures("%d rounds", rounds);
 }
@@ -194,7 +188,7 @@ static void SIGURG_of_the_program_itself_is_a_signal_like_any_other(void)
 /* ---- Waits ---- */
 
 /* Pokes are blocked by other code, so that one is there to be accepted. */
-static void a_wait_that_accepts_a_poke_makes_the_call_and_hands_out_none(void)
+CASE(a_wait_that_accepts_a_poke_makes_the_call_and_hands_out_none)
 {
     enum { ROOM = 4 };
     const int rounds = 200 * SCALE;
@@ -208,34 +202,22 @@ static void a_wait_that_accepts_a_poke_makes_the_call_and_hands_out_none(void)
     block(STANDARD);
     for (int i = 0; i < rounds; i++) {
         taken_by_another_thread(QUEUED);
-        EQUAL(sigcffi_sigpending(), urgent());
+        EQUAL(sigcffi_masks_sigpending(), urgent());
         EQUAL(atomic_load(&calls[QUEUED]), 2 * i);
-        EQUAL(sigcffi_accept(urgent(), i % 2 ? -1 : 0, &record), -EINTR);
+        EQUAL(sigcffi_waits_accept(urgent(), i % 2 ? -1 : 0, &record), -EINTR);
         EQUAL(atomic_load(&calls[QUEUED]), 2 * i + 1);
-        EQUAL(sigcffi_accept(urgent(), 0, &record), -EAGAIN);
+        EQUAL(sigcffi_waits_accept(urgent(), 0, &record), -EAGAIN);
         /* Of several that are there, the others are handed out; also one that has swallowed it. */
         if (i % 2) queue_to(pthread_self(), SIGURG, i);
         taken_by_another_thread(QUEUED);
         queue_to(pthread_self(), STANDARD, i);
-        EQUAL(sigcffi_drain(set, records, ROOM), 1 + i % 2);
+        EQUAL(sigcffi_waits_drain(set, records, ROOM), 1 + i % 2);
         for (int n = 0; n <= i % 2; n++) EQUAL(records[n].value, i);
         EQUAL(records[0].signo, STANDARD);
         EQUAL(atomic_load(&calls[QUEUED]), 2 * i + 2);
     }
     restore(&former);
     stop_takers();
-    EQUAL(sigcffi_deliveries(SIGURG), 0);
+    EQUAL(sigcffi_channel_deliveries(SIGURG), 0);
     figures("%d rounds", rounds);
 }
-
-#define CASE(name) {#name, name}
-
-const struct test_case urgent_cases[] = {
-    CASE(somebody_elses_disposition_of_SIGURG_costs_no_call),
-    CASE(a_poke_that_meets_the_default_action_costs_no_call),
-    CASE(what_a_poke_was_lost_for_comes_with_whatever_comes_next),
-    CASE(pokes_that_nobody_needs_say_nothing),
-    CASE(SIGURG_of_the_program_itself_is_a_signal_like_any_other),
-    CASE(a_wait_that_accepts_a_poke_makes_the_call_and_hands_out_none),
-    {NULL, NULL},
-};

@@ -1,32 +1,10 @@
-/* What is pending: it waits as long as something forbids it, leads to a call then, and is the
- * process's own.
+/* Waking: a call that is pending waits as long as something forbids it, and is made then.
  *
  * Law: like stress.c.
  */
-#include "poking.h"
+#include "pokes.h"
 
 #include <sched.h>
-#include <setjmp.h>
-#include <sys/wait.h>
-
-static const struct sigaction by_default; /* all zeros */
-
-static _Atomic long long foreign_calls;
-
-static void foreign_counter(int signum)
-{
-    (void)signum;
-    atomic_fetch_add(&foreign_calls, 1);
-}
-
-static uint64_t pending(void)
-{
-    return atomic_load(word(SIGCFFI_WORD_PENDING));
-}
-
-/* ---- Lifting ---- */
-
-static _Atomic int current_round; /* negative: no more */
 
 /* Threads that share a processor never meet. */
 static void run_on_a_processor_of_its_own(int number)
@@ -43,9 +21,7 @@ static void *raise_in_every_round(void *nothing)
 {
     unsigned random = 54321;
     run_on_a_processor_of_its_own(1);
-    for (int round = 1, now;; round++) {
-        MEET((now = atomic_load(&current_round)) >= round || now < 0);
-        if (now < 0) break;
+    for (int round = 1; wait_for_round(round); round++) {
         spin(random_below(&random, 64));
         MUST(syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), QUEUED));
     }
@@ -54,7 +30,7 @@ static void *raise_in_every_round(void *nothing)
 
 /* The other way round than in a_signal_that_meets_the_lifting_is_not_left_behind: another thread
  * takes the signal, and this one lifts. */
-static void another_threads_signal_that_meets_the_lifting_is_not_left_behind(void)
+CASE(another_threads_signal_that_meets_the_lifting_is_not_left_behind)
 {
     const int rounds = 20000 * SCALE;
     unsigned random = 815;
@@ -65,11 +41,11 @@ static void another_threads_signal_that_meets_the_lifting_is_not_left_behind(voi
     int i = 0;
     while (i < rounds && (i % 64 != 0 || time_is_left())) {
         i++;
-        sigcffi_defer(sigcffi_bit(QUEUED));
+        sigcffi_deferral_defer(sigcffi_bit(QUEUED));
         atomic_store(&current_round, i);
         /* To take it takes longer than lifting, and how much longer nobody knows. */
         spin(random_below(&random, 4096));
-        sigcffi_lift(sigcffi_bit(QUEUED));
+        sigcffi_deferral_lift(sigcffi_bit(QUEUED));
         MEET(atomic_load(&calls[QUEUED]) >= i);
         EQUAL(atomic_load(&calls[QUEUED]), i);
     }
@@ -80,7 +56,7 @@ static void another_threads_signal_that_meets_the_lifting_is_not_left_behind(voi
 }
 
 /* One poke, or one lifting, may be all there is. */
-static void all_that_is_pending_is_called_at_one_look(void)
+CASE(all_that_is_pending_is_called_at_one_look)
 {
     const int rounds = 100 * SCALE;
     const uint64_t both = sigcffi_bit(STANDARD) | sigcffi_bit(QUEUED);
@@ -91,12 +67,12 @@ static void all_that_is_pending_is_called_at_one_look(void)
     atomic_store(&main_thread_promised, true);
     for (int i = 0; i < rounds; i++) {
         sigset_t former = block(SIGURG);
-        if (i % 2) sigcffi_defer(both);
+        if (i % 2) sigcffi_deferral_defer(both);
         taken_by_another_thread(STANDARD);
         taken_by_another_thread(QUEUED);
         EQUAL((long long)pending(), (long long)both);
         if (i % 2)
-            EQUAL(sigcffi_lift(both), 2);
+            EQUAL(sigcffi_deferral_lift(both), 2);
         else
             restore(&former);
         UNTIL(atomic_load(&calls[STANDARD]) > i && atomic_load(&calls[QUEUED]) > i);
@@ -113,7 +89,7 @@ static void all_that_is_pending_is_called_at_one_look(void)
 /* The dispatcher says which signals the handlers that run keep out, and looks when they have ended;
  * but it may never come back, by an exception or a greenlet. So it is asked, by a signal of its
  * own, for each that comes, wherever. */
-static void of_what_a_handler_keeps_out_the_dispatcher_is_told(void)
+CASE(of_what_a_handler_keeps_out_the_dispatcher_is_told)
 {
     const uint64_t kept_out = sigcffi_bit(STANDARD);
     register_signal(STANDARD);
@@ -133,10 +109,10 @@ static void of_what_a_handler_keeps_out_the_dispatcher_is_told(void)
             EQUAL((long long)pending(), (long long)kept_out);
         }
         atomic_store(word(SIGCFFI_WORD_RUNNING), 0);
-        EQUAL(sigcffi_settle(), 1);
+        EQUAL(sigcffi_deferral_settle(), 1);
         EQUAL(atomic_load(&calls[STANDARD]), i + 1);
         EQUAL((long long)pending(), 0);
-        EQUAL(sigcffi_settle(), 0);
+        EQUAL(sigcffi_deferral_settle(), 0);
     }
     stop_takers();
     EQUAL(waiting_records(), 0);
@@ -144,7 +120,7 @@ static void of_what_a_handler_keeps_out_the_dispatcher_is_told(void)
 }
 
 /* By a signal that still leads to it: whoever has installed a handler without us is not called. */
-static void a_handler_that_has_replaced_the_dispatcher_is_not_asked(void)
+CASE(a_handler_that_has_replaced_the_dispatcher_is_not_asked)
 {
     dispatch(STANDARD);
     install(STANDARD, interpreter_handler, SA_ONSTACK);
@@ -160,7 +136,7 @@ static void a_handler_that_has_replaced_the_dispatcher_is_not_asked(void)
 }
 
 /* What is recorded no handler keeps out: whoever has taken it wakes the main thread. */
-static void of_what_another_thread_is_just_taking_the_dispatcher_is_not_asked(void)
+CASE(of_what_another_thread_is_just_taking_the_dispatcher_is_not_asked)
 {
     const int rounds = 2000 * SCALE;
     dispatch(STANDARD);
@@ -170,7 +146,8 @@ static void of_what_another_thread_is_just_taking_the_dispatcher_is_not_asked(vo
     atomic_store(word(SIGCFFI_WORD_RUNNING), UINT64_MAX);
     for (int i = 1; i <= rounds; i++) {
         atomic_store(&current_round, i);
-        while (atomic_load(&calls[QUEUED]) < i) sigcffi_sigmask(SIG_BLOCK, 0); /* looks around */
+        while (atomic_load(&calls[QUEUED]) < i)
+            sigcffi_masks_sigmask(SIG_BLOCK, 0); /* looks around */
         next_record();
     }
     atomic_store(&current_round, -1);
@@ -181,22 +158,22 @@ static void of_what_another_thread_is_just_taking_the_dispatcher_is_not_asked(vo
 }
 
 /* It could do nothing about it. */
-static void of_what_is_deferred_the_dispatcher_is_not_told(void)
+CASE(of_what_is_deferred_the_dispatcher_is_not_told)
 {
     dispatch(QUEUED);
     register_signal(STANDARD);
     EQUAL(sigcffi_interpose(QUEUED_TOO), 0);
     start_takers(1);
-    sigcffi_defer(sigcffi_bit(STANDARD));
+    sigcffi_deferral_defer(sigcffi_bit(STANDARD));
     for (int i = 0; i < 20; i++) {
         if (i % 2)
             taken_by_another_thread(STANDARD);
         else
             send_to_self(STANDARD);
-        sigcffi_sigmask(SIG_BLOCK, 0); /* looks around */
+        sigcffi_masks_sigmask(SIG_BLOCK, 0); /* looks around */
     }
     EQUAL(atomic_load(&calls[QUEUED]), 0);
-    sigcffi_lift(sigcffi_bit(STANDARD));
+    sigcffi_deferral_lift(sigcffi_bit(STANDARD));
     EQUAL(atomic_load(&calls[STANDARD]), 1);
     EQUAL(atomic_load(&calls[QUEUED]), 0);
     stop_takers();
@@ -204,7 +181,7 @@ static void of_what_is_deferred_the_dispatcher_is_not_told(void)
 }
 
 /* What is recorded is the dispatcher's to keep: it is called. */
-static void what_is_recorded_is_never_kept_from_the_dispatcher(void)
+CASE(what_is_recorded_is_never_kept_from_the_dispatcher)
 {
     dispatch(QUEUED);
     atomic_store(word(SIGCFFI_WORD_RUNNING), UINT64_MAX);
@@ -220,11 +197,11 @@ static void what_is_recorded_is_never_kept_from_the_dispatcher(void)
 
 static void *nudge(void *nothing)
 {
-    sigcffi_nudge();
+    sigcffi_deferral_nudge();
     return nothing;
 }
 
-static void a_nudge_comes_when_the_dispatcher_has_left(void)
+CASE(a_nudge_comes_when_the_dispatcher_has_left)
 {
     dispatch(QUEUED);
     atomic_store(&main_thread_promised, true);
@@ -238,166 +215,6 @@ static void a_nudge_comes_when_the_dispatcher_has_left(void)
         join(thread);
     }
     figures("10 times");
-}
-
-/* ---- Whose it is when it is let through ---- */
-
-static void wait_in_a_section(int signum)
-{
-    register_signal(signum);
-    sigcffi_defer(sigcffi_bit(signum));
-    send_to_self(signum);
-}
-
-static void wait_elsewhere_in_a_section(int signum)
-{
-    register_signal(signum);
-    sigcffi_defer(sigcffi_bit(signum));
-    taken_by_another_thread(signum);
-}
-
-static void lift_onto_the_default_action(void)
-{
-    wait_in_a_section(STANDARD);
-    EQUAL(sigcffi_put_back(STANDARD, &by_default, 0), 0);
-    sigcffi_lift(sigcffi_bit(STANDARD));
-}
-
-/* Which does what it would have done had they been blocked: several of a signal that queues come
- * as several. */
-static void what_has_waited_is_whoever_handles_it_by_then(void)
-{
-    struct sigaction theirs;
-    memset(&theirs, 0, sizeof theirs);
-    theirs.sa_handler = foreign_counter;
-    EQUAL(sigcffi_interpose(QUEUED_TOO), 0);
-    start_takers(1);
-    for (int i = 1; i <= 6; i++) {
-        long long before = atomic_load(&foreign_calls), called = atomic_load(&calls[QUEUED]);
-        (i % 2 ? wait_elsewhere_in_a_section : wait_in_a_section)(QUEUED);
-        if (i > 2) sigcffi_pend_again(QUEUED, (unsigned)i); /* the dispatcher has had these */
-        int all = i > 2 ? i : 1;
-        EQUAL(sigcffi_put_back(QUEUED, &theirs, 0), 0);
-        EQUAL(atomic_load(&foreign_calls), before);
-        EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 1);
-        UNTIL(atomic_load(&foreign_calls) >= before + all);
-        EQUAL(atomic_load(&foreign_calls), before + all);
-        EQUAL(atomic_load(&calls[QUEUED]), called);
-        EQUAL((long long)pending(), 0);
-        /* And with the trampoline in place it is one call. */
-        wait_in_a_section(QUEUED);
-        sigcffi_pend_again(QUEUED, (unsigned)i);
-        EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 1);
-        EQUAL(atomic_load(&calls[QUEUED]), called + 1);
-        EQUAL(sigcffi_settle(), 0);
-    }
-    stop_takers();
-    /* Also where the dispatcher has had them all. */
-    long long before = atomic_load(&foreign_calls);
-    register_signal(QUEUED);
-    sigcffi_defer(sigcffi_bit(QUEUED));
-    sigcffi_pend_again(QUEUED, 2);
-    EQUAL(sigcffi_put_back(QUEUED, &theirs, 0), 0);
-    EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 1);
-    UNTIL(atomic_load(&foreign_calls) >= before + 2);
-    EQUAL(atomic_load(&foreign_calls), before + 2);
-    int status = status_of_child(lift_onto_the_default_action);
-    CHECK(WIFSIGNALED(status));
-    EQUAL(WTERMSIG(status), STANDARD);
-    figures("a handler, the default action");
-}
-
-/* By the dispatcher, which then knows of so many deliveries that were not recorded. */
-static void what_is_taken_on_is_taken_once(void)
-{
-    EQUAL(sigcffi_take_pending(QUEUED), 0);
-    EQUAL(sigcffi_take_pending(0), 0);
-    EQUAL(sigcffi_take_pending(NSIG), 0);
-    for (unsigned times = 1; times < 4; times++) {
-        wait_in_a_section(QUEUED);
-        sigcffi_pend_again(QUEUED, times);
-        EQUAL(sigcffi_take_pending(QUEUED), times);
-        EQUAL((long long)atomic_load(&state.held), 0);
-        EQUAL(sigcffi_take_pending(QUEUED), 0);
-        EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 0);
-    }
-    sigcffi_pend_again(QUEUED, 0);
-    sigcffi_pend_again(NSIG, 1);
-    EQUAL((long long)pending(), 0);
-    EQUAL(atomic_load(&calls[QUEUED]), 0);
-    /* What nothing forbids is called at once. */
-    sigcffi_pend_again(QUEUED, 2);
-    EQUAL(atomic_load(&calls[QUEUED]), 1);
-    figures("3 times");
-}
-
-static sigjmp_buf way_out;
-
-static void jump_out(int signum)
-{
-    siglongjmp(way_out, signum);
-}
-
-static void *change_something(void *nothing)
-{
-    EQUAL(sigcffi_interpose(STANDARD_TOO), 0);
-    EQUAL(sigcffi_withdraw(STANDARD_TOO), 0);
-    return nothing;
-}
-
-/* Such handlers need not return, and nothing of ours stays as it was in the midst. */
-static void a_handler_that_jumps_out_of_a_lifting_holds_nothing_up(void)
-{
-    if (TSAN) skip("ThreadSanitizer runs handlers later than they jump");
-    struct sigaction theirs;
-    memset(&theirs, 0, sizeof theirs);
-    theirs.sa_handler = jump_out;
-    for (volatile int i = 0; i < 20; i++) {
-        wait_in_a_section(STANDARD);
-        EQUAL(sigcffi_put_back(STANDARD, &theirs, 0), 0);
-        if (sigsetjmp(way_out, 1) == 0) {
-            sigcffi_lift(sigcffi_bit(STANDARD));
-            fail(__FILE__, __LINE__, "it has returned", 0, 0);
-        }
-        join(start_thread(change_something, NULL));
-        EQUAL((long long)pending(), 0);
-        EQUAL((long long)atomic_load(word(SIGCFFI_WORD_DEFERRED)), 0);
-    }
-    figures("20 times");
-}
-
-/* ---- fork ---- */
-
-static long long calls_before_fork;
-
-static void check_child(void)
-{
-    EQUAL((long long)pending(), 0);
-    EQUAL((long long)atomic_load(&state.held), 0);
-    EQUAL((long long)atomic_load(word(SIGCFFI_WORD_CALLS + QUEUED)), calls_before_fork);
-    EQUAL(sigcffi_lift(sigcffi_bit(QUEUED)), 0);
-    EQUAL(atomic_load(&calls[QUEUED]), 0);
-    wait_in_a_section(QUEUED);
-    EQUAL(sigcffi_take_pending(QUEUED), 1);
-    _exit(0);
-}
-
-/* And no more than one of what comes to it. */
-static void nothing_is_pending_in_a_forked_child(void)
-{
-    const int rounds = 10 * SCALE;
-    _Atomic uint64_t *called = word(SIGCFFI_WORD_CALLS + QUEUED);
-    for (int i = 1; i <= rounds; i++) {
-        wait_in_a_section(QUEUED);
-        sigcffi_pend_again(QUEUED, 5);
-        calls_before_fork = (long long)atomic_load(called);
-        atomic_fetch_add(called, SIGCFFI_ON_ITS_WAY); /* a thread is just calling */
-        EQUAL(status_of_child(check_child), 0);
-        atomic_fetch_sub(called, SIGCFFI_ON_ITS_WAY);
-        EQUAL(sigcffi_take_pending(QUEUED), 5);
-        sigcffi_lift(sigcffi_bit(QUEUED));
-    }
-    figures("%d forks", rounds);
 }
 
 /* ---- What the dispatcher is told of calls ---- */
@@ -420,12 +237,13 @@ static void look_at_count(int signum)
     counted_at_call = atomic_load(word(SIGCFFI_WORD_CALLS + signum));
 }
 
-static void a_call_is_counted_before_it_is_made_and_elsewhere_is_on_its_way_until_then(void)
+CASE(a_call_is_counted_before_it_is_made_and_elsewhere_is_on_its_way_until_then)
 {
     enum { THREADS = 2 };
     const int each = 3000 * SCALE, all = THREADS * each;
     register_signal(QUEUED);
-    sigcffi_sigmask(SIG_BLOCK, sigcffi_bit(SIGURG)); /* so calls are made where signals are taken */
+    sigcffi_masks_sigmask(SIG_BLOCK,
+                          sigcffi_bit(SIGURG)); /* so calls are made where signals are taken */
     start_takers(THREADS);
     struct flood flood = {takers, THREADS, {QUEUED}, 1, all};
     start_senders(1, &flood);
@@ -439,35 +257,16 @@ static void a_call_is_counted_before_it_is_made_and_elsewhere_is_on_its_way_unti
     EQUAL(atomic_load(counted), calls_elsewhere[QUEUED]);
     EQUAL(atomic_load(&calls[QUEUED]), calls_elsewhere[QUEUED]);
     uint64_t before = atomic_load(counted);
-    atomic_store(&state.interpreter, (uintptr_t)look_at_count);
-    atomic_store(&state.bases[0][QUEUED].handler, (uintptr_t)look_at_count);
+    atomic_store(&state.dispositions.interpreter, (uintptr_t)look_at_count);
+    atomic_store(&state.dispositions.bases[0][QUEUED].handler, (uintptr_t)look_at_count);
     queue_to(takers[0], QUEUED, 0);
     UNTIL(atomic_load(counted) == before + 1);
     EQUAL(counted_at_call, before + 1 + SIGCFFI_ON_ITS_WAY);
     stop_takers();
-    sigcffi_sigmask(SIG_UNBLOCK, sigcffi_bit(SIGURG));
+    sigcffi_masks_sigmask(SIG_UNBLOCK, sigcffi_bit(SIGURG));
     before = atomic_load(counted);
     send_to_self(QUEUED);
     EQUAL(counted_at_call, before + 1);
     EQUAL(atomic_load(counted), before + 1);
     figures("%d signals, %lld calls", all, (long long)calls_elsewhere[QUEUED]);
 }
-
-#define CASE(name) {#name, name}
-
-const struct test_case waking_cases[] = {
-    CASE(another_threads_signal_that_meets_the_lifting_is_not_left_behind),
-    CASE(all_that_is_pending_is_called_at_one_look),
-    CASE(of_what_a_handler_keeps_out_the_dispatcher_is_told),
-    CASE(a_handler_that_has_replaced_the_dispatcher_is_not_asked),
-    CASE(of_what_another_thread_is_just_taking_the_dispatcher_is_not_asked),
-    CASE(of_what_is_deferred_the_dispatcher_is_not_told),
-    CASE(what_is_recorded_is_never_kept_from_the_dispatcher),
-    CASE(a_nudge_comes_when_the_dispatcher_has_left),
-    CASE(what_has_waited_is_whoever_handles_it_by_then),
-    CASE(what_is_taken_on_is_taken_once),
-    CASE(a_handler_that_jumps_out_of_a_lifting_holds_nothing_up),
-    CASE(nothing_is_pending_in_a_forked_child),
-    CASE(a_call_is_counted_before_it_is_made_and_elsewhere_is_on_its_way_until_then),
-    {NULL, NULL},
-};

@@ -1,7 +1,8 @@
 /* The ring: sigcffi/_csrc/ring.c, and the reader in sigcffi/_dispatch/deliveries.py.
  *
  * Two threads put records in; a handler of the first is interrupted by a nested one, as a fault does.
- * One reader takes them out. The numbers are those of the steps in ring.c.
+ * One reader takes them out. The numbers are those of the steps in ring.c;
+ * 7 to 9 are the reader's.
  *
  * Promises:
  *   lost          a record that was published is never handed over
@@ -13,7 +14,7 @@
  * Mutants:
  *   PUBLISHED_BEFORE_FILLED   the sequence is stored before the record is filled in
  *   TAIL_BEFORE_HAND          the reader stores the tail before it has the record in hand; so may a
- *                             processor show it, unless sigcffi_has_read() keeps it from that
+ *                             processor show it, unless sigcffi_channel_has_read() keeps it from that
  *   TAIL_NOT_ASKED            a place is reserved without looking at the tail
  *   RESERVED_IN_TWO_STEPS     the head is read and stored, not compared and swapped
  */

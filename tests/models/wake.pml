@@ -1,10 +1,13 @@
-/* Waking: sigcffi/_csrc/wake.c, deferral.c, masks.c, and what of sigcffi/_dispatch/dispatcher.py they rely on.
+/* Waking: sigcffi/_csrc/handler/wake.c and main_thread.c, calls/deferral.c and masks.c, and what they
+ * rely on of sigcffi/_dispatch/dispatcher.py.
  *
- * The main thread runs Python: it enters a critical section and leaves it, blocks SIGURG and unblocks it,
- * may fork, and runs the handlers that are due (one scene at a time: together it is too much). A second thread takes signals; a third has a critical
- * section of its own. On the main thread a handler may be interrupted by a nested one. PLAIN has a
- * handler of signal(), RECORDED one of sigaction(), by the dispatcher; in which order, and on which
- * thread, signals come, is open. The numbers are those of the steps in the C files.
+ * The main thread runs Python: it enters a critical section and leaves it, blocks SIGURG and unblocks
+ * it, may fork, and runs the handlers that are due (one scene at a time: together it is too much). A
+ * second thread takes signals; a third has a critical section of its own. On the main thread a handler
+ * may be interrupted by a nested one. PLAIN has a handler of signal(), RECORDED one of sigaction(), by
+ * the dispatcher; in which order, and on which thread, signals come, is open. The numbers are those of
+ * the steps in the C files: of sigcffi_wake_pend() and what it calls, of sigcffi_deferral_lift(), and
+ * of sigcffi_masks_sigmask().
  *
  * Promises:
  *   deaf          a call is pending, nothing forbids it, and nobody is at it
@@ -23,7 +26,7 @@
  *   DEFERRAL_ASKED_BEFORE      deferral is looked at before the bit is set, and not again
  *   LIFT_ASKS_FIRST            lifting reads the pending word before it clears the deferred one
  *   CLEARED_AFTER_CALL         the bit is cleared after the call
- *   CLEARED_UNSEEN             who clears the bit does not look whether another has
+ *   CLEARED_UNSEEN             a thread that clears the bit does not look whether another has
  *   BLOCKED_WITHOUT_LOOKING    the main thread says that it blocks pokes, and does not look around
  *   SAID_AFTER_LOOKING         the main thread looks around, and then says that it blocks pokes
  *   CHILD_KEEPS_PENDING        a forked child keeps what was pending
@@ -31,7 +34,7 @@
  *   RUNNING_BELIEVED           what left the dispatcher for ever keeps signals out for ever
  *   NOT_SETTLED_BEFORE_CALL    the dispatcher does not look at the pending word before a handler's call
  *   NOT_SETTLED_AFTER_CALL     nor when it leaves
- *   LIFTED_UNSEEN              a record is left to who lifts a deferral only if that is still in force
+ *   LIFTED_UNSEEN              a record is left to the lifting of a deferral only if that is still in force
  */
 #define PLAIN 1
 #define RECORDED 2
@@ -44,7 +47,7 @@
 #define ALL 255 /* in `running`: the dispatcher thinks */
 
 byte pending, deferred, running;
-bool says_blocked; /* main_blocks_pokes */
+bool says_blocked; /* main_thread.blocks_pokes */
 bool blocks_pokes, poke; /* the main thread's mask, and a SIGURG that the kernel has for it */
 byte depth;        /* of C handlers on the main thread */
 byte sections;     /* for both signals */
@@ -85,7 +88,7 @@ inline trip(signal, main)
 /* What is recorded is the dispatcher's to keep out. */
 #define FORBIDDEN(main) (deferred | (main -> running & PLAIN : 0))
 
-/* 7 8 9 of wake.c */
+/* 7 8 9 */
 inline make_calls(which, main)
 {
     do

@@ -59,12 +59,12 @@ class Handlers(RuleBasedStateMachine):
 
     @rule(signum=signums)
     def cover(self, signum: int) -> None:
-        assert lib.sigcffi_cover(signum) == 0
+        assert lib.sigcffi_interpose_interpreter(signum) == 0
         self.covered[signum] = callable(self.handlers[signum])
 
     @rule(signum=signums)
     def withdraw(self, signum: int) -> None:
-        assert lib.sigcffi_withdraw(signum) == 0
+        assert lib.sigcffi_interpose_withdraw(signum) == 0
         self.covered[signum] = False
 
     @rule(signum=signums, flag=st.booleans(), module=modules)

@@ -69,25 +69,27 @@ def test_slots_are_attached_detached_and_bounded() -> None:
     signum = sigcffi.SIGUSR1
     sigcffi.signal(signum, lambda signum, frame: None)
     counter = lib.SIGCFFI_SLOT_COUNTER
-    handles = [lib.sigcffi_attach(signum, counter, 0, -1, 0) for _ in range(lib.SIGCFFI_SLOTS)]
+    handles = [
+        lib.sigcffi_attachments_attach(signum, counter, 0, -1, 0) for _ in range(lib.SIGCFFI_SLOTS)
+    ]
     assert len(set(handles)) == lib.SIGCFFI_SLOTS
     assert min(handles) > 0
-    assert lib.sigcffi_attach(signum, counter, 0, -1, 0) == -errno.ENOSPC
+    assert lib.sigcffi_attachments_attach(signum, counter, 0, -1, 0) == -errno.ENOSPC
     sigcffi.raise_signal(signum)
     for handle in handles:
-        assert lib.sigcffi_tally_of(signum, handle).count == 1
-        assert lib.sigcffi_detach(signum, handle).count == 1
-        assert lib.sigcffi_detach(signum, handle).count == -1
+        assert lib.sigcffi_attachments_tally(signum, handle).count == 1
+        assert lib.sigcffi_attachments_detach(signum, handle).count == 1
+        assert lib.sigcffi_attachments_detach(signum, handle).count == -1
 
 
 def test_a_deferred_signal_waits_for_the_lift() -> None:
     seen: list[int] = []
     signum = sigcffi.SIGUSR1
     sigcffi.signal(signum, lambda signum, frame: seen.append(signum))
-    lib.sigcffi_defer(1 << (signum - 1))
+    lib.sigcffi_deferral_defer(1 << (signum - 1))
     sigcffi.raise_signal(signum)
     assert seen == []
-    lib.sigcffi_lift(1 << (signum - 1))
+    lib.sigcffi_deferral_lift(1 << (signum - 1))
     sigcffi.pthread_sigmask(sigcffi.SIG_BLOCK, ())  # PyPy looks for due handlers when asked
     assert seen == [signum]
     sigcffi.raise_signal(signum)

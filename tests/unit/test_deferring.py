@@ -238,11 +238,11 @@ def test_what_a_thread_is_just_letting_through_goes_to_the_handler_for_which_it_
     log: list[str],
 ) -> None:
     bit = 1 << (R - 1)
-    lib.sigcffi_defer(bit)
+    lib.sigcffi_deferral_defer(bit)
     queue(R, 1)
-    words[lib.SIGCFFI_WORD_DEFERRED] = 0  # a thread is within sigcffi_lift()
+    words[lib.SIGCFFI_WORD_DEFERRED] = 0  # a thread is within sigcffi_deferral_lift()
     signal.signal(R, lambda signum, frame: log.append("too late"))
-    lib.sigcffi_lift(bit)
+    lib.sigcffi_deferral_lift(bit)
     look()
     assert log == [f"{int(R)}:1"]
 

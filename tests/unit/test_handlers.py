@@ -134,10 +134,10 @@ def test_siginterrupt_reaches_the_kernel_through_the_trampoline(module: Any) -> 
 def test_a_restartable_base_stays_restartable_under_the_trampoline() -> None:
     standard.signal(signal.SIGUSR1, nothing)
     standard.siginterrupt(signal.SIGUSR1, False)
-    assert lib.sigcffi_cover(signal.SIGUSR1) == 0
+    assert lib.sigcffi_interpose_interpreter(signal.SIGUSR1) == 0
     assert flags_of(signal.SIGUSR1) & lib.SA_RESTART
     signal.siginterrupt(signal.SIGUSR1, True)
-    assert lib.sigcffi_withdraw(signal.SIGUSR1) == 0
+    assert lib.sigcffi_interpose_withdraw(signal.SIGUSR1) == 0
     assert not flags_of(signal.SIGUSR1) & lib.SA_RESTART
 
 
@@ -228,7 +228,7 @@ def test_a_foreign_base_is_called_with_siginfo_and_context_and_put_back_whole(
     assert foreign.foreign_had_context()
     assert signal.deliveries(signal.SIGUSR1) == before + 1
     assert signal.getsignal(signal.SIGUSR1) is None
-    assert lib.sigcffi_withdraw(signal.SIGUSR1) == 0
+    assert lib.sigcffi_interpose_withdraw(signal.SIGUSR1) == 0
     assert disposition(signal.SIGUSR1) == installed
 
 
@@ -236,7 +236,7 @@ def test_withdrawing_leaves_alone_what_somebody_else_installed(foreign: ctypes.C
     signal.signal(signal.SIGUSR1, nothing)
     assert foreign.foreign_install(signal.SIGUSR1, 0) == 0
     installed = disposition(signal.SIGUSR1)
-    assert lib.sigcffi_withdraw(signal.SIGUSR1) == 0
+    assert lib.sigcffi_interpose_withdraw(signal.SIGUSR1) == 0
     assert disposition(signal.SIGUSR1) == installed
 
 

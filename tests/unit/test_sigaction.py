@@ -422,7 +422,7 @@ def test_what_cannot_be_handled_is_refused(signum: int) -> None:
         sigaction(signum, nothing)
     with pytest.raises(OSError, match="Invalid argument"):
         signal.subscribe(signum, nothing)
-    assert lib.sigcffi_is_main_thread()
+    assert lib.sigcffi_main_thread_is_current()
 
 
 def test_odd_integers_count_as_elsewhere() -> None:

@@ -50,10 +50,10 @@ class Clock:
     def __call__(self) -> int:
         return 10**18 + (2 * self.struck() + self.late) * HOUR * 10**9
 
-    def sigcffi_turn(self) -> int:
+    def sigcffi_deadman_turn(self) -> int:
         return 1
 
-    def sigcffi_end_at(self, turn: int, when: int) -> int:
+    def sigcffi_deadman_end_at(self, turn: int, when: int) -> int:
         self.end_at = when
         return 0
 

@@ -117,7 +117,7 @@ def test_a_closed_timer_says_so_and_sends_nothing(make: Make) -> None:
 def test_one_that_another_thread_is_just_closing_says_so_too(make: Make) -> None:
     """The kernel has given it up already, and the object does not know yet."""
     timer = make(Q)
-    lib.sigcffi_timer_delete(timer._handle)
+    lib.sigcffi_timers_delete(timer._handle)
     for call in (timer.gettime, lambda: timer.settime(1), lambda: timer.overrun):
         with pytest.raises(ValueError, match="the timer is closed"):
             call()
@@ -136,7 +136,7 @@ def test_one_that_is_not_closed_is_closed_when_it_is_collected(make: Make) -> No
         gc.collect()  # of whatever else is there, which may have its own warnings
     told = [one for one in caught if one.category is ResourceWarning]
     assert [one for one in told if str(one.message).startswith(f"unclosed {text}"[:20])]
-    assert lib.sigcffi_timer_overrun(handle) < 0
+    assert lib.sigcffi_timers_overrun(handle) < 0
 
 
 def test_one_that_was_never_made_is_collected_in_silence() -> None:
