@@ -20,7 +20,7 @@ from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
-from measuring import HERE, Result, begin, compiled, heading, in_turn, met, round_of, row
+from measuring import Result, begin, compiled, heading, in_turn, met, round_of, row
 
 import sigcffi
 
@@ -214,24 +214,6 @@ def beside_busy_thread(make: Callable[[Any], Callable[[], object]], rounds: int)
         thread.join()
 
 
-def import_times(rounds: int) -> tuple[float, float]:
-    """Milliseconds for ``import signal``, and for ``import sigcffi`` after it; new interpreters."""
-    code = (
-        "from time import perf_counter_ns as now; a = now(); import signal; b = now();"
-        "import sigcffi; c = now(); print(b - a, c - b)"
-    )
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    pairs = []
-    for _ in range(rounds + 1):
-        # From here: from a checkout's root the sources would be found, not what is installed.
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, check=True, env=environment, cwd=HERE
-        )
-        pairs.append([int(word) / 1e6 for word in done.stdout.split()])
-    del pairs[0]  # which has compiled the modules
-    return tuple(map(statistics.median, zip(*pairs, strict=True)))  # type: ignore[return-value]
-
-
 def floors() -> dict[str, float]:
     """What a C program pays, by name of operation."""
     with tempfile.TemporaryDirectory() as folder:
@@ -268,9 +250,6 @@ def main() -> None:
           f"handler {c:.0f}; ratio {each / c:.2f} (target 1.7, met: "
           f"{met(each / c, 1.7)})")  # fmt: skip
     standard.setitimer(standard.ITIMER_REAL, 0)
-    theirs, ours = import_times(max(rounds // 10, 3))
-    print(f"\n`import signal`: {theirs:.1f} ms; `import sigcffi` after it: {ours:.1f} ms more "
-          f"(target 4, met: {met(ours, 4)})")  # fmt: skip
 
 
 if __name__ == "__main__":

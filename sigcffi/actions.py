@@ -49,7 +49,7 @@ __all__ = [
 def _new_cell() -> int:
     cell = lib.sigcffi_flags_new()
     if cell < 0:
-        gc.collect()  # where nobody counts references those of flags that are gone wait for this
+        gc.collect()  # an interpreter without reference counts frees cells of old flags here
         cell = lib.sigcffi_flags_new()
     if cell < 0:
         raise OSError(errno.ENOSPC, "there are too many flags")
@@ -95,7 +95,7 @@ class Flag(Attachment):
         Threads: any may wait; the others run on. In the main thread Python handlers run meanwhile
         (Ctrl-C works), and what they raise ends the wait.
         """
-        # Somebody may have installed a handler without sigcffi.
+        # Other code may have installed a handler without sigcffi.
         lib.sigcffi_interpose_again(self.signum)
 
         def sleep(arrivals: int, left: int) -> None:
@@ -108,7 +108,8 @@ class Flag(Attachment):
         return ", set" if self else ""
 
     def __del__(self) -> None:
-        # Who is attached is kept: so nothing in C names it, unless the interpreter is ending.
+        # An attached flag is kept in _attached, so C names no flag that is collected, unless the
+        # interpreter is ending.
         if self._cell >= 0 and (not self._handle or self.closed):
             lib.sigcffi_flags_free(self._cell)
 
@@ -201,7 +202,7 @@ def write(signum: SupportsIndex, fd: FileDescriptorLike) -> Write:
     *fd* is a descriptor or an object with ``fileno()``: a pipe, a file, a terminal that does not
     block (``os.set_blocking(fd, False)``), or any socket. The action has a copy of it, so that
     closing it has no effect before the action is closed. What cannot be written (the pipe is full,
-    or nobody reads it any more) is counted as ``missed``; SIGPIPE is not raised.
+    or its other end is closed) is counted as ``missed``; SIGPIPE is not raised.
 
     Raises what ``flag`` raises, ValueError for a descriptor that blocks and OSError (EBADF) for
     none.

@@ -26,12 +26,12 @@ import pytest
 
 import sigcffi
 from sigcffi import SigInfo
+from sigcffi._changes.installed import notice
 from sigcffi._core.ffi import words
 from sigcffi._dispatch.changing import changing
 from sigcffi._handlers import signal as _handlers
-from sigcffi._handlers.installed import notice
 from sigcffi._sigcffi import ffi, lib
-from sigcffi._time import limits as _limits
+from sigcffi._time.schedule import NEVER, schedule
 
 T = TypeVar("T")
 
@@ -129,7 +129,7 @@ class Snapshot:
     def restore(self) -> None:
         """The interpreter's table through the standard module, the kernel's directly."""
         # Blocks leave their timer armed, and it must not meet the default action.
-        _limits._arm(_limits.NEVER)
+        schedule.arm(NEVER)
         _handlers._stood_for.clear()  # a C library's handlers that a test has replaced
         for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
             signal.setitimer(which, 0)

@@ -7,14 +7,14 @@ keeps alive until it is closed.
 from __future__ import annotations
 
 import errno
-from operator import attrgetter
+from _operator import attrgetter
 
+from sigcffi._changes.installed import notice
 from sigcffi._core.arguments import signal_number
 from sigcffi._core.exits import exit_of
 from sigcffi._core.ffi import check, lib
 from sigcffi._core.names import name_of
 from sigcffi._dispatch.sections import undisturbed
-from sigcffi._handlers.installed import notice
 from sigcffi._handlers.signal import kind_of
 
 TYPE_CHECKING = False
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Attachment"]
 
-# By handle. Nobody need keep an attachment to have it stay; what it names in C must. Each touches
-# its own item and no other, and nobody looks at the whole.
+# By handle: an attachment stays although the program drops it, and what C names must stay with it.
+# An attachment stores and removes its own item, by one step each, and no code looks at the whole.
 _attached: dict[int, Attachment] = {}
 
 
 class Attachment:
     """An action in C that is attached to a signal until ``close``; a context manager.
 
-    ``signum`` is the signal, ``closed`` tells whether it was closed. An attachment that nobody
-    keeps stays attached.
+    ``signum`` is the signal, ``closed`` tells whether it was closed. An attachment that the
+    program drops stays attached.
     """
 
     __slots__ = ("_at_the_end", "_handle", "_tally", "signum")
@@ -42,11 +42,11 @@ class Attachment:
     def __init__(
         self, signum: SupportsIndex, number: int = 0, cell: int = -1, nth: int = 0
     ) -> None:
-        self._tally = 0, 0  # as it was when somebody last looked
+        self._tally = 0, 0  # as it was when the program last looked
         self._at_the_end: tuple[int, int] | None = None
         self._handle = 0
         self.signum = signal_number(signum)
-        kind_of(self.signum)  # by this C learns to know the interpreter's handler
+        kind_of(self.signum)  # C learns the interpreter's handler by this
         notice(self.signum)
         try:
             with undisturbed:
@@ -67,7 +67,8 @@ class Attachment:
         tally = lib.sigcffi_attachments_tally(self.signum, self._handle)
         if tally.count >= 0:
             self._tally = tally.count, tally.missed
-        # Between the end and the knowledge of it others go by what was seen last.
+        # Another thread may have detached it, and not stored the final tally yet: until then the
+        # answer is what was seen last.
         return self._at_the_end or self._tally
 
     @property

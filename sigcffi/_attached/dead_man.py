@@ -11,7 +11,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import time
-from operator import attrgetter
+from _operator import attrgetter
 
 from sigcffi._core.arguments import nanoseconds
 from sigcffi._core.exits import exit_of, made
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DeadMansSwitch", "kill_after", "unwatch", "watch"]
 
-# By what they are for, nanoseconds of the monotonic clock. Each change is one step; what is told to
-# C is found out after it, in turn, so that no older answer is in force.
+# Deadlines in nanoseconds of the monotonic clock, by what they are for. Two threads may change two
+# of them at once, each by one step. If the first to look for the earliest were the last to tell C,
+# C would go by an older answer: so each takes a turn number before it looks, and C ignores a turn
+# that is older than the one it goes by.
 _deadlines: dict[object, int] = {}
 
 
@@ -70,7 +72,7 @@ class DeadMansSwitch:
         try:
             self.pet()
         except BaseException:
-            self.cancel()  # nobody else could
+            self.cancel()  # the caller gets no object to cancel
             raise
 
     def pet(self) -> None:
@@ -121,7 +123,7 @@ def kill_after(seconds: Number) -> DeadMansSwitch:
 
     The clock is the monotonic one: time during which the machine sleeps does not count, time during
     which the process is stopped does. The switch stays on until it is cancelled, whether or not
-    somebody keeps it; in a forked child it is cancelled.
+    the program keeps it; in a forked child it is cancelled.
 
     Raises ValueError for a time that is not positive and for NaN, OverflowError if it is too large,
     TypeError if it is not a number. Any thread may call it.

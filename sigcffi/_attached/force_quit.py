@@ -1,8 +1,9 @@
 """``force_quit``: a way out of a program that does not get to its handlers.
 
-Law: C counts the signals, and ends the process; Python says when it has seen one. It does so by a
-function that the interpreter runs for SIGURG, whenever it was called for one of these signals: the
-interpreter has no other way to tell. In the kernel SIGURG stays what it is, ignored by default.
+Law: C counts the signals, and ends the process; Python tells C when it has seen one. It tells by a
+function that the interpreter runs for SIGURG: the trampoline has the interpreter call that along
+with each of these signals, because the interpreter has no other way to tell. In the kernel SIGURG
+stays what it is, ignored by default.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 from signal import SIG_DFL, SIG_IGN, SIGINT, SIGURG
 
 from sigcffi._attached.attaching import Attachment
+from sigcffi._changes.installed import installed, registered, require_urgent
 from sigcffi._core.arguments import index, signal_number
 from sigcffi._core.exits import made
 from sigcffi._core.ffi import lib
 from sigcffi._dispatch.dispatcher import dispatch
-from sigcffi._handlers.installed import installed, registered, require_urgent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def force_quit(signum: SupportsIndex = SIGINT, *, after: SupportsIndex = 2) -> F
     handler of the first. What the process's parent sees is a death by that signal.
 
     Returns an attachment: closable, a context manager. For SIGTERM and the like install a handler,
-    or open a receiver: without one nobody ever sees them, and the *after*-th ends the process.
+    or open a receiver: without either Python never sees them, and the *after*-th ends the process.
 
     Raises ValueError for a number that is not a signal's and for *after* less than 1; OSError:
     EINVAL for a signal that cannot be handled, ENOSPC if it has eight actions; RuntimeError if
@@ -66,9 +67,9 @@ def force_quit(signum: SupportsIndex = SIGINT, *, after: SupportsIndex = 2) -> F
     Race conditions: a signal that comes in the instant between the handler of the one before and
     the end of the count may still count with it. If a handler raises, that is when the interpreter
     next looks for signals: on PyPy perhaps not before the next blocking call is over. If a handler
-    for SIGURG is installed afterwards, every signal is taken for seen as long as it is there; who
-    takes it away again without sigcffi (``patch_stdlib`` avoids that) leaves nobody to say what
-    Python has seen.
+    for SIGURG is installed afterwards, every signal is taken for seen as long as it is there; if
+    it is taken away again without sigcffi (``patch_stdlib`` avoids that), C does not learn any more
+    what Python has seen.
     """
     number, times = signal_number(signum), index(after)
     if not 0 < times < 2**31:

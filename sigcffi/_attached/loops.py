@@ -2,11 +2,11 @@
 
 Law: imports neither. Which of the two is running is known from what the program has imported.
 
-A descriptor that a loop watches is a copy of its own, and belongs to whoever watches it: closed in
-another thread, the number could come to mean another file while the loop still watches it.
+A loop watches a copy of the receiver's descriptor, which its ``_Watch`` owns: if a thread closed a
+shared one, the number could come to mean another file while the loop still watches it.
 
-Rejected: one more task or thread that reads and hands over. It would have to be started, ended and
-cancelled by somebody, and be a way for signals to get lost.
+Rejected: one more task or thread that reads and hands over. The program would have to start and end
+it, and signals that it had read would be lost when it is cancelled.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def _asyncio_loop() -> Any:
 
 
 class _Watch:
-    """A descriptor in a loop of asyncio, and who waits for it there. It stays in the loop from one
-    wait to the next: taking it out each time would cost more than all the rest.
+    """A descriptor in a loop of asyncio, and the tasks that wait for it there. It stays in the loop
+    from one wait to the next: taking it out each time would cost more than all the rest.
     """
 
     __slots__ = ("_count", "_fd", "_loop", "_reading", "_waiters")
@@ -74,7 +74,7 @@ class _Watch:
     def _wake(self) -> None:
         """Called by the loop while the descriptor can be read."""
         if self._count() == 0:
-            return  # somebody was quicker, and has lowered it
+            return  # another reader was quicker, and has lowered it
         # All of them: one that is cancelled now would not pass it on.
         waiters, self._waiters = self._waiters, {}
         for waiter in waiters:
@@ -90,11 +90,11 @@ class _Watch:
 
 
 class Watches:
-    """Who waits in which loop for a descriptor that can be read while there is something, and once
-    it is closed for ever.
+    """The waiting tasks, by loop, for a descriptor that can be read while there is something, and
+    for ever once it is closed.
 
-    *count* tells how much there is, less than 0 if it was closed; *copy* makes one more descriptor
-    for the same, less than 0 if it was closed.
+    *count* tells how much there is, *copy* makes one more descriptor; less than 0 means that it was
+    closed.
     """
 
     __slots__ = ("_copy", "_count", "_watches")
@@ -129,7 +129,7 @@ class Watches:
         await watch.readable()
 
     def close(self) -> None:
-        """There is nothing to wait for any more. Who waits has been woken by the descriptor. Any
-        thread may call it.
+        """Forget the loops: there is nothing to wait for any more, and the descriptor has woken the
+        tasks that wait. Any thread may call it.
         """
         self._watches.clear()

@@ -1,31 +1,27 @@
 """Receivers: signals as a stream, for threads and event loops.
 
 Law: a receiver is a ring in C with a descriptor that can be read exactly while there are records.
-Whoever reads takes records and gives their places back in one step of C, and has them only if that
-succeeded: so any number of threads may read, a handler may read within a reading, and each record
-is handed over once.
-
-Rejected: a lock. A handler that reads while its own thread does would wait for ever.
+It is attached to its signals from its making to its ``close``, and each record is handed over once,
+or is in ``unread`` then.
 """
 
 from __future__ import annotations
 
 import atexit
 import errno
-from itertools import starmap
-from operator import attrgetter
+from _operator import attrgetter
 from signal import SIGKILL, SIGSTOP
-from struct import Struct
 
 from sigcffi._attached.loops import Watches, trio_here
+from sigcffi._attached.ring import Closed, Ring
+from sigcffi._changes.installed import notice
 from sigcffi._core.arguments import index, signal_number
 from sigcffi._core.exits import exit_of, made
-from sigcffi._core.ffi import check, lib, new_records, view
+from sigcffi._core.ffi import check, lib
 from sigcffi._core.names import name_of
 from sigcffi._core.scope import warn_unclosed
 from sigcffi._core.siginfo import SigInfo
 from sigcffi._dispatch.sections import undisturbed
-from sigcffi._handlers.installed import notice
 from sigcffi._handlers.signal import kind_of
 from sigcffi._waits.sleeping import sleep_until
 
@@ -37,10 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Receiver", "open_signal_receiver"]
 
-_SIZE = lib.SIGCFFI_RECORD_SIZE
-_TAIL = 1  # behind the head
-_record = Struct("=8xi68s")
-_unpack, _unpack_all = _record.unpack_from, _record.iter_unpack
 _LEAST, _MOST = 16, 2**20  # records
 _IS_CLOSED = "the receiver is closed"
 
@@ -51,20 +43,13 @@ def _copy(handle: int) -> int:
     return fd if fd == -errno.EBADF else check(fd)
 
 
-class _Closed:
-    """What a closed receiver gives instead."""
-
-
-_closed = _Closed()
-
-
 class Receiver:
     """The deliveries of some signals, in order, as ``SigInfo`` objects.
 
     Made by ``open_signal_receiver``; a context manager, an asynchronous one too, and an iterator of
     both kinds, which ends when the receiver is closed. ``signums`` is a frozenset, ``capacity`` the
     number of records it has room for, ``overflow`` "block" or "drop", ``unread`` a list of those
-    that nobody had read when it was closed.
+    that were unread when it was closed.
 
     Asynchronous iteration works in tasks of asyncio and trio (RuntimeError elsewhere), any number
     of which may wait at once. A task that is cancelled takes no delivery with it.
@@ -79,7 +64,7 @@ class Receiver:
     """
 
     __slots__ = (
-        *("_dropped", "_handle", "_memory", "_records", "_ring", "_watches"),
+        *("_dropped", "_handle", "_ring", "_watches"),
         *("capacity", "overflow", "signums", "unread"),
     )
 
@@ -90,71 +75,43 @@ class Receiver:
         self.capacity = capacity
         self.overflow = overflow
         self.unread: list[SigInfo] = []
-        self._records, self._memory = new_records(capacity)
+        self._ring = ring = Ring(capacity)
         word = 0
         for signum in signums:
-            kind_of(signum)  # by this C learns to know the interpreter's handler
+            kind_of(signum)  # C learns the interpreter's handler by this
             notice(signum)
             word |= 1 << (signum - 1)
         with undisturbed:  # C writes to the memory from now on, and must be stopped before it goes
-            handle = lib.sigcffi_receivers_open(self._records, capacity, word, overflow == "drop")
+            handle = lib.sigcffi_receivers_open(ring.records, capacity, word, overflow == "drop")
             if handle == -errno.ENOSPC:
                 raise OSError(errno.ENOSPC, "too many receivers, or actions of one of the signals")
             self._handle = check(handle)
-            self._ring = view(lib.sigcffi_receivers_ring(handle), 2, "Q")
+            ring.open(handle)
             # By the handle: a loop that watches it does not keep a receiver that is forgotten.
             self._watches = Watches(
                 lambda: lib.sigcffi_receivers_count(handle), lambda: _copy(handle)
             )
 
-    # ---- Taking ----
-
-    def _take(self) -> SigInfo | _Closed | None:
-        """The next; None if there is none."""
-        handle = self._handle
-        while True:
-            first = self._ring[_TAIL]
-            count = lib.sigcffi_receivers_count(handle)
-            if count <= 0:
-                return None if count == 0 else _closed
-            info = SigInfo(*_unpack(self._memory, (first & (self.capacity - 1)) * _SIZE))
-            if lib.sigcffi_receivers_give_back(handle, first, 1):
-                return info
-
-    def _take_all(self) -> list[SigInfo] | _Closed:
-        handle = self._handle
-        whole = len(self._memory)
-        while True:
-            first = self._ring[_TAIL]
-            count = lib.sigcffi_receivers_count(handle)
-            if count <= 0:
-                return [] if count == 0 else _closed
-            begin = (first & (self.capacity - 1)) * _SIZE
-            end = begin + count * _SIZE
-            infos = [*starmap(SigInfo, _unpack_all(self._memory[begin:end]))]
-            if end > whole:
-                infos += starmap(SigInfo, _unpack_all(self._memory[: end - whole]))
-            if lib.sigcffi_receivers_give_back(handle, first, count):
-                return infos
+    # ---- Reading ----
 
     def read(self) -> list[SigInfo]:
         """All that has come, in the order of arrival; never waits. ValueError if it was closed."""
-        found = self._take_all()
-        if isinstance(found, _Closed):
+        found = self._ring.take_all()
+        if isinstance(found, Closed):
             raise ValueError(_IS_CLOSED)
         return found
 
     # ---- Waiting ----
 
     def _fd(self) -> int:
-        """The descriptor, a negative errno if it was closed. Who asks is going to wait: a handler
-        that somebody has installed without sigcffi must not take the signals away.
+        """The descriptor, a negative errno if it was closed. The caller is going to wait, so the
+        trampoline goes on top again where other code has installed a handler without sigcffi.
         """
         for signum in self.signums:
             notice(signum)
         return lib.sigcffi_receivers_fd(self._handle, False)
 
-    def _wait(self, timeout: Number | None) -> SigInfo | _Closed | None:
+    def _wait(self, timeout: Number | None) -> SigInfo | Closed | None:
         handle = self._handle
         if lib.sigcffi_receivers_count(handle) == 0:
             self._fd()
@@ -162,7 +119,7 @@ class Receiver:
         def sleep(arrivals: int, left: int) -> None:
             lib.sigcffi_sleep_until_received(handle, arrivals, left)
 
-        return sleep_until(self._take, sleep, timeout)  # type: ignore[no-any-return]
+        return sleep_until(self._ring.take, sleep, timeout)  # type: ignore[no-any-return]
 
     def wait(self, timeout: Number | None = None) -> SigInfo | None:
         """The next delivery: wait for it at most *timeout* seconds (a number; None: for ever).
@@ -175,7 +132,7 @@ class Receiver:
         what they raise ends the wait.
         """
         found = self._wait(timeout)
-        if isinstance(found, _Closed):
+        if isinstance(found, Closed):
             raise ValueError(_IS_CLOSED)
         return found
 
@@ -193,7 +150,7 @@ class Receiver:
 
     def __next__(self) -> SigInfo:
         found = self._wait(None)
-        if isinstance(found, _Closed):
+        if isinstance(found, Closed):
             raise StopIteration
         assert found is not None
         return found
@@ -206,14 +163,14 @@ class Receiver:
         trio = trio_here()
         if trio is not None:
             await trio.checkpoint_if_cancelled()
-        found = self._take()
+        found = self._ring.take()
         if found is not None and trio is not None:
             await trio.cancel_shielded_checkpoint()
         while found is None:
             self._fd()
             await self._watches.readable(trio)
-            found = self._take()
-        if isinstance(found, _Closed):
+            found = self._ring.take()
+        if isinstance(found, Closed):
             raise StopAsyncIteration
         return found
 
@@ -232,15 +189,15 @@ class Receiver:
     def close(self) -> None:
         """Receive nothing more; a second time changes nothing.
 
-        What nobody has read is in ``unread`` afterwards; loops over the receiver and waits for it
+        What was not read is in ``unread`` afterwards; loops over the receiver and waits for it
         end. If nothing else is attached to a signal and Python does not handle it, exactly what was
         there before is back. Any thread may call it.
         """
         handle = self._handle
         if lib.sigcffi_receivers_stop(handle) < 0:
             return
-        found = self._take_all()  # another thread may be closing it, too
-        if not isinstance(found, _Closed):
+        found = self._ring.take_all()  # another thread may be closing it, too
+        if not isinstance(found, Closed):
             self.unread.extend(found)  # of several threads that are closing it, each its own
         if dropped := lib.sigcffi_receivers_dropped(handle):  # 0 if another thread has closed it
             self._dropped = dropped
@@ -292,8 +249,8 @@ def open_signal_receiver(
     *capacity* is how many deliveries may wait (it is rounded up to a power of two, 16 at least).
     *overflow* says what happens when it is three quarters full. "block": threads that take these
     signals have them blocked until the receiver has been read, and the kernel queues what comes.
-    Nothing is lost, but **a receiver that nobody reads holds its signals back**, for handlers, too;
-    ``describe()`` tells. "drop": nobody is held back, and what does not fit is counted in
+    Nothing is lost, but **a receiver that is not read holds its signals back**, for handlers, too;
+    ``describe()`` tells. "drop": no signal is held back, and what does not fit is counted in
     ``dropped``.
 
     Raises ValueError without signals, for a number that is not a signal's, a capacity out of range

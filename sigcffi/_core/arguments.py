@@ -11,7 +11,7 @@ no ``__index__`` is asked for ``__float__``.
 
 from __future__ import annotations
 
-import operator
+import _operator as operator
 import sys
 from signal import NSIG
 

@@ -1,16 +1,16 @@
 """``__exit__`` of what is used with ``with``: ``exit_by``, ``exit_of``.
 
-Law: a block is over when its ``with`` statement is, whatever strikes there. A handler's exception
-may come before the first bytecode of any function in Python, and an ``__exit__`` that has not begun
-would leave its block in force for ever. So ``__exit__`` is C's, all the way to the step that ends
-the block. ``__enter__`` is Python's, and takes back what an exception has struck: where it is C's,
-CPython 3.14 lets one strike behind it, and nobody leaves what it has entered.
+Law: a block is over when its ``with`` statement is, whatever exception strikes there. The exception
+of a handler can be raised before the first bytecode of any function in Python; an ``__exit__`` that
+has not begun would then leave its block in force for ever. So ``__exit__`` is C's, all the way to
+the step that ends the block. ``__enter__`` is Python's, and undoes its work when an exception
+strikes it: behind an ``__enter__`` in C, CPython 3.14 lets one strike and calls no ``__exit__``.
 
-Of C that calls what it is told to the interpreter has one class: that of files, whose ``__exit__``
-calls ``close``.
+The interpreter has one class in C that calls a function of our choice: that of files, whose
+``__exit__`` calls ``close``.
 
 Rejected: to end the block when its object is collected. The traceback of the exception that has
-struck ``__exit__`` holds the object, for as long as somebody keeps the exception.
+struck ``__exit__`` holds the object, for as long as the program keeps the exception.
 
 Source: "with" in the reference of the language; ``IOBase`` in the documentation of ``io``.
 """
@@ -18,7 +18,6 @@ Source: "with" in the reference of the language; ``IOBase`` in the documentation
 from __future__ import annotations
 
 from _io import _IOBase
-from functools import partial
 from itertools import filterfalse, repeat, starmap
 
 from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
@@ -52,7 +51,7 @@ def _leave(block: Any, kind: Any, error: Any, trace: Any, /) -> Any:
 
 class ExitOfEach(type):
     """A class whose objects have each an ``__exit__``, in a slot, where the ``with`` statement
-    looks first. Who asks the class, as contextlib.ExitStack does, gets a function.
+    looks first. contextlib.ExitStack asks the class, and gets a function.
     """
 
     @property
@@ -67,8 +66,8 @@ class _Exit(property):
 
 
 class _Signals(int):
-    """A set of signals, as a word, that has just been let in. It is false, but who asks, as the
-    ``with`` statement does if an exception leaves it, has those handlers run that are due.
+    """A set of signals, as a word, that has just been let in. It is false. The ``with`` statement
+    asks for that when an exception leaves it, and due handlers run then.
     """
 
     __slots__ = ()
@@ -96,7 +95,7 @@ def exit_of(end_of: Callable[[Any], Callable[[], object]]) -> Any:
         ends = _until_done(end_of(block))
         next(ends)
         block_end = _End()
-        block_end.close = partial(next, ends, None)
+        block_end.close = ends.__next__
         return block_end.__exit__
 
     return _Exit(begin)
@@ -110,7 +109,7 @@ def _until_done(end: Callable[[], object]) -> Iterator[None]:
     try:
         yield
     except GeneratorExit:
-        return  # somebody has only looked
+        return  # the method was taken from the object, and not called
     except BaseException as error:
         first = error
     while left:
@@ -126,6 +125,9 @@ def _until_done(end: Callable[[], object]) -> Iterator[None]:
             raise first
         finally:
             first = None  # or the traceback would hold itself
+    del end  # which holds the block: PyPy would finalize that a collection later
+    while True:
+        yield  # a call after the end ends nothing more
 
 
 def made(kind: Callable[..., T], end: Callable[[T], object], *arguments: Any) -> T:

@@ -1,11 +1,11 @@
 """The main thread: the one in which the interpreter runs Python handlers.
 
-Law: tells C which thread that is, once, before a handler can be installed. From then on C keeps it
-up to date by itself: a fork makes the forking thread the child's main thread, and a thread in which
-the interpreter has let a handler be installed is the main thread, whatever was thought before.
+Law: C is told once which thread that is, before a handler can be installed. From then on C keeps it
+up to date by itself: after a fork the forking thread is the child's main thread, and a thread in
+which the interpreter has let a handler be installed is the main thread, whatever C had noted.
 
-The rule itself, that only the main thread of the main interpreter may install a handler, is
-enforced by the interpreter: no other knows all its threads and interpreters.
+The interpreter itself enforces that only the main thread of the main interpreter installs handlers:
+it alone knows all its threads and interpreters.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def _announce() -> None:
 
 
 def _let_go() -> None:
-    """The interpreter is going to give signals their default action: nothing that full rings have
-    held back may meet with that.
+    """Let in what full rings have held back: the interpreter is going to give signals their default
+    action, and a signal that is let in later would end the process.
     """
     lib.sigcffi_resume_main_channel()
 

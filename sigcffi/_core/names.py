@@ -1,7 +1,9 @@
 """What numbers are called: signals, and the values of ``si_code``.
 
 Law: every number is the compiler's, read from the C half; here stands only what belongs together.
-Knows nothing of a particular signal that has arrived.
+Knows nothing of a particular signal that has arrived. An object that programs compare or catch is
+the standard module's own, so that ``sigcffi.SIGINT is signal.SIGINT``; two that PyPy's standard
+module lacks are made here.
 
 Source: sigaction(2), POSIX.1-2008 <signal.h>.
 """
@@ -70,3 +72,27 @@ def name_of(signum: int) -> str:
     if SIGRTMIN < signum < SIGRTMAX:
         return f"SIGRTMIN+{signum - SIGRTMIN}"
     return f"SIG{signum}"
+
+
+# ---- What PyPy's standard module lacks ----
+
+if not hasattr(_standard, "SIGSTKFLT") and lib.SIGCFFI_SIGSTKFLT:
+    # A member of the enum like every signal, but the enum itself stays as it is.
+    SIGSTKFLT = int.__new__(Signals, lib.SIGCFFI_SIGSTKFLT)
+    SIGSTKFLT._name_ = "SIGSTKFLT"
+    SIGSTKFLT._value_ = lib.SIGCFFI_SIGSTKFLT
+
+if hasattr(_standard, "struct_siginfo"):
+    struct_siginfo = _standard.struct_siginfo
+else:
+    from collections import namedtuple
+
+    class struct_siginfo(  # type: ignore[no-redef]
+        namedtuple("struct_siginfo", "si_signo si_code si_errno si_pid si_uid si_status si_band")
+    ):
+        """The result of ``sigwaitinfo`` and ``sigtimedwait``."""
+
+        __slots__ = ()
+
+        def __new__(cls, sequence):  # type: ignore[no-untyped-def]
+            return super().__new__(cls, *sequence)

@@ -6,8 +6,8 @@ the order of entering.
 
 from __future__ import annotations
 
-# The half of ``warnings`` that every interpreter has built in: at its end nothing can be imported,
-# and because a signal has come nothing should be.
+# The half of ``warnings`` that every interpreter has built in: a warning may be due when a signal
+# has come, or at the interpreter's end, where nothing can be imported.
 from _warnings import warn
 
 TYPE_CHECKING = False
@@ -58,7 +58,8 @@ class Scope:
 
 class Known(dict[int, "Scope"]):
     """Blocks by their signals, as a word: programs use few, and one serves any number of ``with``
-    statements. Each store says all there is to say: threads that miss one make it twice.
+    statements. Two threads that look for one word at once may make two blocks, which are as good as
+    each other: the later store stays.
     """
 
     def __init__(self, make: Callable[[int], Scope]) -> None:

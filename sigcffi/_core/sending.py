@@ -50,7 +50,7 @@ if lib.SIGCFFI_HAS_SIGQUEUE:
         *pid* is a C int above 0: one process, never a group as with kill(2). *value* is a C int,
         from -2**31 to 2**31 - 1; the receiver finds it in ``si_value`` of a ``SigInfo`` (C:
         ``si_value.sival_int``). A real-time signal arrives as often as it was queued, in order; of
-        a standard signal that is pending already, no second one is kept, and nobody is told.
+        a standard signal that is pending already, no second one is kept, and no error says so.
 
         Raises BlockingIOError (EAGAIN) for a real-time signal when the receiver's user has too many
         pending (RLIMIT_SIGPENDING; a standard signal is sent without its value then),

@@ -1,8 +1,8 @@
 """What a signal carries: who sent it, how, and with what.
 
-Law: one is made for every signal that is handled, and few are looked at. So making one stores two
-references, and nothing is decoded before somebody asks. Reads nothing but the record: who is behind
-a process id may have changed since.
+Law: every delivery to a handler makes a SigInfo, and programs look into few of them. So making one
+stores references, and the record is decoded when the program first asks for a field. Nothing but
+the record is read: a process id may belong to another process by now.
 
 Source: sigaction(2), POSIX.1-2008 <signal.h>.
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 # collections.abc under the name by which every interpreter has it loaded.
 from _collections_abc import Sequence
+from _struct import Struct
 from itertools import starmap
-from struct import Struct
 
 from sigcffi._core.names import code_name, member, name_of
 
@@ -87,7 +87,7 @@ class SigInfo:
         """For the dispatcher: *payload* is a record from its code on, or None without a record."""
         self._signo = signo
         self._number = number
-        self._fields = payload  # and, once somebody has asked, the fields themselves
+        self._fields = payload  # a record until the program asks for a field, then all fields
 
     @classmethod
     def of(
@@ -115,7 +115,7 @@ class SigInfo:
     def _all(self) -> Fields:
         fields = self._fields
         if not isinstance(fields, tuple):
-            # Two threads may both come here: they find the same, and a store is atomic.
+            # Two threads may decode at once: both store equal fields, and each store is one step.
             fields = self._fields = _decode(self._signo, fields)
         return fields
 

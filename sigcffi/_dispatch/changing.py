@@ -1,15 +1,15 @@
 """Changing what several threads, and handlers, read: ``changing``.
 
-Law: one lock, for threads; it is recursive, for a handler may interrupt the main thread where that
-holds it. What a handler could change in between is changed by steps that the interpreter does not
-divide, and published until it is what there is. Nothing is kept out meanwhile, of handlers neither:
-who has several steps to make is ``undisturbed`` around all of them.
+Law: one lock keeps threads from each other. It is recursive, because a handler may interrupt the
+main thread while that holds the lock. The lock keeps no handler out: a structure that handlers
+change, too, is changed by steps that the interpreter does not divide, and a change of several steps
+is made within ``undisturbed``.
 
 Every structure that more than one thread can reach says beside it which of these protects it:
 
 - the main thread alone touches it;
 - it is changed under ``changing``, and read by one load;
-- it is one reference, and each store says all there is to say;
+- it is one reference, and each store is of a complete object;
 - C keeps it, in an atomic word or under its own lock.
 """
 
@@ -24,8 +24,8 @@ changing = RLock()
 
 
 def _in_child() -> None:
-    """Another thread, which has not come along, may have held it. What it was about to publish it
-    has not.
+    """Make the lock free: a thread that held it does not exist in the child, and what that thread
+    had not published is not there.
     """
     if not changing._is_owned():  # type: ignore[attr-defined]
         changing._at_fork_reinit()  # type: ignore[attr-defined]

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import deque
+from _collections import deque  # type: ignore[import-not-found]
+from _struct import Struct
 from itertools import count
 from signal import NSIG
-from struct import Struct
 
 from sigcffi._core.ffi import lib, memory, words
 from sigcffi._core.siginfo import SigInfo

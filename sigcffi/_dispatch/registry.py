@@ -58,7 +58,7 @@ class Entry:
     ``installed`` is whatever was given, None at first.
 
     Changed by one thread at a time: its owner sees to that. Read at any time: what handlers and
-    other threads read is one reference each, to what nobody changes any more.
+    other threads read is one reference each, to an object that does not change any more.
     """
 
     __slots__ = (

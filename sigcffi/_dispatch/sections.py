@@ -1,10 +1,10 @@
 """Sections in which no Python handler starts: ``Section``, ``undisturbed``.
 
-Law: what is deferred waits in C, as a word that the trampoline reads. No system call is made where
-nothing has come. What takes several steps, and would be wrong for ever if it stayed half done, is
-done ``undisturbed``: a handler that raises does so before it or after it.
+Law: a deferred signal is pending in C, a bit of a word that the trampoline reads. A section makes
+no system call unless a signal has come. A change of several steps, which would be wrong for ever if
+it stayed half done, is made within ``undisturbed``: a handler that raises runs before or after it.
 
-Handlers that were installed without sigcffi do not wait, as long as nobody has covered them.
+A handler that was installed without sigcffi does not wait before the trampoline covers it.
 """
 
 from __future__ import annotations

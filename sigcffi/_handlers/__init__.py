@@ -1,4 +1,5 @@
-"""Installing handlers: what is done about a signal, and looking at it.
+"""What programs say about handlers, and ask.
 
-Law: only these modules change what the kernel does with a signal on behalf of Python handlers.
+Law: arguments are checked here as the standard module checks them, before anything has changed;
+``_changes`` changes it.
 """

@@ -40,7 +40,7 @@ def patch_stdlib() -> None:
     package = sys.modules["sigcffi"]
     for name, ours in list(vars(package).items()):
         if not isinstance(ours, FunctionType) or ours.__module__ != package.__name__:
-            continue  # not ours: set_wakeup_fd, say, which somebody may have replaced meanwhile
+            continue  # the standard module's: set_wakeup_fd, say, or what other code put there
         theirs = vars(_standard).get(name, ours)
         if theirs is not ours and not name.startswith("_"):
             _replaced[name] = theirs, ours
@@ -50,8 +50,8 @@ def patch_stdlib() -> None:
 def unpatch_stdlib() -> None:
     """Undo ``patch_stdlib``: every function is the object that it was.
 
-    One that somebody else has replaced since, or removed, is left alone, and a RuntimeWarning names
-    it. Without a patch nothing happens.
+    A function that other code has replaced since, or removed, is left alone, and a RuntimeWarning
+    names it. Without a patch nothing happens.
 
     Threads: any thread may call it, one at a time.
     """

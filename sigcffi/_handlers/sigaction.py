@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from signal import SIG_DFL, SIG_IGN
 
+from sigcffi._changes.installed import installed, require_changeable, require_main_thread
+from sigcffi._changes.installing import install
 from sigcffi._core.arguments import signal_number
 from sigcffi._core.exits import exit_of
 from sigcffi._core.ffi import lib
 from sigcffi._core.scope import Scope, warn
 from sigcffi._dispatch.action import Action
-from sigcffi._handlers.installed import installed, require_changeable, require_main_thread
-from sigcffi._handlers.installing import install
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class handling(_Changing):
     """A block in which a signal is handled by *handler*: context manager and decorator.
 
     The arguments are those of ``sigaction``. At its end exactly what was there before is restored,
-    also if that was no Python handler. If somebody has replaced the handler meanwhile, theirs stays
+    also if that was no Python handler. If other code has replaced the handler meanwhile, that stays
     and a RuntimeWarning says so. Blocks nest; one object can be used again.
 
     Raises what ``sigaction`` raises, the arguments' errors when it is made. Main thread only.

@@ -14,13 +14,7 @@ import errno
 from signal import NSIG, Signals
 from types import BuiltinFunctionType, FunctionType, MethodType, NoneType
 
-from sigcffi._core.arguments import index, signal_number
-from sigcffi._core.ffi import check, lib
-from sigcffi._core.mainthread import run_due_handlers
-from sigcffi._dispatch.action import Action, disposition
-from sigcffi._dispatch.dispatcher import dispatch
-from sigcffi._dispatch.registry import DEFAULT, FOREIGN, IGNORED, PYTHON, entries, in_force
-from sigcffi._handlers.installed import (
+from sigcffi._changes.installed import (
     aside,
     entry_of,
     installed,
@@ -28,7 +22,13 @@ from sigcffi._handlers.installed import (
     recognise,
     require_main_thread,
 )
-from sigcffi._handlers.installing import install
+from sigcffi._changes.installing import install
+from sigcffi._core.arguments import index, signal_number
+from sigcffi._core.ffi import check, lib
+from sigcffi._core.mainthread import run_due_handlers
+from sigcffi._dispatch.action import Action, disposition
+from sigcffi._dispatch.dispatcher import dispatch
+from sigcffi._dispatch.registry import DEFAULT, FOREIGN, IGNORED, PYTHON, entries, in_force
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ Law: a subscriber comes on top of what is installed and takes nothing from it.
 
 from __future__ import annotations
 
-from operator import attrgetter
+from _operator import attrgetter
 
+from sigcffi._changes import installing
+from sigcffi._changes.installed import require_main_thread
+from sigcffi._changes.installing import unsubscribe
 from sigcffi._core.arguments import signal_number
 from sigcffi._core.exits import exit_of
-from sigcffi._handlers import installing
-from sigcffi._handlers.installed import require_main_thread
-from sigcffi._handlers.installing import unsubscribe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Subscription:
         self.callback = callback
         self._closed = False
         self._first = iter((True,))  # taken by one step
-        # Its own object: the same callback can be subscribed twice, and one of them closed.
+        # An object of this subscription: one callback can be in two, of which one is closed.
         self._call = self._close_and_call if once else self._pass_on
 
     @property

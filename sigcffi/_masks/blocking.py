@@ -43,7 +43,8 @@ class _Blocked(Scope, metaclass=ExitOfEach):
                 run_due_handlers()  # before the block, not in it
             return mask
         except BaseException:
-            # A handler has raised, and nobody will leave what may just have been entered.
+            # A handler has raised, and the ``with`` statement does not call ``__exit__``: undo
+            # here what may just have been done.
             if _blocks() != former:
                 self.__exit__(None, None, None)
             raise
@@ -64,7 +65,7 @@ def blocked(*signums: SupportsIndex) -> Scope:
     before stay so, and what else has been done to the mask is left alone. Handlers of what has
     arrived have run when it has ended, if this is the main thread; an exception of one leaves the
     ``with`` statement. Blocks nest and overlap: a signal waits for the end of the last. The former
-    mask is an immutable set, which is made when somebody looks into it; ``pthread_sigmask`` and
+    mask is an immutable set, made when the program looks into it; ``pthread_sigmask`` and
     ``sigsuspend`` take it. SIGKILL and SIGSTOP have no effect, and without signals nothing is
     blocked.
 

@@ -57,7 +57,8 @@ def word_of(sigset: Iterable[SupportsIndex]) -> int:
 
 
 # Programs use few masks, and enum look-ups are slow. A set that is in here is never changed, and
-# each store says all there is to say: threads that miss the same one make it twice.
+# and two threads that look
+# for one word at once, and do not find it, make two equal sets: the later store stays.
 _sets: dict[int, set[Signals]] = {}
 
 
@@ -73,7 +74,7 @@ def members(word: int) -> set[Signals]:
 
 
 class Mask(Set):  # type: ignore[type-arg]
-    """A mask as an immutable set of signals, which is made when somebody looks into it."""
+    """A mask as an immutable set of signals. The set is made when the program looks into it."""
 
     __slots__ = ("_word",)
 

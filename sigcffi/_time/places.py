@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["ASYNCHRONOUS", "GENERATOR", "Place"]
+__all__ = ["ASYNCHRONOUS", "GENERATOR", "Place", "shielded", "shields"]
 
 GENERATOR = 0x20  # CO_* of the module inspect
 ASYNCHRONOUS = 0x80 | 0x100 | 0x200
@@ -25,8 +25,8 @@ _UNUSUAL = GENERATOR | ASYNCHRONOUS
 
 
 class Place:
-    # _frame is that of the block as long as it is open, and _begin its offset there; _generators
-    # the same of those by which it was entered.
+    # _frame is the frame of the block as long as it is open, _begin the offset there at which it
+    # begins; _generators frames and offsets of the generators through which it was entered.
     __slots__ = ("_begin", "_frame", "_generators")
     _begin: int
     _frame: FrameType | None
@@ -71,9 +71,9 @@ class Place:
         return reaches(frame.f_code, begin, frame.f_lasti) or self._passes_by(top)
 
     def _may_be_around(self, top: FrameType) -> bool:
-        """The same where the other error is the better one: it holds, too, while the block is being
-        entered, until a generator by which it was entered has gone on to its end, and in a handler
-        of a signal that has come where the compiler has forgotten.
+        """Whether the block may be around *top*: true also where ``_is_around`` is not sure. It is
+        not while the block is being entered, until a generator through which it was entered has
+        gone on to its end, and in a handler where the compiler has forgotten the block.
         """
         found = self._find(top)
         if found is None:
@@ -94,7 +94,7 @@ class Place:
         )
 
     def _was_left(self) -> bool:
-        """Whether its end has come and nobody told, because another exception struck just there."""
+        """Whether its end has come unnoticed, because another exception struck just there."""
         frame = self._frame
         now: FrameType | None = sys._getframe()
         while now is not None and now is not frame:
@@ -110,8 +110,8 @@ class Place:
 
 def _owner_of(frame: FrameType) -> tuple[FrameType, tuple[tuple[FrameType, int], ...]]:
     """The frame with the ``with`` statement. Between it and *frame*, which has entered a block, may
-    stand the ``__enter__`` of somebody else, and contextlib: for an ExitStack, or for a context
-    manager that is written as a generator, which then is told, with its offset, too.
+    stand an ``__enter__`` in Python, and contextlib: for an ExitStack, or for a context manager
+    that is written as a generator, which is then returned, with its offset, too.
     """
     generators = []
     while frame.f_back is not None and _enters_for(frame, frame.f_back):
@@ -134,3 +134,19 @@ def _enters_for(frame: FrameType, back: FrameType) -> bool:
         frame.f_globals.get("__name__"),
         code.co_flags & GENERATOR and back.f_globals.get("__name__"),
     )
+
+
+# How many blocks had begun when a shield did, and where it is.
+shields: list[tuple[int, Place]] = []
+
+
+def shielded(frame: FrameType) -> int:
+    """How many blocks, of all that have begun, are not to be interrupted where *frame* is now."""
+    number = 0
+    for shield in list(shields):
+        begun, place = shield
+        if place._may_be_around(frame):
+            number = max(number, begun)
+        elif place._was_left() and shield in shields:
+            shields.remove(shield)
+    return number

@@ -1,8 +1,8 @@
 """Timeouts that nest: ``timeout``, ``timeout_at``.
 
-Law: what programs say and are told. A block that is interrupted ends with ``TimedOut``, whatever
-the interruption has become on its way (C code makes exceptions of its own of it), and so does one
-whose time is over at its end, if no other exception leaves it.
+Law: an interrupted block ends with ``TimedOut``, whatever the interruption has become on its way (C
+code makes exceptions of its own of it); so does a block whose time is over at its end, if no other
+exception leaves it.
 
 Source: "with" in the reference of the language.
 """
@@ -15,22 +15,10 @@ from time import monotonic_ns
 
 from sigcffi._core.arguments import nanoseconds, signal_number
 from sigcffi._core.ffi import lib
-from sigcffi._time.limits import (
-    AGAIN,
-    NEVER,
-    Limit,
-    arm_for_next,
-    at,
-    choose,
-    due,
-    heap,
-    in_range,
-    look_at_the_clock,
-    require_main_thread,
-    shields,
-    use_signal,
-)
-from sigcffi._time.places import ASYNCHRONOUS, GENERATOR, Place
+from sigcffi._time.limits import Limit, require_main_thread, use_signal
+from sigcffi._time.places import ASYNCHRONOUS, GENERATOR
+from sigcffi._time.schedule import AGAIN, NEVER, in_range, schedule
+from sigcffi._time.shielding import Shield
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +85,7 @@ class timeout(Limit):
     Raises when it is made: ValueError for NaN, OverflowError for an infinity or a time that is too
     large, TypeError for what is not a number; ValueError if *kill_after* is not positive. When it
     is entered: ValueError outside the main thread of the main interpreter, RuntimeError in a
-    coroutine, if it was entered before, and if the signal has a handler of somebody else's;
+    coroutine, if it was entered before, and if the signal has a handler already;
     BlockingIOError (EAGAIN) if the kernel has no room for the first block's timer
     (RLIMIT_SIGPENDING).
 
@@ -113,19 +101,21 @@ class timeout(Limit):
     # ---- The block ----
 
     def __enter__(self) -> timeout:
-        if not (at.thread and lib.sigcffi_main_thread_is_current()):
+        if not (schedule.thread and lib.sigcffi_main_thread_is_current()):
             require_main_thread()
         if self._number:
             raise RuntimeError("a timeout can be entered once")
-        self._stand(sys._getframe(1))  # before anything can expire: who has no place has ended
-        at.opened = self._number = at.opened + 1
+        self._stand(
+            sys._getframe(1)
+        )  # before anything can expire: a block without a place has ended
+        schedule.opened = self._number = schedule.opened + 1
         try:
             now = monotonic_ns()
             if self._wait is not None:
                 self._deadline = now + self._wait
-            if self._kill is None and now < at.armed <= self._deadline:
+            if self._kill is None and now < schedule.armed <= self._deadline:
                 entry = self._entry = (self._deadline, self._number, self)
-                heappush(heap, entry)
+                heappush(schedule.heap, entry)
             else:
                 self._schedule(now)
         except BaseException:
@@ -143,6 +133,7 @@ class timeout(Limit):
         self._frame = None
         self._generators = ()
         entry = self._entry
+        heap = schedule.heap
         if entry is not None and heap and heap[0] is entry and self._kill is None:
             self._entry = None  # the innermost is mostly the first
             heappop(heap)
@@ -151,9 +142,9 @@ class timeout(Limit):
         now = monotonic_ns()
         if self._deadline <= now:
             interrupted = self._raised > 0
-            self._raised = at.opened
-            if not due:
-                arm_for_next(now + AGAIN)  # it would expire again soon
+            self._raised = schedule.opened
+            if not schedule.due:
+                schedule.arm_for_next(now + AGAIN)  # it would expire again soon
             if error is None:
                 raise self._timed_out()
             if self._comes_from_it(error):
@@ -171,7 +162,7 @@ class timeout(Limit):
         return error.timeout._number < self._number
 
     def _interruption(self, passes_by: bool) -> BaseException:
-        self._raised = at.opened
+        self._raised = schedule.opened
         if passes_by:
             self._leave()
             return self._timed_out()
@@ -232,16 +223,16 @@ class timeout(Limit):
             raise RuntimeError("the block has been interrupted already")
         self._deadline = deadline
         if self._entry is not None:
-            self._unschedule()
+            schedule.remove(self)
         self._schedule(monotonic_ns())
 
-    def shield(self) -> _Shield:
+    def shield(self) -> Shield:
         """A block, for what must finish: neither this timeout nor any other that is open when it
         begins interrupts it. If the time is over at its end, the interruption comes there.
 
         To enter it: ValueError outside the main thread, RuntimeError in a coroutine.
         """
-        return _Shield()
+        return Shield()
 
     def _time_is_over(self) -> str:
         return "the time is over" if self._seconds is None else f"{self._seconds} seconds are over"
@@ -280,31 +271,6 @@ class timeout(Limit):
                 return function(*args, **kwargs)
 
         return inside  # type: ignore[return-value]
-
-
-class _Shield:
-    __slots__ = ("_entered",)
-
-    def __init__(self) -> None:
-        self._entered: list[tuple[int, Place]] = []
-
-    def __enter__(self) -> None:
-        require_main_thread()
-        place = Place()
-        place._stand(sys._getframe(1))
-        entry = (at.opened, place)
-        self._entered.append(entry)
-        shields.append(entry)
-
-    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> None:
-        entry = self._entered.pop()
-        if entry in shields:
-            shields.remove(entry)
-        if error is None:
-            look_at_the_clock(monotonic_ns())
-            block = choose(sys._getframe(1))
-            if block is not None:
-                raise block._interruption(passes_by=False)
 
 
 def timeout_at(when: Number | None, *, kill_after: Number | None = None) -> timeout:

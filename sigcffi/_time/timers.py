@@ -14,8 +14,8 @@ import errno
 import os
 import sys
 import time
+from _operator import attrgetter
 from _thread import get_native_id
-from operator import attrgetter
 from signal import SIGALRM
 
 from sigcffi._core.arguments import index, nanoseconds, signal_number
@@ -35,8 +35,9 @@ __all__: list[str] = []
 _VALID = lib.sigcffi_masks_valid_signals()
 _CLOSED = -1
 _ULONG_MAX = 2 * sys.maxsize + 1  # idents of C threads may look negative
-# The handles of timers that were not closed. Each touches its own and no other; who looks at the
-# whole, at the end, may meet one that is just being closed, which is none of C's any more.
+# The handles of timers that were not closed. A timer adds and discards its own handle, by one step
+# each. _close_all copies the set, and may find a handle that another thread is just closing: C
+# knows that one no more, and refuses it.
 _open: set[int] = set()
 _REASONS = {
     errno.EBADF: "the timer is closed",
@@ -56,7 +57,7 @@ def _kernels_number(thread_id: SupportsIndex) -> int:
     ident = index(thread_id)
     if known := lib.sigcffi_timers_tid_of(ident & _ULONG_MAX):
         return known
-    # Slow to import, and where nobody has, there is no other thread that it knows.
+    # Slow to import; if the program has not imported it, it knows no other thread.
     threading = sys.modules.get("threading")
     if threading is not None:
         if ident == threading.get_ident():  # others may have given it idents of their own
@@ -81,7 +82,7 @@ class Timer:
     in the ``SigInfo`` SI_TIMER, the timer's ``timerid`` as ``si_timerid``, *value*, and in
     ``si_overrun`` how often it has expired once more before the signal was delivered: a timer has
     at most one signal under way. ``signum``, ``clock``, ``value``, ``thread_id`` and ``timerid``
-    are attributes. It is a context manager, which closes it; one that nobody has closed is closed
+    are attributes. It is a context manager, which closes it; one that was not closed is closed
     when it is collected, with a ResourceWarning, and without one when the program ends.
 
     Raises ValueError for a number that is no signal's, OSError for a clock that there is not
@@ -196,7 +197,7 @@ class Timer:
 
     def close(self) -> None:
         """Disarm it and give it up; a second time changes nothing. A signal that it has sent and
-        nobody has taken yet may still come. Any thread may call it.
+        that is still pending may come. Any thread may call it.
         """
         handle = self._handle
         lib.sigcffi_timers_delete(handle)  # first: nothing is left undone, whatever strikes here

@@ -2,8 +2,8 @@
 
 Law: pure; looks at a code object and nothing else. All of it rests on one function, ``_catching``:
 which handlers see an exception that is raised at this offset of this code. The exception table of
-the code tells, for every interpreter. Who raises exceptions between any two bytecodes has to know,
-because the last bytecodes of a ``with`` block, and all of what comes then, are not in it any more.
+the code tells, for every interpreter. A timeout raises between any two bytecodes and has to know,
+because the last bytecodes of a ``with`` block, and all that follow them, are not in it any more.
 
 A block is known by its handler, the one that begins with ``WITH_EXCEPT_START``, and how it is
 opened is told by the table too: names of bytecodes that open blocks change with each year's
@@ -42,8 +42,8 @@ UNDERSTOOD = True  # unless the end of this file finds otherwise
 def reaches(code: CodeType, begin: int, at: int) -> bool:
     """Whether an exception raised at the offset *at* would reach the end of the block that the
     call at *begin* opens, or if that opens none, of the innermost one around it: an ExitStack's,
-    perhaps. True if there is none: who has entered by hand sees to it himself. True, too, if tables
-    are not understood: nobody knows, and a block whose time is over is to be interrupted.
+    perhaps. True if there is none: a program that calls ``__enter__`` itself handles the exception
+    itself. True, too, if tables are not understood: a block whose time is over is to end.
     """
     end = _end_of(code, begin)
     return end is None or end in _catching(code, at)

@@ -36,7 +36,7 @@ _TIME_OVER, _INTERRUPTED = -errno.EAGAIN, -errno.EINTR
 _FOR_EVER = -1
 _BATCH = 64  # records that one call can bring
 
-_spare: list[Any] = []  # memory for as many that nobody is using, for C and for Python
+_spare: list[Any] = []  # memory for a batch that no call uses now, as C has it and as Python
 
 
 def pause() -> None:
@@ -60,7 +60,7 @@ def sigsuspend(mask: Iterable[SupportsIndex], /) -> None:
 
     *mask* is the whole mask for that time, any iterable of signal numbers. In the main thread the
     Python handler has run when the call returns (with the former mask), and what it raises leaves
-    it. It may also return for a reason that nobody sees; so the way to wait without a race is:
+    it. It may also return without such a signal, so the way to wait without a race is:
     block, test, suspend, and test again.
 
         with blocked(SIGUSR1) as former:
@@ -113,7 +113,9 @@ def _accept(word: int, wait: int, record: Any) -> int:
 
 
 def _wait(word: int, wait: int) -> SigInfo | None:
-    """The same as an object, or None."""
+    """Accept one of the signals in *word* within *wait* nanoseconds, as an object; None when the
+    time is over.
+    """
     records, memory = buffer = _memory()
     accepted = _accept(word, wait, records)
     info = SigInfo(*RECORD.unpack_from(memory)) if accepted else None

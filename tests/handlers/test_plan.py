@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sigcffi._handlers import plan
-from sigcffi._handlers.plan import plan_of
+from sigcffi._changes import plan
+from sigcffi._changes.plan import plan_of
 
 if TYPE_CHECKING:
-    from sigcffi._handlers.plan import Plan
+    from sigcffi._changes.plan import Plan
 
 TRAMPOLINE, INTERPRETERS, NONE, FOREIGN = "trampoline", "interpreter's", "none", "foreign"
 FLAGGED = " with flags"

@@ -20,7 +20,7 @@ from support import with_room
 
 import sigcffi as signal
 from sigcffi import TimedOut, TimeoutInterrupt, timeout
-from sigcffi._time import limits as _limits
+from sigcffi._time import places as _places
 
 MICROSECOND = 1e-6
 
@@ -148,8 +148,8 @@ def check(tree: Any) -> None:
         gc.enable()
     assert run.wrong == []
     signal.pthread_sigmask(signal.SIG_BLOCK, ())  # whatever is to come, comes now
-    assert not _limits._shielded(sys._getframe())
-    assert not _limits.shields
+    assert not _places.shielded(sys._getframe())
+    assert not _places.shields
 
 
 @given(trees)

@@ -27,7 +27,10 @@ from sigcffi import TimedOut, timeout
 from sigcffi._attached import dead_man as _dead_man
 from sigcffi._time import limits as _limits
 from sigcffi._time import places as _places
+from sigcffi._time import schedule as _schedule
+from sigcffi._time import shielding as _shielding
 from sigcffi._time import timeouts as _timeouts
+from sigcffi._time.schedule import NEVER, Schedule, schedule
 
 Said = list[Any]
 Program = Callable[[Said], None]
@@ -60,13 +63,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     fake = Clock()
     monkeypatch.setattr(_timeouts, "monotonic_ns", fake)
     monkeypatch.setattr(_limits, "monotonic_ns", fake)
+    monkeypatch.setattr(_shielding, "monotonic_ns", fake)
 
-    def arm(when: int) -> None:
-        _limits.at.armed = when
+    def arm(self: Schedule, when: int) -> None:
+        self.armed = when
 
-    monkeypatch.setattr(_limits, "_arm", arm)
+    monkeypatch.setattr(Schedule, "arm", arm)
     monkeypatch.setattr(_dead_man, "lib", fake)
-    monkeypatch.setattr(_limits.at, "armed", _limits.NEVER)
+    monkeypatch.setattr(schedule, "armed", NEVER)
     return fake
 
 
@@ -90,14 +94,13 @@ def gone() -> None:
     clock.late = 10**6
     for _ in range(3):
         _limits._expire(S, sys._getframe())
-    if _limits.due:
+    if schedule.due:
         gc.collect()  # a generator that nobody asks for more is in its block until then
     clock.late = 0
-    assert not list(filter(_limits._is_current, _limits.heap))
-    assert not _limits.due
+    assert schedule.is_empty()
     assert not clock.end_at
-    assert not _limits._shielded(sys._getframe())
-    assert not _limits.shields
+    assert not _places.shielded(sys._getframe())
+    assert not _places.shields
 
 
 PROGRAMS = [
@@ -122,8 +125,8 @@ def everywhere(test: Any) -> Any:
     return programs(steps(never_awaited(test)))
 
 
-MODULES = (timed, timed_by_others, contextlib, _timeouts, _limits, _places, _dead_man)
-WATCHED = [module.__file__ for module in MODULES]
+MODULES = (timed, timed_by_others, contextlib, _timeouts, _limits, _schedule, _shielding, _places)
+WATCHED = [module.__file__ for module in (*MODULES, _dead_man)]
 
 
 def watched(code: types.CodeType) -> bool:

@@ -18,7 +18,7 @@ from support import DEADLINE, PYPY, join, with_room
 
 import sigcffi as signal
 from sigcffi import TimedOut, TimeoutInterrupt, timeout, timeout_at
-from sigcffi._time import limits as _limits
+from sigcffi._time.schedule import schedule
 
 SHORT = 0.01
 
@@ -234,7 +234,7 @@ def test_many_do_not_grow_the_heap() -> None:
     for _ in range(1000):
         with timeout(LONG), timeout(LONG + 1):
             pass
-    assert len(_limits.heap) <= 200
+    assert len(schedule.heap) <= 200
 
 
 def test_what_is_put_off_time_and_again_does_not_grow_the_heap() -> None:
@@ -243,7 +243,7 @@ def test_what_is_put_off_time_and_again_does_not_grow_the_heap() -> None:
         for _ in range(1000):
             for block in (first, second):
                 block.reschedule(time.monotonic() + LONG + 1)
-        assert len(_limits.heap) <= 200
+        assert len(schedule.heap) <= 200
         assert all(LONG < block.remaining() <= LONG + 1 for block in (first, second))
 
 

@@ -18,6 +18,7 @@ from support import DEADLINE, PYPY, nested_handlers, until
 import sigcffi as signal
 from sigcffi import TimedOut, TimeoutInterrupt, timeout
 from sigcffi._time import limits as _limits
+from sigcffi._time.schedule import AGAIN, Schedule, schedule
 
 SHORT = 0.01
 
@@ -160,7 +161,7 @@ def test_what_is_swallowed_time_and_again_comes_less_often_and_is_told_once() ->
     with pytest.warns(RuntimeWarning, match="swallowed") as warned, pytest.raises(TimedOut):
         swallow()
     assert [warning.filename for warning in warned] == [__file__]
-    usual = _limits.AGAIN / 1e9
+    usual = AGAIN / 1e9
     assert pauses[-1] > 4 * usual
 
 
@@ -171,13 +172,13 @@ def test_an_interruption_that_waits_for_other_handlers_is_not_raised_again(
     """The dispatcher hands over all that is there before it lets an exception leave."""
     expired, lost, called = [0], list[Any](), list[int]()
     monkeypatch.setattr("sys.unraisablehook", lambda args: lost.append(args.exc_value))
-    look = _limits.look_at_the_clock
+    look = Schedule.look
 
-    def count(now: int) -> None:
+    def count(self: Schedule, now: int) -> None:
         expired[0] += 1
-        look(now)
+        look(self, now)
 
-    monkeypatch.setattr(_limits, "look_at_the_clock", count)
+    monkeypatch.setattr(Schedule, "look", count)
 
     def handler(info: signal.SigInfo, frame: object) -> None:
         called.append(info.si_value or 0)
@@ -290,13 +291,13 @@ def test_on_its_way_in_a_group_it_does_not_come_again() -> None:
 
 
 def test_a_group_of_others_is_left_alone() -> None:
-    quiet = signal.blocked(_limits.at.signum)
+    quiet = signal.blocked(schedule.signum)
     with pytest.raises(ExceptionGroup, match="of others"), quiet, timeout(0):
         raise ExceptionGroup("of others", [ValueError()])
 
 
 def test_another_exception_is_left_alone() -> None:
-    with pytest.raises(KeyError), signal.blocked(_limits.at.signum), timeout(0):
+    with pytest.raises(KeyError), signal.blocked(schedule.signum), timeout(0):
         raise KeyError
     with pytest.raises(TimeoutInterrupt) as info, timeout(LONG):
         raise TimeoutInterrupt

@@ -13,6 +13,14 @@ from __future__ import annotations
 
 from signal import SIG_DFL, SIGURG
 
+from sigcffi._changes import plan
+from sigcffi._changes.installed import (
+    put_back,
+    register,
+    register_aside_again,
+    registered,
+    require_urgent,
+)
 from sigcffi._core.ffi import check, lib, words
 from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._dispatch.action import KERNELS, Action
@@ -20,14 +28,6 @@ from sigcffi._dispatch.changing import changing
 from sigcffi._dispatch.dispatcher import dispatch, expect, take_back
 from sigcffi._dispatch.registry import Entry, entries
 from sigcffi._dispatch.sections import undisturbed
-from sigcffi._handlers import plan
-from sigcffi._handlers.installed import (
-    put_back,
-    register,
-    register_aside_again,
-    registered,
-    require_urgent,
-)
 from sigcffi._masks.blocking import blocked
 
 TYPE_CHECKING = False

@@ -7,6 +7,8 @@ before another takes its place.
 
 from __future__ import annotations
 
+from sigcffi._changes.installed import entry_of, installed, registered, require_changeable
+from sigcffi._changes.steps import change
 from sigcffi._core.ffi import NULL, check, lib, words
 from sigcffi._core.mainthread import run_due_handlers
 from sigcffi._dispatch.action import Action
@@ -15,8 +17,6 @@ from sigcffi._dispatch.deliveries import gather
 from sigcffi._dispatch.dispatcher import dispatch
 from sigcffi._dispatch.registry import entries
 from sigcffi._dispatch.sections import undisturbed
-from sigcffi._handlers.installed import entry_of, installed, registered, require_changeable
-from sigcffi._handlers.steps import change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

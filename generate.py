@@ -1,0 +1,218 @@
+"""What is made from something else, and not kept by hand: ``python generate.py``.
+
+Law: each text has one source. ``--check`` changes nothing, and fails if a text is not what its
+source gives; tox runs that with the linters. Needs nothing but the source tree.
+
+- ``sigcffi/_sigcffi.pyi``, for type checkers, from the declarations for cffi;
+- ``sigcffi/__init__.pyi``, likewise, from the table of homes in ``sigcffi/__init__.py``;
+- the table of names in ``docs/names.md``, from that table and the docstrings;
+- the map in ``docs/architecture.md``, from import-linter's layers and the modules' first lines.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import re
+import signal
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+PACKAGE = ROOT / "sigcffi"
+WIDTH = 100
+MADE_OF = "# Made by generate.py of {}: change that."
+
+# ---- The declarations for cffi ----
+
+CDEF = re.sub(r"/\*.*?\*/", "", (PACKAGE / "_csrc/sigcffi.cdef.txt").read_text(), flags=re.DOTALL)
+NUMBERS = re.findall(r"^#define (\w+) \.\.\.$", CDEF, re.MULTILINE)
+STRUCTS = {
+    name: re.findall(r"(\w+) (\w+);", members)
+    for members, name in re.findall(r"^typedef struct \{\n(.*?)\n\} (\w+);", CDEF, re.M | re.S)
+}
+FUNCTIONS = re.findall(r"^((?:\w+ )+\*?)(\w+)\(([^()]*)\);", CDEF, re.MULTILINE)
+SIMPLE = {"void": "None", "_Bool": "bool", "double": "float"}
+
+
+def python_type(c_type: str) -> str:
+    words = c_type.replace("const ", "").split()
+    if "*" in c_type:
+        return "Any"
+    if words[-1] in STRUCTS:
+        return class_name(words[-1])
+    return SIMPLE.get(words[-1], "int")
+
+
+def class_name(struct: str) -> str:
+    return "_" + struct.removeprefix("sigcffi_").capitalize()
+
+
+def method(returned: str, name: str, arguments: str) -> str:
+    parameters = ["self"]
+    for argument in arguments.split(", ") if arguments != "void" else ():
+        kind, parameter = re.findall(r"(.*[ *])(\w+)", argument)[0]
+        underscore = "_" if keyword.iskeyword(parameter) else ""
+        parameters.append(f"{parameter}{underscore}: {python_type(kind)}")
+    if len(parameters) > 1:
+        parameters.append("/")
+    line = f"    def {name}({', '.join(parameters)}) -> {python_type(returned)}: ..."
+    if len(line) > WIDTH:
+        line = line.replace("(", "(\n        ", 1).replace(") ->", "\n    ) ->", 1)
+    return line
+
+
+def compiled_module() -> str:
+    lines = [MADE_OF.format("_csrc/sigcffi.cdef.txt"), "from typing import Any, final", ""]
+    for struct, members in STRUCTS.items():
+        fields = [f"    {name}: {python_type(kind)}" for kind, name in members]
+        lines += ["@final", f"class {class_name(struct)}:", *fields, ""]
+    lines += ["@final", "class _Lib:", *(f"    {name}: int" for name in NUMBERS), ""]
+    lines += [method(*function) for function in FUNCTIONS]
+    return "\n".join([*lines, "", "ffi: Any", "lib: _Lib", ""])
+
+
+# ---- The names of the package ----
+
+
+def table(name: str) -> dict[str, list[str]]:
+    """One of the tables of homes: names by the modules that have them."""
+    for node in ast.parse((PACKAGE / "__init__.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            homes: dict[str, str] = ast.literal_eval(node.value)
+            return {home: names.split() for home, names in homes.items()}
+    raise LookupError(name)
+
+
+HOMES = table("_OTHERS") | table("_INSTALLING")
+FROM_THE_STANDARD_MODULE = {"SIGSTKFLT", "struct_siginfo"}  # made here where it lacks them: PyPy
+NOT_ON_LINUX = "SIGEMT", "SIGINFO"  # of the standard module's; this is run on Linux
+# The numbers that C has for Python programs, and not for the library.
+CODES = [name for name in NUMBERS if not name.startswith(("SIGCFFI_", "CLOCK_"))]
+
+
+def import_order(name: str) -> tuple[int, str]:
+    """As ruff sorts: constants, classes, functions."""
+    return 0 if name.isupper() else 1 if name[0].isupper() else 2, name.lower()
+
+
+def package() -> str:
+    """The stub of the package. Each name has one definition: with a second, type checkers would
+    not agree which counts.
+    """
+    own = {name for names in HOMES.values() for name in names} - FROM_THE_STANDARD_MODULE
+    objects = {name for name in dir(signal) if not name.startswith("_")} - own
+    lines = [MADE_OF.format("__init__.py"), "import sys"]
+    lines += [f"from signal import {name} as {name}" for name in sorted(objects, key=import_order)]
+    lines += ["", "from sigcffi import actions as actions"]
+    for home, names in sorted(HOMES.items()):
+        for name in sorted({*names} & own - {"*", "actions"}):
+            lines.append(f"from sigcffi.{home} import {name} as {name}")
+    lines += ["", 'if sys.platform != "linux":']
+    lines += [f"    from signal import {name} as {name}" for name in NOT_ON_LINUX]
+    return "\n".join([*lines, "", *(f"{name}: int" for name in CODES), ""])
+
+
+# ---- The documentation ----
+
+
+def tree(module: str) -> ast.Module:
+    path = PACKAGE / module.replace(".", "/")
+    return ast.parse(
+        (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
+    )
+
+
+def first_sentence(node: ast.AST) -> str:
+    """The first sentence of a docstring, in Markdown."""
+    text = " ".join((ast.get_docstring(node) or "").split())  # type: ignore[arg-type]
+    return re.split(r"(?<=\.) ", text)[0].rstrip(".").replace("``", "`").replace("|", "\\|")
+
+
+def described(module: str, names: list[str]) -> list[str]:
+    """A row of the table of names for each of these that is a function or a class."""
+    found = {
+        node.name: node
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+    prefix = "actions." if module == "actions" else ""
+    return [
+        f"| `{prefix}{name}` | {first_sentence(found[name])} |" for name in names if name in found
+    ]
+
+
+def public_in(module: str) -> list[str]:
+    for node in tree(module).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return [each.value for each in ast.walk(node.value) if isinstance(each, ast.Constant)]
+    raise LookupError(module)
+
+
+def names() -> str:
+    lines = [
+        "<!-- " + MADE_OF.format("the package").removeprefix("# ") + " -->",
+        "# Names",
+        "",
+        "What sigcffi has of its own; `help(sigcffi.name)` tells all. The constants, enums and",
+        "exceptions of the standard module, `set_wakeup_fd`, `raise_signal` and",
+        "`default_int_handler` are the standard module's own objects.",
+    ]
+    rooms: dict[str, list[str]] = {}
+    for home, own in HOMES.items():
+        members = public_in("actions") if home == "actions" else own
+        rooms.setdefault(home.partition(".")[0], []).extend(described(home, sorted(members)))
+    for room, rows in rooms.items():
+        lines += [
+            "",
+            f"## {first_sentence(tree(room))}",
+            "",
+            "| name | what it is |",
+            "| --- | --- |",
+        ]
+        lines += rows
+    lines += ["", "## Numbers of the C compiler", ""]
+    lines.append("A platform may lack some: " + ", ".join(f"`{name}`" for name in CODES) + ".")
+    return "\n".join([*lines, ""])
+
+
+def chart() -> str:
+    """Rooms and modules, those that may import the others first."""
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = {contract["containers"][0]: contract["layers"] for contract in config["contracts"]}
+    lines = ["| | |", "| --- | --- |"]
+    for room in layers["sigcffi"]:
+        lines.append(f"| **`{room}`** | {first_sentence(tree(room))} |")
+        for layer in layers.get(f"sigcffi.{room}", ()):
+            for module in layer.split(" | "):
+                lines.append(f"| `{module}` | {first_sentence(tree(f'{room}.{module}'))} |")
+    return "\n".join(lines)
+
+
+def architecture() -> str:
+    text = (ROOT / "docs/architecture.md").read_text()
+    begin, end = "<!-- the map: made by generate.py -->\n", "\n<!-- the end of the map -->"
+    before, _, rest = text.partition(begin)
+    return before + begin + chart() + end + rest.partition(end)[2]
+
+
+def main() -> None:
+    texts = {
+        PACKAGE / "_sigcffi.pyi": compiled_module(),
+        PACKAGE / "__init__.pyi": package(),
+        ROOT / "docs/names.md": names(),
+        ROOT / "docs/architecture.md": architecture(),
+    }
+    old = [path for path, text in texts.items() if not path.exists() or path.read_text() != text]
+    if "--check" in sys.argv:
+        if old:
+            sys.exit("\n".join(f"{path}: out of date, run python generate.py" for path in old))
+        return
+    for path in old:
+        path.write_text(texts[path])
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

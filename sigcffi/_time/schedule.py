@@ -1,0 +1,147 @@
+"""When blocks with a deadline are over: ``schedule``.
+
+Law: knows deadlines and the kernel timer that serves all of them, and no frames. The timer is armed
+for the earliest deadline, and left armed when a block ends in time, so that blocks cost no system
+call. Once it has expired it goes on at an interval until nothing is due. Main thread only; an
+exception of a handler may strike between any two bytecodes, and leaves a schedule that is right.
+
+Source: timer_create(2).
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from signal import SIGRTMAX
+from time import CLOCK_MONOTONIC
+
+from sigcffi._attached.dead_man import unwatch, watch
+from sigcffi._time.timers import Timer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    # Deadline, number, block. A block has ``_deadline`` and ``_number``; ``_kill``, how much later
+    # the process is to end, or None; and in ``_entry`` its item in the heap while it is open.
+    Entry = tuple[int, int, Any]
+
+__all__ = ["AGAIN", "NEVER", "in_range", "schedule"]
+
+NEVER = 2**63 - 1  # nanoseconds of the monotonic clock
+AGAIN = 10_000_000  # the interval
+
+
+def in_range(time: int) -> int:
+    """Pass on a number of nanoseconds, unless it is too large: then raise OverflowError."""
+    if not -NEVER < time < NEVER:
+        raise OverflowError("the time is too large")
+    return time
+
+
+def is_current(entry: Entry) -> bool:
+    """Whether this entry of the heap is still its block's."""
+    return entry[2]._entry is entry
+
+
+class Schedule:
+    """``heap`` holds an entry for every open block that is not due, and entries of blocks that have
+    ended, of which ``dead`` counts some; ``due`` holds the blocks whose deadline is over and that
+    have not ended. The timer expires at ``armed`` or before.
+    """
+
+    __slots__ = ("armed", "dead", "due", "heap", "opened", "signum", "thread", "timer")
+
+    def __init__(self) -> None:
+        self.heap: list[Entry] = []
+        self.due: dict[Any, None] = {}
+        self.dead = 0
+        self.armed = NEVER
+        self.timer: Timer | None = None
+        self.signum = int(SIGRTMAX) - 1
+        self.thread = 0  # the main thread, once it has been in a block
+        self.opened = 0  # how many blocks have begun
+
+    # ---- Blocks ----
+
+    def add(self, block: Any) -> None:
+        entry = block._entry = (block._deadline, block._number, block)
+        heappush(self.heap, entry)
+        if block._kill is not None and block._deadline != NEVER:
+            watch(block, block._deadline + block._kill)
+
+    def remove(self, block: Any) -> None:
+        if block._kill is not None:
+            unwatch(block)  # first: a block in the heap is looked at again, whatever strikes here
+        entry, block._entry = block._entry, None
+        heap = self.heap
+        if heap and heap[0] is entry:
+            heappop(heap)
+        elif heap and heap[-1] is entry:
+            heap.pop()
+        elif block not in self.due:
+            self.dead += 1
+            if self.dead > 64 and self.dead > len(heap) // 2:
+                heap[:] = filter(is_current, heap)
+                heapify(heap)
+                self.dead = 0
+        self.due.pop(block, None)
+
+    def look(self, now: int) -> None:
+        """Find out which blocks are due."""
+        heap, due = self.heap, self.due
+        while heap and (heap[0][0] <= now or not is_current(heap[0])):
+            entry = heap[0]
+            block = entry[2]
+            if is_current(entry):
+                due[block] = None  # before it leaves the heap: it may not get lost
+                if block._kill is not None:
+                    unwatch(block)
+            elif self.dead:
+                self.dead -= 1
+            heappop(heap)
+        for block in list(due):
+            if block._entry is None or block._deadline > now:
+                del due[block]
+
+    def blocks(self) -> list[Any]:
+        """All that are open, and perhaps some that are not."""
+        return [*(entry[2] for entry in self.heap), *self.due]
+
+    def is_empty(self) -> bool:
+        return not self.due and not any(map(is_current, self.heap))
+
+    def clear(self) -> None:
+        self.heap.clear()
+        self.due.clear()
+        self.dead = 0
+
+    # ---- The timer ----
+
+    def arm(self, when: int) -> None:
+        self.armed = 0  # not known, whatever strikes here
+        timer = self.timer
+        if when != NEVER:
+            if timer is None:
+                timer = Timer(self.signum, clock=CLOCK_MONOTONIC, thread_id=self.thread)
+                self.timer = timer
+            timer.settime_ns(max(when, 1), AGAIN, absolute=True)
+        elif timer is not None:
+            timer.settime_ns(0)
+        self.armed = when
+
+    def arm_for_next(self, again: int) -> None:
+        """For the next deadline, and *again* at the latest if something is due already."""
+        heap = self.heap
+        while heap and not is_current(heap[0]):
+            heappop(heap)
+            self.dead -= 1
+        when = heap[0][0] if heap else NEVER
+        self.arm(min(when, again) if self.due else when)
+
+    def forget_timer(self) -> None:
+        """It was closed, or is the parent's, which a forked child does not have."""
+        self.timer = None
+        self.armed = NEVER
+
+
+schedule = Schedule()
