@@ -97,7 +97,7 @@ def new_records(count: int) -> tuple[Any, Any]:
     block = _ffi.new("char[]", size + _ALIGNMENT - 1)
     skipped = -address_of(block) % _ALIGNMENT
     octets = memoryview(_ffi.buffer(block)).cast("B")[skipped : skipped + size]
-    return _ffi.cast("struct sigcffi_channel_record *", block + skipped), octets
+    return _ffi.cast("struct sigcffi_record *", block + skipped), octets
 
 
 def view(pointer: Any, count: int, code: Literal["i", "Q"]) -> Any:
