@@ -6,14 +6,17 @@ source gives; tox runs that with the linters. Needs nothing but the source tree.
 - ``sigcffi/_sigcffi.pyi``, for type checkers, from the declarations for cffi;
 - ``sigcffi/__init__.pyi``, likewise, from the table of homes in ``sigcffi/__init__.py``;
 - the table of names in ``docs/names.md``, from that table and the docstrings;
-- the map in ``docs/architecture.md``, from import-linter's layers and the modules' first lines.
+- the map in ``docs/architecture.md``, from import-linter's layers and the modules' first lines;
+- the plans there, from ``sigcffi/_changes/plan.py``.
 """
 
 from __future__ import annotations
 
 import ast
+import itertools
 import keyword
 import re
+import runpy
 import signal
 import sys
 import tomllib
@@ -190,11 +193,44 @@ def chart() -> str:
     return "\n".join(lines)
 
 
+def plans() -> str:
+    """Every plan of a change, and when it is made. Each row stands for all situations that agree
+    in what it says; an empty cell stands for yes and no.
+    """
+    module = runpy.run_path(str(PACKAGE / "_changes/plan.py"))
+    lines = [
+        "| wanted | subscribers | dispatched | slotted | steps; in brackets: while it is held |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for wanted in module["WANTED"]:
+        rows: dict[tuple[bool | None, ...], str] = {}
+        for situation in itertools.product((False, True), repeat=3):
+            known = dict(zip(("subscribed", "dispatched", "slotted"), situation, strict=True))
+            before, held, after = module["plan_of"](wanted, **known)
+            steps = [*before, *([f"[{', '.join(held)}]"] if held else ()), *after]
+            rows[situation] = ", ".join(steps)
+        for place in range(3):  # two that differ here alone become one
+            for row, steps in list(rows.items()):
+                other = (*row[:place], True, *row[place + 1 :])
+                if row[place] is False and rows.get(other) == steps:
+                    del rows[row], rows[other]
+                    rows[(*row[:place], None, *row[place + 1 :])] = steps
+        for row, steps in rows.items():
+            cells = ("" if each is None else "yes" if each else "no" for each in row)
+            lines.append(f"| {wanted} | {' | '.join(cells)} | {steps} |")
+    return "\n".join(lines)
+
+
+def put_in(text: str, name: str, made: str) -> str:
+    """Put into a text what is made for the place of that name."""
+    begin, end = f"<!-- {name}: made by generate.py -->\n", f"\n<!-- the end of {name} -->"
+    before, _, rest = text.partition(begin)
+    return before + begin + made + end + rest.partition(end)[2]
+
+
 def architecture() -> str:
     text = (ROOT / "docs/architecture.md").read_text()
-    begin, end = "<!-- the map: made by generate.py -->\n", "\n<!-- the end of the map -->"
-    before, _, rest = text.partition(begin)
-    return before + begin + chart() + end + rest.partition(end)[2]
+    return put_in(put_in(text, "the map", chart()), "the plans", plans())
 
 
 def main() -> None:

@@ -67,7 +67,7 @@ def plan_of(wanted: str, *, subscribed: bool, dispatched: bool, slotted: bool) -
         if slotted:
             return ("put back", "register aside", "stop recording", "leave"), (), ()
         flags = ("put back",) if wanted == NONE_FLAGGED else ()
-        register = ("relieve", "register", "register aside", "stop recording")
+        register = ("resume", "register", "register aside", "stop recording")
         return (*register, *flags, "leave"), (), ()
     stand = {BARE: (), COVERED: ("cover",), FLAGGED: ("put back",)}[wanted]
     if slotted:

@@ -223,7 +223,7 @@ def _put_beneath(change: _Change) -> None:
     put_back(change.signum, change.action, 1)
 
 
-def _relieve(change: _Change) -> None:
+def _resume(change: _Change) -> None:
     if words[_BACK_PRESSURE]:
         lib.sigcffi_resume_main_channel()
 
@@ -239,7 +239,7 @@ def _leave(change: _Change) -> None:
         take_back(change.signum)
         if words[_PENDING]:
             lib.sigcffi_deferral_settle()
-    _relieve(change)
+    _resume(change)
 
 
 _STEPS: dict[str, Callable[[_Change], None]] = {
@@ -256,7 +256,7 @@ _STEPS: dict[str, Callable[[_Change], None]] = {
     "cover": _cover,
     "put back": _put_what_is_wanted_back,
     "put beneath": _put_beneath,
-    "relieve": _relieve,
+    "resume": _resume,
     "run due": _run_due,
     "leave": _leave,
 }

@@ -25,7 +25,7 @@ DISPATCHER, FORMER, WANTED, BENEATH, NOBODY = "dispatcher", "former", "wanted", 
 PYTHON = (plan.BARE, plan.COVERED, plan.FLAGGED)
 OVER = (plan.OVER, plan.OVER_INFO)
 # What leaves the model as it is: it concerns what has come before, or who else waits.
-UNSEEN = {"recall", "settle", "relieve", "run due", "register aside"}
+UNSEEN = {"recall", "settle", "resume", "run due", "register aside"}
 
 
 @dataclass(frozen=True)

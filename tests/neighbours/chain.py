@@ -194,6 +194,12 @@ class Chain:
         elif self.registered not in (DEFAULT, IGNORED):
             self.waiting.append((self.registered, CALLED, True))
 
+    def has(self, trait: int) -> bool:
+        """Whether some neighbour does this. A handler that forks waits for ever if the signal of
+        another process has interrupted malloc() in a process that has had threads.
+        """
+        return any(how & trait for how, _ in self.neighbours.values())
+
     def neighbour(self, number: Any, call: Call, jumps: bool) -> None:
         how, found = self.neighbours[number]
         if number != READLINE:  # which does not tell

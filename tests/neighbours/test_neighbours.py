@@ -279,12 +279,16 @@ class Neighbours(Walk):
 
     @rule(signum=signums, dares=dares)
     def from_child(self, signum: int, dares: bool) -> None:
+        if self.chains[signum].has(FORKS):
+            return
         dies_of = self.sends(self.chains[signum], lambda chain: chain.send(0, jumps=False), dares)
         self.do("shell", "subprocess", signum, dies_of=dies_of)
 
     @rule(signum=signums, dares=dares)
     def from_shell(self, signum: int, dares: bool) -> None:
         """os.system() ignores SIGINT meanwhile."""
+        if self.chains[signum].has(FORKS):
+            return
         self.chains[signal.SIGINT].pending = []
         if signum == signal.SIGINT:
             dies_of: int | None = 0
