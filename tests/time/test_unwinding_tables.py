@@ -201,7 +201,7 @@ def test_it_is_said_before_the_first_block_has_begun() -> None:
             with signal.timeout(60):
                 print("entered")
         except RuntimeWarning:
-            print("RuntimeWarning", signal._time.limits.heap)
+            print("RuntimeWarning", signal._time.schedule.schedule.heap)
     """
     run = run_python(MUTILATE + code)
     assert run.stdout == "RuntimeWarning []\n" * 2, run
