@@ -4,6 +4,7 @@ understood, others are not, and what timeouts do then.
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Callable
 from contextlib import suppress
@@ -92,7 +93,9 @@ def test_a_jump_back_that_the_table_forgets_is_said_to_pass_by() -> None:
                     passed.add((here, block.begin))
                 elif here in jumps:
                     assert block.left
-    assert len(passed) >= 4  # of the loops, and of the outer block in the inner loop
+    # Of the loops, and of the outer block in the inner loop. CPython 3.11 traces the EXTENDED_ARG
+    # in the place of its jump.
+    assert len(passed) >= (3 if sys.version_info < (3, 12) else 4)
 
 
 def mutilated(change: Callable[[list[list[int]]], None]) -> bytes:
