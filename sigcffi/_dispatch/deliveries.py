@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("CAPACITY", "FOR_HANDLER", "FOR_SUBSCRIBERS", "HEAD", "LAST", "RECORDS", "SIZE", "TAIL"),
-    *("account", "add", "apart", "begun", "first_but", "forget", "gather", "next_record"),
+    *("account", "add", "apart", "begun", "allowed", "forget", "gather", "next_record"),
     *("leave_to_lifting", "position", "put_back", "read", "ready", "remove", "take_out", "unpack"),
     "waiting",
 ]
@@ -48,6 +48,9 @@ FOR_HANDLER = lib.SIGCFFI_FOR_HANDLER
 _SIGNUM = FOR_SUBSCRIBERS - 1  # the bits of a record's signo below
 RECORDS = lib.SIGCFFI_WORDS * 8
 SIZE = lib.SIGCFFI_RECORD_SIZE
+
+# Their places are given back only after so many and one more: that costs as much as a record.
+SOME = CAPACITY // 16 - 1
 
 _unpack = Struct("=Qi68s").unpack_from
 
@@ -70,6 +73,7 @@ begun: dict[int, Any] = {}  # of them those that some have got
 apart: dict[int, int] = {}  # of them those that are not for all, and whom they are for
 remove = waiting.pop
 ready: deque[tuple[SigInfo, FrameType | None]] = deque()  # what the short way has in hand
+_new = object.__new__
 _unrecorded = count(-1, -1)  # numbers of what is not from the ring
 
 
@@ -113,17 +117,30 @@ def next_record(most: int = CAPACITY) -> tuple[int, int, bytes] | None:
 
 
 def read(most: int = CAPACITY) -> bool:
-    """Move the next record from the ring to what waits; whether there was one."""
-    record = next_record(most)
-    if record is None:
-        return False
-    number, signo, payload = record
-    if number not in waiting:  # an exception may have struck behind the store
-        if signo > _SIGNUM:
-            signo = _set_apart(number, signo)
-        waiting[number] = SigInfo(signo, payload, number)
-    position.tail = words[TAIL] = number
-    return True
+    """Move what is in the ring to what waits, as long as there is room; whether there was any."""
+    at = position
+    if at.tail < words[TAIL]:
+        at.tail = words[TAIL]
+    tail = before = at.tail
+    head, room = words[HEAD], most - len(waiting)
+    while tail != head and (room > 0 or tail + 1 in waiting):
+        number, signo, payload = unpack(memory, RECORDS + (tail & LAST) * SIZE)
+        if number != tail + 1:
+            break  # a thread is just writing it, and tells later
+        if number not in waiting:  # an exception may have struck behind the store
+            if signo > _SIGNUM:
+                signo = _set_apart(number, signo)
+            info = _new(SigInfo)  # without a call of its __init__, which takes as long
+            info._signo = signo
+            info._fields = payload
+            info._number = number
+            waiting[number] = info
+            room -= 1
+        at.tail = tail = number
+        if not number & SOME:
+            words[TAIL] = number
+    words[TAIL] = tail
+    return bool(tail != before)
 
 
 def put_back() -> None:
@@ -145,14 +162,13 @@ def add(signum: int) -> None:
     waiting[number] = SigInfo(signum, None)
 
 
-def first_but(kept_out: int) -> int:
-    """The number of the first delivery that may be handed over; 0 if there is none."""
+def allowed(kept_out: int) -> list[int]:
+    """The numbers of what waits and may be handed over, in the order of arrival."""
     if not kept_out:
-        return next(iter(waiting))
-    for number, info in list(waiting.items()):
-        if not kept_out >> (info._signo - 1) & 1:
-            return number
-    return 0
+        return list(waiting)
+    return [
+        number for number, info in list(waiting.items()) if not kept_out >> (info._signo - 1) & 1
+    ]
 
 
 def gather() -> None:

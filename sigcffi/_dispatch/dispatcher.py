@@ -39,11 +39,12 @@ from sigcffi._dispatch.deliveries import (
     LAST,
     RECORDS,
     SIZE,
+    SOME,
     TAIL,
     add,
+    allowed,
     apart,
     begun,
-    first_but,
     forget,
     gather,
     leave_to_lifting,
@@ -74,9 +75,6 @@ PENDING = lib.SIGCFFI_WORD_PENDING
 BACK_PRESSURE = lib.SIGCFFI_WORD_BACKPRESSURE
 FOREIGN = lib.SIGCFFI_WORD_BY_URGENT
 COUNTED = lib.SIGCFFI_ON_ITS_WAY - 1
-
-# Where records come one by one, their places are given back only after so many and one more.
-SOME = CAPACITY // 16 - 1
 
 ALL = 2**64 - 1  # no handler keeps SIGKILL out, so this says that the dispatcher thinks
 
@@ -179,38 +177,45 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
             if _late:
                 stuck = _call_late(frame)
             while left:
-                if ready:  # each time: a handler's call of the dispatcher may have been struck
+                if ready:  # a handler's call of the dispatcher may have been struck
                     put_back()
                 read()
                 if not waiting:
                     begun.clear()  # an exception may have struck before one was taken out
                     apart.clear()
                     break
-                number = first_but(former | words[DEFERRED])
-                if not number:
-                    if not read():
+                kept_out = former | words[DEFERRED]
+                batch = allowed(kept_out)
+                if not batch:
+                    break
+                told = ALL  # what C keeps out: while one handler follows the other, as they do
+                for number in batch:
+                    info = waiting.get(number)
+                    if info is None:
+                        continue  # a handler has called the dispatcher
+                    if first is not None:
+                        left -= 1
+                    entry = entries.get(info._signo)
+                    only = entry.only if entry is not None else None
+                    if only is not None and number not in begun and number not in apart:
+                        # In one step it leaves waiting and its handler begins.
+                        what = only
+                        step = map(only, map(remove, (number,)), (frame,))
+                        at.running = keeps_out = former | entry.keeps_out  # type: ignore[union-attr]
+                        if keeps_out != told:
+                            words[RUNNING] = told = keeps_out
+                            if words[PENDING] & ~(words[DEFERRED] | keeps_out):
+                                # It came while the dispatcher thought; the handler may wait for it.
+                                lib.sigcffi_deferral_settle()
+                                break
+                        next(step)
+                        at.running = ALL
+                    else:
+                        _hand_over(entry, number, former, frame)
+                        at.running = words[RUNNING] = told = ALL
+                    # What was not allowed may be now, and has come before the rest.
+                    if ready or not left or former | words[DEFERRED] != kept_out:
                         break
-                    while read():  # all, before the next look, which goes through all that waits
-                        pass
-                    continue
-                if first is not None:
-                    left -= 1
-                entry = entries.get(waiting[number]._signo)
-                only = entry.only if entry is not None else None
-                if only is not None and number not in begun and number not in apart:
-                    # In one step it leaves waiting and its handler begins.
-                    what = only
-                    step = map(only, map(remove, (number,)), (frame,))
-                    keeps_out = former | entry.keeps_out  # type: ignore[union-attr]
-                    at.running = words[RUNNING] = keeps_out
-                    if words[PENDING] & ~(words[DEFERRED] | keeps_out):
-                        # It came while the dispatcher thought, and the handler may wait for it.
-                        lib.sigcffi_deferral_settle()
-                        at.running = words[RUNNING] = ALL
-                        continue
-                    next(step)
-                else:
-                    _hand_over(entry, number, former, frame)
                 at.running = words[RUNNING] = ALL
             number, what = 0, dispatch
             if (

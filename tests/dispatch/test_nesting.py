@@ -108,12 +108,12 @@ def test_what_a_handler_keeps_out_is_not_looked_through_for_each_that_comes(
     """Nor does more of it wait here than the ring holds: what is more is the kernel's to keep."""
     total, looks, waiting = 3 * CAPACITY, [0], [0]
     seen: list[int | None] = []
-    first_but = _dispatch.first_but
+    allowed = _dispatch.allowed
 
-    def count(kept_out: int) -> int:
+    def count(kept_out: int) -> list[int]:
         looks[0] += 1
         waiting[0] = max(waiting[0], len(_dispatch.waiting))
-        return first_but(kept_out)
+        return allowed(kept_out)
 
     def handler(info: SigInfo, frame: FrameType | None) -> None:
         seen.append(info.si_value)
@@ -128,7 +128,7 @@ def test_what_a_handler_keeps_out_is_not_looked_through_for_each_that_comes(
     called: list[int] = []
     sigaction(R, handler)
     sigaction(Q, lambda info, frame: called.append(info.si_signo))
-    monkeypatch.setattr(_dispatch, "first_but", count)
+    monkeypatch.setattr(_dispatch, "allowed", count)
     queue((R, 0))
     look()
     assert seen == [*range(total)]
