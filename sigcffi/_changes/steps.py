@@ -138,9 +138,7 @@ def _enter(change: _Change) -> None:
         with changing:
             entry.install(action, call, keeps_out)
     else:  # nobody else has it yet
-        entry = Entry(change.signum)
-        entry.install(action, call, keeps_out)
-        entries[change.signum] = entry
+        entries[change.signum] = Entry(change.signum, action, call, keeps_out)
 
 
 def _once(signum: int, action: Action) -> Callable[[Any, Any], object]:
