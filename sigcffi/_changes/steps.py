@@ -185,9 +185,8 @@ def _settle(change: _Change) -> None:
 def _register_handler(change: _Change) -> None:
     handler = change.action._handler
     if change.signum == SIGURG and callable(handler):
-        lib.sigcffi_channel_call_by_urgent(
-            2**64 - 1, 0
-        )  # first: it stands for nobody else any more
+        # First: SIGURG stands for no other signal any more.
+        lib.sigcffi_channel_call_by_urgent(2**64 - 1, 0)
     register(change.signum, handler if callable(handler) else int(handler))
 
 
