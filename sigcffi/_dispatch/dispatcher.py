@@ -327,6 +327,7 @@ def expect(signum: int, deliveries: int) -> None:
     that nobody knows any more what they carried.
     """
     _explained[signum] = words[signum] & COUNTED
+    _late.discard(signum)
     for _ in range(deliveries):
         add(signum)
     if deliveries:

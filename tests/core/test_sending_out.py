@@ -57,6 +57,7 @@ def test_a_process_of_another_user_is_out_of_reach() -> None:
     said = python_says(
         """
         import os, sigcffi
+        dir(sigcffi)  # another user may not read the library
         sigcffi.pthread_sigmask(sigcffi.SIG_BLOCK, [sigcffi.SIGUSR1])
         child = os.fork()
         if child == 0:
