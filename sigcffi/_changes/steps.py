@@ -138,9 +138,7 @@ def _enter(change: _Change) -> None:
         with changing:
             entry.install(action, call, keeps_out)
     else:  # nobody else has it yet
-        entry = Entry(change.signum)
-        entry.install(action, call, keeps_out)
-        entries[change.signum] = entry
+        entries[change.signum] = Entry(change.signum, action, call, keeps_out)
 
 
 def _once(signum: int, action: Action) -> Callable[[Any, Any], object]:
@@ -187,9 +185,8 @@ def _settle(change: _Change) -> None:
 def _register_handler(change: _Change) -> None:
     handler = change.action._handler
     if change.signum == SIGURG and callable(handler):
-        lib.sigcffi_channel_call_by_urgent(
-            2**64 - 1, 0
-        )  # first: it stands for nobody else any more
+        # First: SIGURG stands for no other signal any more.
+        lib.sigcffi_channel_call_by_urgent(2**64 - 1, 0)
     register(change.signum, handler if callable(handler) else int(handler))
 
 

@@ -66,13 +66,19 @@ class Entry:
         "subscribers",
     )
 
-    def __init__(self, signum: int) -> None:
+    def __init__(
+        self,
+        signum: int,
+        installed: Any = None,
+        handler: Call | None = None,
+        keeps_out: int | None = None,
+    ) -> None:
         self.signum = signum
         self.run: tuple[Any, Any] = None, None
         # By id: equal callbacks are different ones. A dict: a handler that comes in between finds
         # each change made or not begun.
         self.subscribers: dict[int, Callable[..., Any]] = {}
-        self.install(None, None)
+        self.install(installed, handler, keeps_out)
 
     def install(
         self,
@@ -105,15 +111,15 @@ class Entry:
     def _publish(self) -> None:
         own = 1 << (self.signum - 1)
         while True:
-            handler, subscribers = self.handler, self.subscribers.copy()
+            handler, subscribers = self.handler, tuple(self.subscribers.items())
             calls: tuple[Call, ...] = () if handler is None else (handler,)
             if subscribers:
-                calls = (*((callback, False) for callback in subscribers.values()), *calls)
+                calls = (*((callback, False) for _, callback in subscribers), *calls)
             simple = len(calls) == 1 and not calls[0][1] and self.keeps_out | own == own
             self.calls = calls
             self.only = calls[0][0] if simple else None
             # A handler that has changed something meanwhile has published it before this.
-            if self.handler is handler and list(self.subscribers) == list(subscribers):
+            if self.handler is handler and tuple(self.subscribers.items()) == subscribers:
                 return
 
 

@@ -105,9 +105,8 @@ class timeout(Limit):
             require_main_thread()
         if self._number:
             raise RuntimeError("a timeout can be entered once")
-        self._stand(
-            sys._getframe(1)
-        )  # before anything can expire: a block without a place has ended
+        # Before anything can expire: a block without a place has ended.
+        self._stand(sys._getframe(1))
         schedule.opened = self._number = schedule.opened + 1
         try:
             now = monotonic_ns()
