@@ -1,49 +1,109 @@
-"""A look at a program between every two of its bytecodes.
+"""A look at a program between every two of its bytecodes: ``Bytecodes``, ``Tracing``, ``Tripping``.
 
-Law: what is called is called without a look before, when tracing begins and when it has ended by an
+Law: a trace function that is there already stays. It is coverage's, which sees what is struck and
+what comes of that; sys.monitoring looks beside it. Where there is none, or no sys.monitoring
+(CPython 3.11, PyPy), a trace function looks.
+
+What is called is called without a look before, when tracing begins and when it has ended by an
 exception: CPython from 3.12 on shows the bytecodes of a function only then, and not always.
 """
 
 from __future__ import annotations
 
+import ctypes
 import sys
 import types
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
-Act = Callable[[types.FrameType, str], Any]  # is given a frame, and "opcode" or "exception"
+Watched = Callable[[types.CodeType], bool]
+Act = Callable[[types.FrameType], Any]
+
+TOOL = 4  # of sys.monitoring: none that has a name there
 
 
-class Tracing:
-    """While it lasts ``call`` calls functions, with a look at the code that is ``watched``."""
+class Bytecodes:
+    """*look* is called before every bytecode of the code that is *watched*: with a frame, "opcode"
+    and None, or by sys.monitoring with code and an offset. A trace function is called at a
+    function's end and at exceptions, too, and no more once it has raised something.
+    """
 
-    def __init__(self, watched: Callable[[types.CodeType], bool]) -> None:
+    _instrumented: ClassVar[set[types.CodeType]] = set()
+
+    def __init__(self, watched: Watched, look: Callable[..., Any]) -> None:
         self.watched = watched
+        self.look = look
+        former = sys.gettrace()
+        self.beside = former is not None and hasattr(sys, "monitoring")
+        # One call of C: a handler that is due may strike before it or behind it.
+        if self.beside:
+            instruction = sys.monitoring.events.INSTRUCTION
+            self.stop = partial(sys.monitoring.register_callback, TOOL, instruction, None)
+        else:
+            self.stop = partial(sys.settrace, former)
 
-    def __enter__(self) -> Tracing:
-        self.former = sys.gettrace()
-        self.act: Act = _nothing
-        return self
+    def start(self) -> None:
+        if not self.beside:
+            sys.settrace(self._trace)
+            return
+        self.tidy_up()
+        of = sys.monitoring
+        of.use_tool_id(TOOL, "tests")
+        of.register_callback(TOOL, of.events.PY_START, self._begin)
+        of.register_callback(TOOL, of.events.INSTRUCTION, self.look)
+        of.set_events(TOOL, of.events.PY_START)
 
-    def __exit__(self, *error: object) -> None:
-        sys.settrace(self.former)
+    def tidy_up(self) -> None:
+        """What a strike may have left undone the next one does."""
+        if self.beside and sys.monitoring.get_tool(TOOL) is not None:
+            sys.monitoring.set_events(TOOL, 0)
+            while self._instrumented:
+                sys.monitoring.set_local_events(TOOL, self._instrumented.pop(), 0)
+            sys.monitoring.free_tool_id(TOOL)
+
+    def _begin(self, code: types.CodeType, offset: int) -> None:
+        if self.watched(code) and code not in self._instrumented:
+            self._instrumented.add(code)
+            sys.monitoring.set_local_events(TOOL, code, sys.monitoring.events.INSTRUCTION)
 
     def _trace(self, frame: types.FrameType, event: str, arg: object) -> Any:
         if not self.watched(frame.f_code):
             return None
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
-        if event in ("opcode", "exception"):
-            self.act(frame, event)
-        return self._trace
+        return self.look
+
+
+class Tracing(Bytecodes):
+    """While it lasts ``call`` calls functions, with a look at the code that is ``watched``."""
+
+    def __init__(self, watched: Watched) -> None:
+        super().__init__(watched, self._look)
+        self.act: Act = _nothing
+        self.begun = False
+
+    def __enter__(self) -> Tracing:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+        self.tidy_up()
+
+    def _look(self, where: object, event: object, arg: object = None) -> None:
+        if event not in ("return", "exception"):
+            self.act(sys._getframe(1))
 
     def call(self, function: Callable[[], Any], act: Act) -> Any:
         """What *act* raises comes out of the bytecode that it was given."""
-        if sys.gettrace() != self._trace:
+        if not self.begun or not (self.beside or sys.gettrace() == self._trace):
             for _ in range(2):  # CPython 3.12 shows none in the first trace of a process
-                sys.settrace(None)
-                sys.settrace(self._trace)
+                if not self.beside:
+                    sys.settrace(None)
+                    sys.settrace(self._trace)
                 function()
+            self.begun = True
         self.act = act
         try:
             # Within a generator: what a strike leaves behind as "being handled" (CPython 3.11 does,
@@ -56,13 +116,33 @@ class Tracing:
         """How many bytecodes there are in a call of it that nothing disturbs."""
         count = 0
 
-        def act(frame: types.FrameType, event: str) -> None:
+        def act(frame: types.FrameType) -> None:
             nonlocal count
-            count += event == "opcode"
+            count += 1
 
         self.call(function, act)
         return count
 
 
-def _nothing(frame: types.FrameType, event: str) -> None:
+class Tripping(Bytecodes):
+    """C counts the bytecodes of the code that is *watched*, and raises a signal when it has come to
+    a number (``foreign_trip_at``). No function in Python looks, so the signal's handler runs where
+    the program would run it.
+    """
+
+    def __init__(self, watched: Watched, foreign: ctypes.CDLL) -> None:
+        super().__init__(watched, _nothing)
+        arguments = [ctypes.py_object] * (2 if self.beside else 3)  # of which C looks at none
+        self.look = ctypes.PYFUNCTYPE(None, *arguments)(("foreign_trip", foreign))
+
+    def call(self, function: Callable[[], object]) -> None:
+        self.start()
+        try:
+            function()
+        finally:
+            self.stop()
+            self.tidy_up()
+
+
+def _nothing(frame: types.FrameType) -> None:
     pass

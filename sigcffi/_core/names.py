@@ -76,7 +76,7 @@ def name_of(signum: int) -> str:
 
 # ---- What PyPy's standard module lacks ----
 
-if not hasattr(_standard, "SIGSTKFLT") and lib.SIGCFFI_SIGSTKFLT:
+if not hasattr(_standard, "SIGSTKFLT") and lib.SIGCFFI_SIGSTKFLT:  # PyPy
     # A member of the enum like every signal, but the enum itself stays as it is.
     SIGSTKFLT = int.__new__(Signals, lib.SIGCFFI_SIGSTKFLT)
     SIGSTKFLT._name_ = "SIGSTKFLT"
@@ -84,7 +84,7 @@ if not hasattr(_standard, "SIGSTKFLT") and lib.SIGCFFI_SIGSTKFLT:
 
 if hasattr(_standard, "struct_siginfo"):
     struct_siginfo = _standard.struct_siginfo
-else:
+else:  # PyPy
     from collections import namedtuple
 
     class struct_siginfo(  # type: ignore[no-redef]

@@ -26,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import CodeType, FrameType
+    from typing import Any
 
     Region = tuple[int, int, int, int]  # begin, end and handler, as offsets; depth of the stack
 
@@ -187,7 +188,7 @@ class _Witness:
         return self.agrees
 
 
-def _blocks(outer: _Witness, inner: _Witness) -> bool:
+def _blocks(outer: _Witness, inner: _Witness) -> Any:
     with outer:
         outer.hear(True)
         with inner:
@@ -204,10 +205,9 @@ def _blocks(outer: _Witness, inner: _Witness) -> bool:
     outer.hear(False)
     with outer, inner:
         return inner.hear(True)
-    return False
 
 
-def is_understood(blocks: Callable[[_Witness, _Witness], bool] = _blocks) -> bool:
+def is_understood(blocks: Callable[[_Witness, _Witness], Any] = _blocks) -> bool:
     """Whether the table of these blocks says what is known of them."""
     outer, inner = _Witness(), _Witness()
     try:

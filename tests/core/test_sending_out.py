@@ -59,6 +59,7 @@ def test_a_process_of_another_user_is_out_of_reach() -> None:
         import os, sigcffi
         dir(sigcffi)  # another user may not read the library
         sigcffi.pthread_sigmask(sigcffi.SIG_BLOCK, [sigcffi.SIGUSR1])
+        sigqueue = sigcffi.sigqueue  # imported now: somebody else may not read it
         child = os.fork()
         if child == 0:
             try:
@@ -67,7 +68,7 @@ def test_a_process_of_another_user_is_out_of_reach() -> None:
                 os.setuid(65534)
                 for signum in (0, sigcffi.SIGUSR1):
                     try:
-                        sigcffi.sigqueue(os.getppid(), signum, 1)
+                        sigqueue(os.getppid(), signum, 1)
                     except PermissionError:
                         pass
                     else:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from support import PYPY, disposition
+from tracing import Tripping
 
 import sigcffi as signal
 from sigcffi import actions
@@ -74,24 +75,13 @@ def strike(foreign: ctypes.CDLL) -> Strike:
         foreign.foreign_trip_at(S, NEVER)
         raise Struck
 
-    trip = ctypes.PYFUNCTYPE(None, *[ctypes.py_object] * 3)(("foreign_trip", foreign))
-
-    def trace(frame: FrameType, event: str, arg: object) -> Any:
-        if not watched(frame.f_code) or frame.f_code is handler.__code__:
-            return None
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
-        return trip
+    def struck(code: CodeType) -> bool:
+        return watched(code) and code is not handler.__code__
 
     def call(function: Callable[[], object], at: int) -> bool:
-        former = sys.gettrace()
         foreign.foreign_trip_at(S, at)
         try:
-            sys.settrace(trace)
-            try:
-                function()
-            finally:
-                sys.settrace(former)
+            Tripping(struck, foreign).call(function)
         except Struck as error:
             where(error)
         left = foreign.foreign_trip_left()

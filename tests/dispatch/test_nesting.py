@@ -64,9 +64,8 @@ def test_what_waits_calls_nobody_who_is_just_replacing_another() -> None:
     def watched(code: CodeType) -> bool:
         return code.co_filename in (installing.__file__, steps.__file__)
 
-    def send(frame: FrameType, event: str) -> None:
-        if event == "opcode":
-            os.kill(HERE, S)
+    def send(frame: FrameType) -> None:
+        os.kill(HERE, S)
 
     def replace() -> None:
         sigaction(T, lambda info, frame: called.append(-T))

@@ -44,12 +44,11 @@ def watched(code: CodeType) -> bool:
 def strike(at: int) -> Act:
     left = at
 
-    def act(frame: FrameType, event: str) -> None:
+    def act(frame: FrameType) -> None:
         nonlocal left
-        if event == "opcode":
-            left -= 1
-            if left == 0:
-                raise Struck
+        left -= 1
+        if left == 0:
+            raise Struck
 
     return act
 

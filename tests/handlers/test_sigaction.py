@@ -229,6 +229,21 @@ def test_what_comes_behind_a_resethand_handler_takes_the_default_action() -> Non
     assert (done.returncode, done.stdout) == (-R, "1\n"), done
 
 
+def test_a_resethand_handler_that_a_subscriber_has_replaced_resets_nothing() -> None:
+    """It has its delivery all the same, which came while it was installed."""
+    seen: list[tuple[str, int | None]] = []
+
+    def named(name: str) -> Any:
+        return lambda info, frame: seen.append((name, info.si_value))
+
+    signal.sigaction(R, named("once"), flags=signal.SA_RESETHAND)
+    with signal.subscribe(R, lambda info, frame: signal.sigaction(R, named("for ever"))):
+        for value in (1, 2, 3):
+            queue(R, value)
+            look()
+    assert seen == [("once", 1), ("for ever", 2), ("for ever", 3)]
+
+
 # ---- Bad input ----
 
 

@@ -134,6 +134,18 @@ def test_closed_in_another_thread_beside_a_handler_it_leaves_the_handler(log: Lo
         assert log.send() == ["b", "base"]
 
 
+def test_closed_in_another_thread_what_was_ignored_is_so_again_once_it_has_come(log: Log) -> None:
+    signal.signal(S, signal.SIG_IGN)
+    before = disposition(S)
+    subscription = subscribe(S, log.info("a"))
+    thread = threading.Thread(target=subscription.close)
+    thread.start()
+    join(thread)
+    assert log.send() == []
+    assert disposition(S) == before
+    assert S not in entries
+
+
 def test_once_is_once(log: Log) -> None:
     signal.signal(R, signal.SIG_IGN)
     values: list[int | None] = []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ from types import FrameType
 
 import pytest
 from support import DEADLINE, join, nested_handlers, python_says, run_python, until
+from tracing import Act, Tracing
 
 import sigcffi as signal
 from sigcffi._attached import attaching as _attaching
@@ -335,26 +335,30 @@ def test_of_a_subscription_for_one_delivery_the_first_of_several_signals_is_it()
     """Also where the second interrupts the first before its callback was called."""
     seen: list[int] = []
     first, second = signal.SIGRTMIN + 4, signal.SIGRTMIN + 5
-    subscription = signal.subscribe(
-        (first, second), lambda info, frame: seen.append(info.si_signo), once=True
-    )
-    lines: list[int] = []
 
-    def trace(frame: FrameType, event: str, argument: object) -> object:
-        """Have the other one come when the first line of it has been run."""
-        if frame.f_code.co_name == "_close_and_call" and event == "line":
-            lines.append(frame.f_lineno)
-            if len(lines) == 2:
+    def program() -> None:
+        seen.clear()
+        with signal.subscribe(
+            (first, second), lambda info, frame: seen.append(info.si_signo), once=True
+        ) as subscription:
+            signal.sigqueue(os.getpid(), first, 0)
+            signal.pthread_sigmask(signal.SIG_BLOCK, ())
+            assert len(seen) == 1
+            assert subscription.closed
+
+    def interrupting(at: int) -> Act:
+        """Have the other one come at the bytecode of this number."""
+        left = at
+
+        def act(frame: FrameType) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0 and not frame.f_locals["self"].closed:
                 signal.sigqueue(os.getpid(), second, 0)
                 signal.pthread_sigmask(signal.SIG_BLOCK, ())
-        return trace
 
-    former = sys.gettrace()
-    sys.settrace(trace)  # type: ignore[arg-type]
-    try:
-        signal.sigqueue(os.getpid(), first, 0)
-        until(lambda: seen, "the callback")
-    finally:
-        sys.settrace(former)
-    assert len(seen) == 1
-    assert subscription.closed
+        return act
+
+    with Tracing(lambda code: code.co_name == "_close_and_call") as tracing:
+        for at in range(1, tracing.count(program) + 1):
+            tracing.call(program, interrupting(at))

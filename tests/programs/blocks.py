@@ -117,9 +117,9 @@ class Raising:
         self.raised = False
         self.said: list[tuple[Block, bool]] = []
 
-    def __call__(self, frame: types.FrameType, event: str) -> None:
-        self.count += event == "opcode"
-        if event == "opcode" and self.count == self.at:
+    def __call__(self, frame: types.FrameType) -> None:
+        self.count += 1
+        if self.count == self.at:
             self.here = frame.f_lasti
             self.look(frame.f_code, self.here)
             self.raised = True

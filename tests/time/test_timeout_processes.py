@@ -95,6 +95,28 @@ def test_a_child_goes_on_with_its_blocks() -> None:
     assert in_time(run) == f"{7 << 8}\n"
 
 
+def test_a_child_is_in_its_blocks_and_neither_they_nor_a_switch_end_it() -> None:
+    code = """
+        import os
+        import sigcffi as signal
+        from sigcffi._attached import dead_man
+        from sigcffi._time.schedule import schedule
+
+        with signal.timeout(60, kill_after=60) as outer, signal.kill_after(60) as switch:
+            with signal.timeout(60, kill_after=60) as inner:
+                assert set(dead_man._deadlines) == {outer, switch, inner}
+                child = os.fork()
+                if child == 0:
+                    assert switch.remaining() is None
+                    assert not dead_man._deadlines
+                    assert set(schedule.blocks()) == {outer, inner}
+                    os._exit(7)
+                assert switch.remaining() > 0
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    assert python_says(code, flags=["-W", "ignore::DeprecationWarning"]) == "7\n"
+
+
 def test_a_child_of_another_thread_is_in_no_block() -> None:
     """And the thread is its main thread, which may begin some. CPython 3.13 does not look at
     signals there by itself; the end of a block does look at the clock.

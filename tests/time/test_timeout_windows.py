@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import tracing as _tracing
 from programs import timed, timed_by_others
 from programs.timed import HOUR
 from support import PYPY
-from tracing import Tracing
+from tracing import Act, Tracing, Tripping
 
 import sigcffi as signal
 from sigcffi import TimedOut, timeout
@@ -133,7 +134,7 @@ def watched(code: types.CodeType) -> bool:
     return code.co_filename in WATCHED
 
 
-def calling(program: Program, act: Callable[[Frame, str], Any], tracing: Tracing) -> Said:
+def calling(program: Program, act: Act, tracing: Tracing) -> Said:
     """What it says; a block that was interrupted says so itself."""
     said: Said = []
 
@@ -154,12 +155,11 @@ def test_the_time_is_over_at_every_bytecode(program: Program, step: int, clock: 
         for at in range(1, tracing.count(lambda: program([])) + 1, step):
             count = 0
 
-            def act(frame: Frame, event: str, at: int = at) -> None:
+            def act(frame: Frame, at: int = at) -> None:
                 nonlocal count
-                if event == "opcode":
-                    count += 1
-                    if count >= at:
-                        _limits._expire(S, frame)
+                count += 1
+                if count >= at:
+                    _limits._expire(S, frame)
 
             clock.struck = lambda at=at: count >= at  # type: ignore[misc] # noqa: B023
             heard += len(calling(program, act, tracing))
@@ -182,7 +182,7 @@ def test_the_time_is_over_and_the_signal_comes(
     expire = _limits._expire
 
     def handler(signum: int, frame: Frame | None) -> None:
-        if frame is None or frame.f_code is trace.__code__:
+        if frame is None or frame.f_code.co_filename == _tracing.__file__:
             return
         assert clock.struck()
         clock.struck = lambda: True
@@ -192,25 +192,13 @@ def test_the_time_is_over_and_the_signal_comes(
         finally:
             foreign.foreign_trip_at(S, 1)
 
-    trip = ctypes.PYFUNCTYPE(None, *[ctypes.py_object] * 3)(("foreign_trip", foreign))
-
-    def trace(frame: Frame, event: str, arg: object) -> Any:
-        if not watched(frame.f_code):
-            return None
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
-        return trip
-
     def call(countdown: int) -> tuple[Said, bool]:
         said: Said = []
         clock.struck = lambda: foreign.foreign_trip_left() == 0
         foreign.foreign_trip_at(S, countdown)
-        former = sys.gettrace()
-        sys.settrace(trace)
         try:
-            program(said)
+            Tripping(watched, foreign).call(lambda: program(said))
         finally:
-            sys.settrace(former)
             struck = clock.struck()
             foreign.foreign_trip_at(S, never)
         for whose, expected in said:
@@ -233,14 +221,14 @@ def test_the_time_is_over_and_the_signal_comes(
     assert heard > 10 / step
 
 
-def interrupting(at: int) -> Callable[[Frame, str], None]:
+def interrupting(at: int) -> Act:
     """Ctrl-C at the bytecode of this number."""
     count = 0
 
-    def act(frame: Frame, event: str) -> None:
+    def act(frame: Frame) -> None:
         nonlocal count
-        count += event == "opcode"
-        if event == "opcode" and count == at:
+        count += 1
+        if count == at:
             raise KeyboardInterrupt
 
     return act
@@ -258,7 +246,7 @@ def test_another_handlers_exception_anywhere_leaves_nothing_that_strikes_later(
             gone()
         # What is entered anew has all its time.
         clock.struck = bool
-        assert calling(program, lambda frame, event: None, tracing) == []
+        assert calling(program, lambda frame: None, tracing) == []
 
 
 @steps

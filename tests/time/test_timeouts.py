@@ -230,6 +230,29 @@ def test_kill_after_is_positive(seconds: float) -> None:
         timeout(1, kill_after=seconds)
 
 
+def test_a_block_that_has_been_interrupted_is_not_put_off() -> None:
+    with pytest.raises(TimedOut) as raised, timeout(LONG) as block:
+        block.reschedule(time.monotonic() + SHORT)
+        try:
+            spin()
+        except TimeoutInterrupt:
+            with pytest.raises(RuntimeError, match="interrupted already"):
+                block.reschedule(None)
+            raise
+    assert raised.value.timeout is block
+
+
+def test_its_repr_says_how_it_stands() -> None:
+    block = timeout(LONG)
+    assert repr(block) == "<timeout of 3600 s, new>"
+    with block:
+        assert repr(block).startswith("<timeout of 3600 s, open, 3")
+        assert repr(block).endswith(" s left>")
+    assert repr(block) == "<timeout of 3600 s, ended>"
+    with timeout(None) as endless:
+        assert repr(endless) == "<timeout of None s, open>"
+
+
 def test_many_do_not_grow_the_heap() -> None:
     for _ in range(1000):
         with timeout(LONG), timeout(LONG + 1):

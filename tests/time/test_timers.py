@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -205,6 +206,16 @@ def test_the_calling_thread_can_be_chosen(make: Make) -> None:
     _thread.start_new_thread(run, ())
     assert lock.acquire(timeout=60)
     assert taken[0].si_code == signal.SI_TIMER
+
+
+def test_where_threading_was_not_imported_it_knows_no_thread_and_does_not_import_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ident = threading.get_ident() + 1
+    monkeypatch.delitem(sys.modules, "threading")
+    with pytest.raises(ProcessLookupError, match=f"{ident}$"):
+        make(Q, thread_id=ident)
+    assert "threading" not in sys.modules
 
 
 # ---- Setting and reading ----

@@ -119,19 +119,26 @@ def test_sigwaitinfo_says_who_sent_it() -> None:
     assert child.wait() == 0
 
 
-def test_a_wait_goes_on_after_a_handler_and_returns_what_it_waited_for(kill_when_in: Kill) -> None:
-    seen: list[int] = []
+@pytest.mark.parametrize(
+    "wait",
+    [lambda signums: signal.sigtimedwait(signums, DEADLINE).si_signo, signal.sigwait],
+    ids=["for a time", "for ever"],
+)
+def test_a_wait_goes_on_after_a_handler_and_returns_what_it_waited_for(
+    wait: Callable[[set[int]], int], kill_when_in: Kill
+) -> None:
+    threads: list[threading.Thread] = []
 
     def handler(signum: int, frame: FrameType | None) -> None:
-        seen.append(signum)
-        os.kill(os.getpid(), signal.SIGUSR2)
+        threads.append(kill_when_in("sigtimedwait", signal.SIGUSR2))
 
     signal.signal(signal.SIGUSR1, handler)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
-    thread = kill_when_in("sigtimedwait", signal.SIGUSR1)
-    assert signal.sigtimedwait({signal.SIGUSR2}, DEADLINE).si_signo == signal.SIGUSR2
-    assert seen == [signal.SIGUSR1]
-    join(thread)
+    threads.append(kill_when_in("sigtimedwait", signal.SIGUSR1))
+    assert wait({signal.SIGUSR2}) == signal.SIGUSR2
+    assert len(threads) == 2
+    for thread in threads:
+        join(thread)
 
 
 def test_an_exception_from_a_handler_ends_the_wait(kill_when_in: Kill) -> None:
