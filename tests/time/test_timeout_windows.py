@@ -1,9 +1,9 @@
 """``timeout`` has no window: its time is over at every bytecode in turn, of a block and of the code
 around it, and what comes out is ``TimedOut``, of its own block, or nothing.
 
-The kernel's timer is never set: at each bytecode a trace function does what the handler of its
-signal would do there. Interpreters do not look for signals at each: for where CPython does, a
-signal is raised at each bytecode by C.
+The kernel's timer is never set: what looks at each bytecode does what the handler of its signal
+would do there. Interpreters do not look for signals at each: for where CPython does, a signal is
+raised at each bytecode by C.
 """
 
 from __future__ import annotations
