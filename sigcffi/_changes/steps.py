@@ -53,20 +53,19 @@ class _Change:
         self.signum = signum
         self.action = action
         self.entry = entry  # there is one already
-        self.former: Any = None  # what that has been before, if it has another action now
+        self.former: Any = None  # what that has been before, until the action is in force
         self.pending = 0  # for another handler, a call of the interpreter
 
     def undo(self) -> None:
-        """Nothing has changed if the interpreter does not run the dispatcher: an exception of a
-        handler that was due has come before that.
+        """An exception of a handler that no section keeps out has struck before the action was in
+        force.
         """
-        if registered(self.signum) is dispatch:
-            return
-        if self.entry is None:
-            entries.pop(self.signum, None)
-        elif self.former is not None:
+        if self.former is not None:
+            assert self.entry is not None
             with changing:
                 self.entry.install(*self.former)
+        elif self.entry is None and registered(self.signum) is not dispatch:
+            entries.pop(self.signum, None)
 
 
 def change(signum: int, action: Action, entry: Entry | None, *, subscribed: bool) -> None:
@@ -137,7 +136,9 @@ def _enter(change: _Change) -> None:
         change.former = entry.installed, entry.handler, entry.keeps_out
         with changing:
             entry.install(action, call, keeps_out)
-    else:  # nobody else has it yet
+        if registered(change.signum) is dispatch:
+            change.former = None
+    else:
         entries[change.signum] = Entry(change.signum, action, call, keeps_out)
 
 
@@ -158,10 +159,12 @@ def _recall(change: _Change) -> None:
 
 def _register_dispatcher(change: _Change) -> None:
     signum = change.signum
+    # An exception may strike behind the next step: calls that C has made before are not for ours.
+    expect(signum, 0)
     register(signum, dispatch)
-    change.pending = lib.sigcffi_deferral_take_pending(
-        signum
-    )  # here nothing comes to it: no trampoline
+    change.former = None
+    # Nothing is added to this here, where the trampoline does not stand.
+    change.pending = lib.sigcffi_deferral_take_pending(signum)
     expect(signum, change.pending)
 
 
