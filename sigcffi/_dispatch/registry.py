@@ -111,15 +111,15 @@ class Entry:
     def _publish(self) -> None:
         own = 1 << (self.signum - 1)
         while True:
-            handler, subscribers = self.handler, tuple(self.subscribers.items())
+            handler, subscribers = self.handler, self.subscribers.copy()
             calls: tuple[Call, ...] = () if handler is None else (handler,)
             if subscribers:
-                calls = (*((callback, False) for _, callback in subscribers), *calls)
+                calls = (*((callback, False) for callback in subscribers.values()), *calls)
             simple = len(calls) == 1 and not calls[0][1] and self.keeps_out | own == own
             self.calls = calls
             self.only = calls[0][0] if simple else None
             # A handler that has changed something meanwhile has published it before this.
-            if self.handler is handler and tuple(self.subscribers.items()) == subscribers:
+            if self.handler is handler and list(self.subscribers) == list(subscribers):
                 return
 
 
