@@ -158,9 +158,10 @@ def shown(value: object) -> str:
 
 def compile_foreign(folder: Path) -> Path:
     library = folder / "foreign.so"
-    source = Path(__file__).with_name("foreign.c")
+    here = Path(__file__).parent
+    sources = here / "foreign.c", here / "neighbours/libraries.c"
     subprocess.run(
-        [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", library, source], check=True
+        [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", library, *sources], check=True
     )
     return library
 

@@ -28,7 +28,7 @@ QUEUES, IGNORED_BY_DEFAULT = SIGNALS[0], SIGNALS[2]
 
 DEFAULT, IGNORED, PYTHON, READLINE = "default", "ignored", "python", "readline"
 FAULTHANDLER, DISPATCHER = "faulthandler", "dispatcher"
-ONE, THREE, GARBAGE, JUMPS, FORKS, BY_SIGNAL = (1 << bit for bit in range(6))  # foreign.c
+ONE, THREE, GARBAGE, JUMPS, FORKS, BY_SIGNAL = (1 << bit for bit in range(6))  # libraries.c
 ANEW = -6  # SI_TKILL
 CALLED = "called"
 
