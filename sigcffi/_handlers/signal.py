@@ -110,6 +110,7 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
         if callable(action):
             result = _registered(signum)
             if result < 0:  # PyPy does not notice that SIGKILL cannot be handled
+                _register(signum, former)
                 check(result)
     except BaseException:
         _cover_if_installed(signum, action)

@@ -52,6 +52,8 @@ def test_signal_numbers(signum: Any, handler: Any) -> None:
     if outcome.error is None:
         standard.signal(signum, standard.SIG_DFL)
     expected = Outcome(standard.signal, signum, handler)
+    if expected.error is None:
+        standard.signal(signum, standard.SIG_DFL)
     if outcome != expected:
         number = int(signum) if str(signum).isdigit() else signum
         assert is_pypys_mistake("signal", (number,)), (outcome, expected)
@@ -284,3 +286,11 @@ def test_the_number_and_the_names_of_arguments(
     if not PYPY:  # some of PyPy's take any name
         with pytest.raises(TypeError):
             getattr(standard, name)(*arguments, **keywords)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGSTOP])
+def test_what_cannot_be_handled_is_remembered_by_nobody(signum: int) -> None:
+    """Nor by PyPy's own module, which would take it."""
+    with pytest.raises(OSError, match=os.strerror(errno.EINVAL)):
+        signal.signal(signum, nothing)
+    assert standard.getsignal(signum) == signal.SIG_DFL
