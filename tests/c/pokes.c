@@ -282,6 +282,27 @@ CASE(a_call_that_has_ended_no_wait_is_told_again)
     figures("%d rounds", rounds);
 }
 
+/* Another library ignores SIGURG for a moment, in which the timer's is thrown away. */
+CASE(a_retry_that_was_lost_does_not_keep_the_next_call_from_its_own)
+{
+    const struct sigaction ignored = {.sa_handler = SIG_IGN};
+    struct sigaction former;
+    sigset_t pending, mask;
+    sigcffi_retry_interpreter_spins();
+    register_signal(STANDARD);
+    mask = block(SIGURG);
+    send_to_self(STANDARD);
+    do MUST(sigpending(&pending));
+    while (!sigismember(&pending, SIGURG));
+    MUST(sigaction(SIGURG, &ignored, &former));
+    MUST(sigaction(SIGURG, &former, NULL));
+    restore(&mask);
+    send_to_self(STANDARD);
+    EQUAL(sleep_on(), EINTR);
+    EQUAL(calls[STANDARD], 2);
+    figures("two calls");
+}
+
 /* Each poke is a system call of somebody's that ends without need. */
 CASE(a_call_that_has_ended_a_wait_is_not_told_again)
 {

@@ -56,7 +56,9 @@ void sigcffi_retry_later(void *context)
     if (context == NULL || atomic_load_explicit(&timer, memory_order_relaxed) == NONE) return;
     int before = atomic_load_explicit(&left, memory_order_relaxed);
     int after = has_ended_a_call(context) ? 0 : RETRIES;
-    if (before == after) return; /* nothing is to come, or the first one */
+    if (before == 0 && after == 0) return; /* nothing is to come */
+    /* Also if one seems to be on its way: its signal may have got lost, with SIGURG ignored for a
+     * moment, and then nothing would ever be armed again. */
     atomic_store_explicit(&left, after, memory_order_relaxed);
     set_timer(after == 0 ? 0 : FIRST_RETRY);
 }
