@@ -282,6 +282,31 @@ CASE(a_call_that_has_ended_no_wait_is_told_again)
     figures("%d rounds", rounds);
 }
 
+/* A library has unblocked SIGURG in the main thread, and we have not heard of it: the thread that
+ * takes a signal makes the call itself, while the main thread spins. */
+CASE(a_call_made_elsewhere_is_told_again)
+{
+    const int rounds = 20 * SCALE;
+    const sigset_t set = sigcffi_set_of(urgent());
+    sigcffi_retry_interpreter_spins();
+    register_signal(QUEUED);
+    start_takers(1);
+    for (int i = 0; i < rounds; i++) {
+        sigcffi_masks_sigmask(SIG_BLOCK, urgent());
+        MUST(pthread_sigmask(SIG_UNBLOCK, &set, NULL));
+        unsigned before = sigcffi_trampoline_arrivals();
+        long long called = atomic_load(&calls[QUEUED]);
+        queue_to(takers[0], QUEUED, 0);
+        while (!TSAN && (sigcffi_trampoline_arrivals() == before ||
+                         atomic_load(&calls[QUEUED]) == called)) /* in no system call */
+            continue;
+        EQUAL(sleep_on(), EINTR);
+    }
+    stop_takers();
+    EQUAL(calls_elsewhere[QUEUED], rounds);
+    figures("%d rounds", rounds);
+}
+
 /* Another library ignores SIGURG for a moment, in which the timer's is thrown away. */
 CASE(a_retry_that_was_lost_does_not_keep_the_next_call_from_its_own)
 {

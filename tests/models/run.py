@@ -54,7 +54,7 @@ def verify(model: pathlib.Path, defined: tuple[str, ...]) -> Outcome:
     with tempfile.TemporaryDirectory() as name:
         cwd = pathlib.Path(name)
         command("spin", "-a", *(f"-D{each}" for each in defined), str(model), cwd=cwd)
-        flags = ("-O1", "-w", "-DSAFETY", "-DCOLLAPSE", f"-DMEMLIM={MEMORY}")
+        flags = ("-w", "-DSAFETY", "-DCOLLAPSE", f"-DMEMLIM={MEMORY}")
         command("gcc", *flags, "-o", "pan", "pan.c", cwd=cwd)
         began = time.monotonic()
         # -E: who may be left waiting at the end is the model's own promise.

@@ -15,20 +15,24 @@
  *   for_nothing   a handler is called more often than its signal was delivered
  *   let_in        a call is made within a critical section of the main thread's own
  *   stuck         somebody waits for ever
+ *   late          a handler is due, and the main thread goes on waiting in a system call
  *
  * Scenes:
  *   SECTIONS      critical sections, of the main thread and of another, and a fork
  *   MASKS         the main thread blocks SIGURG and unblocks it, pokes are lost, handlers nest
+ *   WAITS         the main thread waits in system calls; SIGURG was unblocked by others, unnoticed
  *   DISPATCHER    handlers that keep out, wait, and leave for ever, beside another thread's section
  *
  * Mutants:
  *   POKED_BEFORE_PENDING       the bit is set after the poke
+ *   POKED_BEFORE_CALL          a main thread that seems to block pokes is poked, and then called
  *   DEFERRAL_ASKED_BEFORE      deferral is looked at before the bit is set, and not again
  *   LIFT_ASKS_FIRST            lifting reads the pending word before it clears the deferred one
  *   CLEARED_AFTER_CALL         the bit is cleared after the call
  *   CLEARED_UNSEEN             a thread that clears the bit does not look whether another has
  *   BLOCKED_WITHOUT_LOOKING    the main thread says that it blocks pokes, and does not look around
  *   SAID_AFTER_LOOKING         the main thread looks around, and then says that it blocks pokes
+ *   SAID_ONCE                  it says so only before, and a handler in between sees the former mask
  *   CHILD_KEEPS_PENDING        a forked child keeps what was pending
  *   CHILD_KEEPS_SECTIONS       a forked child is in the critical sections of other threads
  *   RUNNING_BELIEVED           what left the dispatcher for ever keeps signals out for ever
@@ -46,8 +50,14 @@
 #endif
 #define ALL 255 /* in `running`: the dispatcher thinks */
 
-byte pending, deferred, running;
+byte pending, deferred;
+byte running, told; /* what is kept out, as the dispatcher knows it and as C does */
+#ifdef WAITS
+bool says_blocked = true;
+#else
 bool says_blocked; /* main_thread.blocks_pokes */
+#endif
+bool waits; /* the main thread, in a system call that a C handler ends */
 bool blocks_pokes, poke; /* the main thread's mask, and a SIGURG that the kernel has for it */
 byte depth;        /* of C handlers on the main thread */
 byte sections;     /* for both signals */
@@ -60,7 +70,7 @@ byte owed;         /* delivered, and no handler has begun since */
 byte plain_calls;  /* that deliveries of PLAIN would account for */
 byte unsent = SIGNALS;
 bool forked, stays, poke_lost, gone, knock;
-bool deaf, lost, for_nothing, let_in, stuck;
+bool deaf, lost, for_nothing, let_in, stuck, late;
 
 inline arrive(signal)
 {
@@ -86,7 +96,7 @@ inline trip(signal, main)
 }
 
 /* What is recorded is the dispatcher's to keep out. */
-#define FORBIDDEN(main) (deferred | (main -> running & PLAIN : 0))
+#define FORBIDDEN(main) (deferred | (main -> told & PLAIN : 0))
 
 /* 7 8 9 */
 inline make_calls(which, main)
@@ -127,7 +137,7 @@ inline look_around()
 #ifndef RUNNING_BELIEVED
     /* What only a handler keeps out: the dispatcher is to see whether that is still there. */
     if
-    :: pending & running & ~deferred & PLAIN -> flagged = flagged | RECORDED
+    :: pending & told & ~deferred & PLAIN -> flagged = flagged | RECORDED
     :: else
     fi
 #endif
@@ -145,10 +155,16 @@ inline poke_main()
 
 inline wake_main(which)
 {
+#ifdef POKED_BEFORE_CALL
+    poke_main();
+#endif
     if
     :: says_blocked -> make_calls(which, false) /* 5 */
-    :: else -> poke_main() /* 6 */
-    fi
+    :: else
+    fi;
+#ifndef POKED_BEFORE_CALL
+    poke_main() /* 6 */
+#endif
 }
 
 inline pend(signal, main)
@@ -194,6 +210,14 @@ inline pend(signal, main)
 
 /* ---- C handlers ---- */
 
+inline note_mask()
+{
+    if
+    :: says_blocked && !blocks_pokes -> says_blocked = false
+    :: else
+    fi
+}
+
 #ifdef MASKS
 active proctype nested_handler()
 {
@@ -219,9 +243,10 @@ active proctype handler() provided (depth < 2)
             fi;
             arrive(signal)
         };
+        note_mask();
         pend(signal, true);
         look_around();
-        atomic { signal = 0; depth = 0 }
+        atomic { signal = 0; waits = false; depth = 0 }
     :: atomic { depth == 0 && (poke && !blocks_pokes || knock) ->
             depth = 1;
             if
@@ -229,8 +254,9 @@ active proctype handler() provided (depth < 2)
             :: else -> poke = false
             fi
         };
+        note_mask();
         look_around();
-        depth = 0
+        atomic { waits = false; depth = 0 }
     od
 }
 
@@ -288,7 +314,7 @@ inline lift(main)
     fi
 }
 
-#ifndef MASKS
+#if !defined(MASKS) && !defined(WAITS)
 active proctype section_elsewhere() provided (!forked)
 {
     byte set, due, former;
@@ -297,165 +323,7 @@ active proctype section_elsewhere() provided (!forked)
 }
 #endif
 
-/* ---- The main thread: Python ---- */
-
-inline begin_plain()
-{
-    atomic { flagged = flagged & ~PLAIN; owed = owed & ~PLAIN }
-}
-
-/* Between two bytecodes within the dispatcher: the call for RECORDED finds it thinking, or a handler
- * that keeps it out. */
-inline bytecode()
-{
-    do
-    :: flagged & PLAIN -> begin_plain()
-    :: flagged & RECORDED ->
-        flagged = flagged & ~RECORDED;
-        if
-        :: running != ALL ->
-            nested = running;
-            running = ALL;
-            running = nested;
-            nested = 0;
-            if
-            :: pending & ~(deferred | running) -> settle(true)
-            :: else
-            fi
-        :: else
-        fi
-    :: flagged == 0 -> break
-    od
-}
-
-inline fork()
-{
-    d_step {
-        !forked && !stays ->
-        forked = true;
-        poke = false; /* the kernel's */
-        flagged = 0;  /* the interpreter's */
-        owed = 0; plain_calls = 0; record = false; waiting = false;
-#ifndef CHILD_KEEPS_PENDING
-        pending = 0;
-#endif
-#ifndef CHILD_KEEPS_SECTIONS
-        sections = mine;
-        deferred = (mine -> BOTH : 0)
-#endif
-    }
-}
-
-inline dispatch()
-{
-    flagged = flagged & ~RECORDED;
-    do
-    :: running = ALL;
-        bytecode();
-        do
-        :: if
-            :: record -> waiting = true; record = false
-            :: else
-            fi;
-            if
-            :: !waiting || (deferred & RECORDED) -> break
-            :: else
-            fi;
-            running = keeps_out;
-#ifndef NOT_SETTLED_BEFORE_CALL
-            if
-            :: pending & ~(deferred | keeps_out) ->
-                settle(true);
-                bytecode();
-                running = ALL
-            :: else ->
-#endif
-            atomic { waiting = false; owed = owed & ~RECORDED };
-            /* The handler: it waits for the other, or leaves with its greenlet, or returns. */
-            if
-#ifdef DISPATCHER
-            :: (owed & PLAIN) && !(keeps_out & PLAIN) && !mine ->
-                do
-                :: !(owed & PLAIN) -> break
-                :: flagged != 0 -> bytecode()
-                od
-            :: !gone -> gone = true; goto left
-#endif
-            :: bytecode()
-            fi;
-            running = ALL
-#ifndef NOT_SETTLED_BEFORE_CALL
-            fi
-#endif
-        od;
-        running = 0;
-        if
-#ifdef LIFTED_UNSEEN
-        :: waiting && (deferred & RECORDED) ->
-#else
-        :: waiting ->
-#endif
-            pending = pending | RECORDED; settle(true)
-        :: else
-        fi;
-#ifndef NOT_SETTLED_AFTER_CALL
-        if
-        :: pending & ~deferred -> settle(true)
-        :: else
-        fi;
-#endif
-        if
-        :: !record -> break
-        :: else
-        fi
-    od;
-left:
-    skip
-}
-
-active proctype main_thread() provided (depth == 0)
-{
-    byte set, due, former, nested, keeps_out;
-    byte section, mask;
-    if
-    :: keeps_out = RECORDED
-#ifdef DISPATCHER
-    :: keeps_out = BOTH
-#endif
-    fi;
-rest:
-    do
-    :: flagged & PLAIN -> begin_plain()
-    :: flagged & RECORDED -> dispatch()
-#ifdef SECTIONS
-    :: section == 0 -> section = 1; atomic { defer(); mine = true }
-    :: section == 0 -> section = 2
-    :: section == 1 -> section = 2; mine = false; lift(true)
-    :: fork()
-    :: !stays -> stays = true /* it does not fork */
-#endif
-#ifdef MASKS
-    :: mask == 0 ->
-        mask = 1;
-#ifndef SAID_AFTER_LOOKING
-        says_blocked = true; /* 1 */
-#endif
-        blocks_pokes = true; /* 2 */
-#ifndef BLOCKED_WITHOUT_LOOKING
-        look_around(); /* 3 */
-#endif
-#ifdef SAID_AFTER_LOOKING
-        says_blocked = true
-#endif
-    :: mask == 1 ->
-        mask = 2;
-        says_blocked = false;
-        blocks_pokes = false;
-        look_around()
-    :: mask < 2 -> mask = 2 /* it stays as it is */
-#endif
-    od
-}
+#include "wake_python.inc"
 
 /* When nothing moves any more. */
 active proctype audit()
@@ -477,9 +345,11 @@ active proctype audit()
     :: else
     fi;
     atomic {
+        late = waits && flagged != 0;
+        assert(!late);
         lost = owed != 0;
         assert(!lost);
-        stuck = !main_thread@rest;
+        stuck = !main_thread@rest && !waits;
         assert(!stuck)
     }
 }

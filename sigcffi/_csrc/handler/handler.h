@@ -47,6 +47,8 @@ SIGCFFI_HIDDEN void sigcffi_main_thread_will_mask(int how, uint64_t word);
 
 /* retry.c; the last four outside handlers */
 SIGCFFI_HIDDEN void sigcffi_retry_later(void *context);
+SIGCFFI_HIDDEN void sigcffi_retry_leave_to_main(void);
+SIGCFFI_HIDDEN void sigcffi_retry_take_over(void *context);
 SIGCFFI_HIDDEN bool sigcffi_retry_expired(const siginfo_t *info, void *context);
 SIGCFFI_HIDDEN bool sigcffi_retry_is_wanted(void);
 SIGCFFI_HIDDEN void sigcffi_retry_prepare(void);

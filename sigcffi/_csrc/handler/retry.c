@@ -28,8 +28,9 @@ enum { FIRST_RETRY = 1000000 /* nanoseconds */, RETRIES = 14 };
 enum { NONE = -1 };
 
 static _Atomic bool wanted;
-static _Atomic int timer = NONE; /* the kernel's number; it sends SIGURG to the main thread */
-static _Atomic int left;         /* retries still to come */
+static _Atomic int timer = NONE;  /* the kernel's number; it sends SIGURG to the main thread */
+static _Atomic int left;          /* retries still to come */
+static _Atomic bool left_to_main; /* another thread has called the interpreter */
 
 /* handler context. In so many nanoseconds; 0: not at all. */
 static void set_timer(int64_t nanoseconds)
@@ -61,6 +62,21 @@ void sigcffi_retry_later(void *context)
      * moment, and then nothing would ever be armed again. */
     atomic_store_explicit(&left, after, memory_order_relaxed);
     set_timer(after == 0 ? 0 : FIRST_RETRY);
+}
+
+/* handler context, or outside handlers; not the main thread. This thread has called the
+ * interpreter, and pokes the main thread next. */
+void sigcffi_retry_leave_to_main(void)
+{
+    atomic_store(&left_to_main, true);
+}
+
+/* handler context, or outside handlers; the main thread, as it looks around. */
+void sigcffi_retry_take_over(void *context)
+{
+    if (atomic_load_explicit(&left_to_main, memory_order_relaxed) &&
+        atomic_exchange(&left_to_main, false))
+        sigcffi_retry_later(context);
 }
 
 /* handler context, on any thread. Whether this is the timer's signal: then see to the next. */
@@ -128,6 +144,13 @@ void sigcffi_retry_after_fork(void)
 }
 #else
 void sigcffi_retry_later(void *context)
+{
+    (void)context;
+}
+
+void sigcffi_retry_leave_to_main(void) {}
+
+void sigcffi_retry_take_over(void *context)
 {
     (void)context;
 }

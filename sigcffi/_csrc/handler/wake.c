@@ -86,15 +86,13 @@ static bool is_interposed(int signum)
     return sigaction(signum, NULL, &now) == 0 && sigcffi_levels_find(sigcffi_handler_of(&now)) >= 0;
 }
 
-/* handler context, or outside handlers. Have the main thread look around; false if it may not: it
- * has blocked SIGURG, as far as we know, or another handler than the trampoline stands there. Asked
- * before, so that handler is not bothered, and after, since one that has just been put there may
- * have had the poke, or the kernel have discarded it. What we know of the mask may be old, so the
- * thread is poked even where it seems to block that. */
+/* handler context, or outside handlers. Have the main thread look around; false if another handler
+ * than the trampoline stands there. Asked before, so that handler is not bothered, and after, since
+ * one that has just been put there may have had the poke, or the kernel have discarded it. */
 static bool poke_main(void)
 {
     return is_interposed(SIGURG) && sigcffi_wake_poke(atomic_load(&state.main_thread.tid)) &&
-           !atomic_load(&state.main_thread.blocks_pokes) && is_interposed(SIGURG);
+           is_interposed(SIGURG);
 }
 
 /* ---- Calls ---- */
@@ -129,10 +127,12 @@ static void trip(int signum, void *context)
     atomic_store_explicit(&state.wake.called, true, memory_order_relaxed);
     atomic_fetch_add(&channel.calls[called], 1 + on_its_way);
     sigcffi_handler_call_interpreter(called);
-    if (main)
+    if (main) {
         sigcffi_retry_later(context);
-    else
+    } else {
         atomic_fetch_sub(&channel.calls[called], on_its_way);
+        sigcffi_retry_leave_to_main();
+    }
     if (atomic_load(&state.attachments.watched) & sigcffi_bit(signum)) sigcffi_notice_ask(signum);
 }
 
@@ -166,6 +166,7 @@ void sigcffi_wake_look_around(void *context)
 {
     if (!sigcffi_main_thread_is_current()) return;
     make_calls(UINT64_MAX, context);
+    sigcffi_retry_take_over(context);
     /* What only a handler keeps out: the dispatcher sees whether that handler is still there,
      * wherever the signal came from. Not what another thread has made pending since: that thread
      * wakes us. */
@@ -175,11 +176,15 @@ void sigcffi_wake_look_around(void *context)
 }
 
 /* handler context, or outside handlers. The calls in `set` are pending, and nothing may forbid them
- * any longer: the main thread makes them, or, where a poke would not reach it (5), this thread, as
- * the interpreter alone would. */
+ * any longer: the main thread makes them, or, where a poke would not reach it, this thread, as the
+ * interpreter alone would. A main thread that has blocked SIGURG, as far as we know, is poked
+ * behind the call: what we know of its mask may be old, and the poke then ends the system call in
+ * which it waits. Before the call it would end that for nothing. */
 void sigcffi_wake_main(uint64_t set)
 {
-    if (sigcffi_main_thread_is_current() || !poke_main() /* 6 */) make_calls(set, NULL);
+    bool main = sigcffi_main_thread_is_current();
+    if (main || atomic_load(&state.main_thread.blocks_pokes)) make_calls(set, NULL); /* 5 */
+    if (!main && !poke_main()) make_calls(set, NULL);                                /* 6 */
 }
 
 /* handler context. A call to the interpreter's handler is due.
