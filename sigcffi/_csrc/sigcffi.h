@@ -54,6 +54,7 @@ enum {
     SIGCFFI_SLOT_COUNTER,
     SIGCFFI_SLOT_FLAG,
     SIGCFFI_SLOT_WRITE,
+    SIGCFFI_SLOT_MESSAGE,
     SIGCFFI_SLOT_FORWARD,
     SIGCFFI_SLOT_EXIT,
     SIGCFFI_SLOT_DEFAULT,
@@ -62,8 +63,12 @@ enum {
     SIGCFFI_SLOT_KINDS,
 };
 
-/* A slot of a kind that is the parent's alone, and yet is to stay in a forked child. */
-enum { SIGCFFI_INHERITED = 1 };
+/* Bytes of what a message has to say, and of its line: so many are written to a pipe at once or not
+ * at all, on any system (_POSIX_PIPE_BUF). */
+enum {
+    SIGCFFI_TEXT = 256,
+    SIGCFFI_LINE = 512,
+};
 
 /* What a signal does by default. */
 enum {
@@ -100,6 +105,9 @@ void sigcffi_retry_interpreter_spins(void);
 /* handler/trampoline.c, handler/defaults.c */
 unsigned sigcffi_trampoline_arrivals(void);
 int sigcffi_defaults_action(int signum);
+
+/* handler/message.c */
+const char *sigcffi_message_words(int signum, int code);
 
 /* interpreter.c */
 int sigcffi_interpreter_learn(int signum);
@@ -138,7 +146,10 @@ typedef struct {
     int64_t missed; /* how often that came to nothing */
 } sigcffi_tally;
 
-int64_t sigcffi_attachments_attach(int signum, int kind, int number, int cell, int from);
+int64_t sigcffi_attachments_attach(int signum, int kind, int number, int cell, int from,
+                                   bool inherited);
+int64_t sigcffi_attachments_attach_message(int signum, int fd, const char *name, const char *text,
+                                           bool inherited);
 sigcffi_tally sigcffi_attachments_detach(int signum, int64_t handle);
 sigcffi_tally sigcffi_attachments_tally(int signum, int64_t handle);
 void sigcffi_attachments_seen(uint64_t set);

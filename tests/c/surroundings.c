@@ -95,7 +95,7 @@ static void forward_by_number(void)
     if (other == 0)
         for (;;) pause();
     refuse(refused_call);
-    int64_t handle = sigcffi_attachments_attach(SIGTERM, SIGCFFI_SLOT_FORWARD, other, -1, 0);
+    int64_t handle = sigcffi_attachments_attach(SIGTERM, SIGCFFI_SLOT_FORWARD, other, -1, 0, true);
     CHECK(handle > 0);
     MUST(raise(SIGTERM));
     int status;

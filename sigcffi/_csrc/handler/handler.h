@@ -89,6 +89,14 @@ SIGCFFI_HIDDEN uint64_t sigcffi_backpressure_after_fork(uint64_t mask);
 SIGCFFI_HIDDEN void sigcffi_defaults_take(int signum);
 SIGCFFI_HIDDEN void sigcffi_defaults_fault(int signum);
 
+/* writing.c */
+SIGCFFI_HIDDEN bool sigcffi_writing_write(const struct slot *slot, const void *data, size_t size,
+                                          bool looks);
+
+/* message.c */
+SIGCFFI_HIDDEN bool sigcffi_message_write(const struct slot *slot, int signum,
+                                          const siginfo_t *info);
+
 /* actions.c */
 SIGCFFI_HIDDEN void sigcffi_actions_take(int signum, const siginfo_t *info);
 SIGCFFI_HIDDEN void sigcffi_actions_receive(int signum, const siginfo_t *info, void *context);
