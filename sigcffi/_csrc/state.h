@@ -189,6 +189,7 @@ struct receiver {
     _Atomic uint64_t set;
     _Atomic int64_t handle; /* by which its owner knows it; 0 if it is closed */
     bool drops;             /* what the ring cannot hold; else it holds back */
+    bool inherited;         /* a forked child has it, too */
     int fd, wake_fd;        /* the two ends of a pipe, or one eventfd */
     _Atomic bool raised;    /* the descriptor can be read, or is just about to be */
     uint64_t counted;       /* under the lock: every record up to here has been published */

@@ -205,7 +205,7 @@ CASE(a_process_may_fork_while_an_order_changes)
     restore(&former);
     while (atomic_load(&handler_forks) < fork_count) {
         memset(records, 0, sizeof records);
-        int64_t receiver = sigcffi_receivers_open(records, 16, sigcffi_bit(STANDARD), true);
+        int64_t receiver = sigcffi_receivers_open(records, 16, sigcffi_bit(STANDARD), true, false);
         int64_t counter = attach_counter(STANDARD);
         int64_t count = sigcffi_attachments_detach(STANDARD, counter).count;
         int stopped = sigcffi_receivers_stop(receiver);

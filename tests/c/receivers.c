@@ -18,7 +18,7 @@ struct reader open_reader(uint64_t capacity, uint64_t set, bool drops)
 {
     struct reader reader = {.capacity = capacity};
     reader.records = calloc(capacity, sizeof *reader.records);
-    reader.handle = sigcffi_receivers_open(reader.records, capacity, set, drops);
+    reader.handle = sigcffi_receivers_open(reader.records, capacity, set, drops, false);
     if (reader.handle > 0) reader.ring = (_Atomic uint64_t *)sigcffi_receivers_ring(reader.handle);
     return reader;
 }

@@ -46,7 +46,7 @@ static void refuse(int number)
 static void be_held_back_and_told(void)
 {
     struct sigcffi_record *records = calloc(16, sizeof *records);
-    int64_t receiver = sigcffi_receivers_open(records, 16, sigcffi_bit(QUEUED), false);
+    int64_t receiver = sigcffi_receivers_open(records, 16, sigcffi_bit(QUEUED), false, false);
     CHECK(receiver > 0);
     refuse(SYS_rt_tgsigqueueinfo);
     start_takers(1);

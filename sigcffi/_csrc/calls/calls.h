@@ -76,6 +76,12 @@ SIGCFFI_HIDDEN void sigcffi_attachments_after_fork(void);
 /* resume.c */
 SIGCFFI_HIDDEN void sigcffi_resume_threads(int number);
 
+/* readiness.c */
+SIGCFFI_HIDDEN int sigcffi_readiness_open(struct receiver *receiver);
+SIGCFFI_HIDDEN void sigcffi_readiness_close(const struct receiver *receiver);
+SIGCFFI_HIDDEN void sigcffi_readiness_lower(struct receiver *receiver);
+SIGCFFI_HIDDEN bool sigcffi_readiness_renew(const struct receiver *receiver);
+
 /* receivers.c */
 SIGCFFI_HIDDEN void sigcffi_receivers_after_fork(void);
 

@@ -105,7 +105,7 @@ void sigcffi_actions_take(int signum, const siginfo_t *info)
 /* handler context, or outside handlers. The descriptor can be read from now on. */
 void sigcffi_actions_raise_descriptor(struct receiver *receiver)
 {
-    /* A store even where it changes nothing: see lower_descriptor() in calls/receivers.c. */
+    /* A store even where it changes nothing: see sigcffi_readiness_lower(). */
     if (atomic_exchange(&receiver->raised, true)) return;
     const uint64_t one = 1;
     sigcffi_platform_write(receiver->wake_fd, &one, sizeof one);
@@ -126,7 +126,7 @@ void sigcffi_actions_receive(int signum, const siginfo_t *info, void *context)
             atomic_fetch_add(&receiver->dropped, 1);
         } else {
             struct sigcffi_record *records = atomic_load(&receiver->records);
-            /* Before it can be read: see lower_descriptor() in calls/receivers.c. */
+            /* Before it can be read: see sigcffi_readiness_lower(). */
             sigcffi_actions_raise_descriptor(receiver);
             sigcffi_ring_publish(&records[number & (capacity - 1)], number, signum, SIGCFFI_FOR_ALL,
                                  info);
