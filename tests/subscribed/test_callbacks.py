@@ -81,6 +81,7 @@ LOGS = """
 def heard() -> Iterator[SimpleQueue[Any]]:
     yield SimpleQueue()
     assert not callbacks._subscribers
+    callbacks._end()  # before it waits anew, it would cover what the test's end has just put back
 
 
 def test_a_callback_is_called_in_a_thread_of_its_own_with_who_has_sent_it(
