@@ -54,7 +54,7 @@ def class_name(struct: str) -> str:
 
 def method(returned: str, name: str, arguments: str) -> str:
     parameters = ["self"]
-    for argument in arguments.split(", ") if arguments != "void" else ():
+    for argument in re.split(r",\s+", arguments) if arguments != "void" else ():
         kind, parameter = re.findall(r"(.*[ *])(\w+)", argument)[0]
         underscore = "_" if keyword.iskeyword(parameter) else ""
         parameters.append(f"{parameter}{underscore}: {python_type(kind)}")
@@ -89,6 +89,7 @@ def table(name: str) -> dict[str, list[str]]:
 
 
 HOMES = table("_OTHERS") | table("_INSTALLING")
+ATTACHED = "sigcffi._attached."
 FROM_THE_STANDARD_MODULE = {"SIGSTKFLT", "struct_siginfo"}  # made here where it lacks them: PyPy
 NOT_ON_LINUX = "SIGEMT", "SIGINFO"  # of the standard module's; this is run on Linux
 # The numbers that C has for Python programs, and not for the library.
@@ -133,13 +134,22 @@ def first_sentence(node: ast.AST) -> str:
     return re.split(r"(?<=\.) ", text)[0].rstrip(".").replace("``", "`").replace("|", "\\|")
 
 
-def described(module: str, names: list[str]) -> list[str]:
-    """A row of the table of names for each of these that is a function or a class."""
-    found = {
+def definitions(module: str) -> dict[str, ast.AST]:
+    """The functions and classes of a module."""
+    return {
         node.name: node
         for node in ast.walk(tree(module))
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
     }
+
+
+def described(module: str, names: list[str]) -> list[str]:
+    """A row of the table of names for each of these that is a function or a class."""
+    found = definitions(module)
+    if module == "actions":  # which has some from elsewhere
+        for node in tree(module).body:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(ATTACHED):
+                found |= definitions((node.module or "").removeprefix("sigcffi."))
     prefix = "actions." if module == "actions" else ""
     return [
         f"| `{prefix}{name}` | {first_sentence(found[name])} |" for name in names if name in found

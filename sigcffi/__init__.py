@@ -38,7 +38,7 @@ _OTHERS = {
 _INSTALLING = {
     "_handlers.signal": "getsignal siginterrupt signal",
     "_handlers.sigaction": "handling ignoring sigaction",
-    "_handlers.subscribing": "Subscription subscribe",
+    "_subscribed.subscribing": "Subscription subscribe",
     "_handlers.deferring": "deferred",
     "_handlers.patching": "patch_stdlib unpatch_stdlib",
     "_attached.force_quit": "ForceQuit force_quit",

@@ -81,14 +81,14 @@ from sigcffi._handlers.sigaction import sigaction as sigaction
 from sigcffi._handlers.signal import getsignal as getsignal
 from sigcffi._handlers.signal import siginterrupt as siginterrupt
 from sigcffi._handlers.signal import signal as signal
-from sigcffi._handlers.subscribing import Subscription as Subscription
-from sigcffi._handlers.subscribing import subscribe as subscribe
 from sigcffi._masks.blocking import blocked as blocked
 from sigcffi._masks.masks import pthread_sigmask as pthread_sigmask
 from sigcffi._masks.masks import sigpending as sigpending
 from sigcffi._masks.masks import valid_signals as valid_signals
 from sigcffi._masks.signalfd import signalfd as signalfd
 from sigcffi._masks.signalfd import signalfd_siginfo as signalfd_siginfo
+from sigcffi._subscribed.subscribing import Subscription as Subscription
+from sigcffi._subscribed.subscribing import subscribe as subscribe
 from sigcffi._time.itimers import alarm as alarm
 from sigcffi._time.itimers import getitimer as getitimer
 from sigcffi._time.itimers import setitimer as setitimer

@@ -32,7 +32,7 @@ class Attachment:
     """An action in C that is attached to a signal until ``close``; a context manager.
 
     ``signum`` is the signal, ``closed`` tells whether it was closed. An attachment that the
-    program drops stays attached.
+    program drops stays attached. In a forked child it is closed if it was not to be inherited.
     """
 
     __slots__ = ("_at_the_end", "_handle", "_tally", "signum")
@@ -40,7 +40,7 @@ class Attachment:
     _kind: int  # lib.SIGCFFI_SLOT_*
 
     def __init__(
-        self, signum: SupportsIndex, number: int = 0, cell: int = -1, nth: int = 0
+        self, signum: SupportsIndex, inherit: bool, number: int = 0, cell: int = -1, nth: int = 0
     ) -> None:
         self._tally = 0, 0  # as it was when the program last looked
         self._at_the_end: tuple[int, int] | None = None
@@ -50,7 +50,7 @@ class Attachment:
         notice(self.signum)
         try:
             with undisturbed:
-                handle = lib.sigcffi_attachments_attach(self.signum, self._kind, number, cell, nth)
+                handle = self._attach(number, cell, nth, bool(inherit))
                 if handle == -errno.ENOSPC:
                     raise OSError(
                         errno.ENOSPC,
@@ -61,6 +61,9 @@ class Attachment:
         except BaseException:
             self.close()
             raise
+
+    def _attach(self, number: int, cell: int, nth: int, inherit: bool) -> int:
+        return lib.sigcffi_attachments_attach(self.signum, self._kind, number, cell, nth, inherit)
 
     def _tallies(self) -> tuple[int, int]:
         """How often it was taken, and how often that came to nothing."""

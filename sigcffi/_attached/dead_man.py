@@ -9,13 +9,13 @@ Source: faulthandler of Python's documentation, for the traceback.
 from __future__ import annotations
 
 import faulthandler
-import os
 import time
 from _operator import attrgetter
 
 from sigcffi._core.arguments import nanoseconds
 from sigcffi._core.exits import exit_of, made
 from sigcffi._core.ffi import check, lib
+from sigcffi._core.forking import in_child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,4 +146,4 @@ def _cancel_in_child() -> None:
     _deadlines.clear()
 
 
-os.register_at_fork(after_in_child=_cancel_in_child)
+in_child(_cancel_in_child)

@@ -33,9 +33,9 @@ class ForceQuit(Attachment):
     __slots__ = ("after",)
     _kind = lib.SIGCFFI_SLOT_FORCE_QUIT
 
-    def __init__(self, signum: int, after: int) -> None:
+    def __init__(self, signum: int, after: int, inherit: bool) -> None:
         self.after = after
-        super().__init__(signum, nth=after)
+        super().__init__(signum, inherit, nth=after)
 
     @property
     def unseen(self) -> int:
@@ -46,7 +46,9 @@ class ForceQuit(Attachment):
         return f" after {self.after}"
 
 
-def force_quit(signum: SupportsIndex = SIGINT, *, after: SupportsIndex = 2) -> ForceQuit:
+def force_quit(
+    signum: SupportsIndex = SIGINT, *, after: SupportsIndex = 2, inherit: bool = True
+) -> ForceQuit:
     """End the process by the default action of a signal when it has come *after* times and Python
     has not seen one of them: also if the main thread never returns to Python.
 
@@ -54,6 +56,8 @@ def force_quit(signum: SupportsIndex = SIGINT, *, after: SupportsIndex = 2) -> F
     read, the count starts anew. So with SIGINT, Ctrl-C is KeyboardInterrupt as always, and a second
     Ctrl-C ends a program that is stuck in C, in a critical section (``deferred``) or in the
     handler of the first. What the process's parent sees is a death by that signal.
+
+    A forked child has it, too, with nothing counted, unless *inherit* is false.
 
     Returns an attachment: closable, a context manager. For SIGTERM and the like install a handler,
     or open a receiver: without either Python never sees them, and the *after*-th ends the process.
@@ -77,4 +81,4 @@ def force_quit(signum: SupportsIndex = SIGINT, *, after: SupportsIndex = 2) -> F
     taken = installed(SIGURG).handler not in (SIG_DFL, SIG_IGN) or registered(SIGURG) is dispatch
     if taken or not require_urgent():
         raise RuntimeError("SIGURG has a handler already")
-    return made(ForceQuit, ForceQuit.close, number, times)
+    return made(ForceQuit, ForceQuit.close, number, times, inherit)

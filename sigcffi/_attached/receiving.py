@@ -13,7 +13,7 @@ from _operator import attrgetter
 from signal import SIGKILL, SIGSTOP
 
 from sigcffi._attached.loops import Watches, trio_here
-from sigcffi._attached.ring import Closed, Ring
+from sigcffi._attached.ring import Closed, Ring, ready
 from sigcffi._changes.installed import notice
 from sigcffi._core.arguments import index, signal_number
 from sigcffi._core.exits import exit_of, made
@@ -22,7 +22,6 @@ from sigcffi._core.names import name_of
 from sigcffi._core.scope import warn_unclosed
 from sigcffi._core.siginfo import SigInfo
 from sigcffi._dispatch.sections import undisturbed
-from sigcffi._handlers.signal import kind_of
 from sigcffi._waits.sleeping import sleep_until
 
 TYPE_CHECKING = False
@@ -55,8 +54,9 @@ class Receiver:
     of which may wait at once. A task that is cancelled takes no delivery with it.
 
     Threads: any may call everything; each delivery is handed over once. Of several that close it at
-    once, one may return before ``unread`` is complete. A forked child's receivers are closed, and
-    its parent's are as before.
+    once, one may return before ``unread`` is complete. A forked child's receivers are closed, but
+    for those that are inherited: these are empty and the child's own, with a descriptor of the same
+    number, and its parent's are as before.
 
     Race conditions: an exception that a Python handler raises (KeyboardInterrupt) in the very
     instant in which the main thread is handed a delivery takes it along, as it would the result of
@@ -68,7 +68,9 @@ class Receiver:
         *("capacity", "overflow", "signums", "unread"),
     )
 
-    def __init__(self, signums: frozenset[int], capacity: int, overflow: str) -> None:
+    def __init__(
+        self, signums: frozenset[int], capacity: int, overflow: str, inherit: bool
+    ) -> None:
         self._handle = 0
         self._dropped = 0
         self.signums = signums
@@ -76,21 +78,20 @@ class Receiver:
         self.overflow = overflow
         self.unread: list[SigInfo] = []
         self._ring = ring = Ring(capacity)
-        word = 0
-        for signum in signums:
-            kind_of(signum)  # C learns the interpreter's handler by this
-            notice(signum)
-            word |= 1 << (signum - 1)
+        word = ready(signums)
         with undisturbed:  # C writes to the memory from now on, and must be stopped before it goes
-            handle = lib.sigcffi_receivers_open(ring.records, capacity, word, overflow == "drop")
-            if handle == -errno.ENOSPC:
-                raise OSError(errno.ENOSPC, "too many receivers, or actions of one of the signals")
-            self._handle = check(handle)
-            ring.open(handle)
+            self._handle = handle = ring.open(word, overflow == "drop", bool(inherit))
             # By the handle: a loop that watches it does not keep a receiver that is forgotten.
             self._watches = Watches(
                 lambda: lib.sigcffi_receivers_count(handle), lambda: _copy(handle)
             )
+
+    def change(self, signums: frozenset[int]) -> None:
+        """Receive these signals from now on, for the library. OSError as for opening, and nothing
+        has changed then. One thread at a time.
+        """
+        self._ring.change(ready(signums))
+        self.signums = signums
 
     # ---- Reading ----
 
@@ -237,7 +238,10 @@ class Receiver:
 
 
 def open_signal_receiver(
-    *signums: SupportsIndex, capacity: SupportsIndex = 1024, overflow: str = "block"
+    *signums: SupportsIndex,
+    capacity: SupportsIndex = 1024,
+    overflow: str = "block",
+    inherit: bool = False,
 ) -> Receiver:
     """Receive the deliveries of some signals, beside whatever handles them.
 
@@ -252,6 +256,10 @@ def open_signal_receiver(
     Nothing is lost, but **a receiver that is not read holds its signals back**, for handlers, too;
     ``describe()`` tells. "drop": no signal is held back, and what does not fit is counted in
     ``dropped``.
+
+    A forked child's receiver is closed, and its signals are as if it had never been opened, unless
+    *inherit* is true: then the child receives what comes to the child, in a ring that is empty at
+    first. The threads and loops of its parent that have read it have not come along.
 
     Raises ValueError without signals, for a number that is not a signal's, a capacity out of range
     (1 to 1,048,576) and an unknown overflow; TypeError for what is not an integer; OSError: EINVAL
@@ -276,7 +284,7 @@ def open_signal_receiver(
     size = _LEAST
     while size < wanted:
         size *= 2
-    return made(Receiver, Receiver.close, numbers, size, overflow)
+    return made(Receiver, Receiver.close, numbers, size, overflow, inherit)
 
 
 # The memory of receivers goes with the interpreter, and C must not write to it then.

@@ -9,14 +9,18 @@ Rejected: a lock. A handler that reads while its own thread does would wait for 
 
 from __future__ import annotations
 
-from sigcffi._core.ffi import lib, new_records, view
+import errno
+
+from sigcffi._changes.installed import notice
+from sigcffi._core.ffi import check, lib, new_records, view
 from sigcffi._core.siginfo import RECORD, SigInfo, decoded
+from sigcffi._handlers.signal import kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Closed", "Ring"]
+__all__ = ["Closed", "Ring", "ready"]
 
 _SIZE = lib.SIGCFFI_RECORD_SIZE
 _TAIL = 1  # behind the head
@@ -30,6 +34,22 @@ class Closed:
 _closed = Closed()
 
 
+def ready(signums: frozenset[int]) -> int:
+    """These signals as a word, when C can attach a ring to them."""
+    word = 0
+    for signum in signums:
+        kind_of(signum)  # C learns the interpreter's handler by this
+        notice(signum)
+        word |= 1 << (signum - 1)
+    return word
+
+
+def _check(result: int) -> int:
+    if result == -errno.ENOSPC:
+        raise OSError(errno.ENOSPC, "too many receivers, or actions of one of the signals")
+    return check(result)
+
+
 class Ring:
     """Memory for *capacity* records, a power of two, which C fills once the ring is open. It exists
     as long as this object.
@@ -41,10 +61,17 @@ class Ring:
         self._capacity = capacity
         self.records, self._memory = new_records(capacity)
 
-    def open(self, handle: int) -> None:
-        """C has begun to fill it, for the receiver with this handle."""
-        self._handle = handle
+    def open(self, word: int, drops: bool, inherit: bool) -> int:
+        """Have C fill it with what these signals bring; the handle of its receiver."""
+        self._handle = handle = _check(
+            lib.sigcffi_receivers_open(self.records, self._capacity, word, drops, inherit)
+        )
         self._words: Any = view(lib.sigcffi_receivers_ring(handle), 2, "Q")
+        return handle
+
+    def change(self, word: int) -> None:
+        """Have these signals fill it from now on, and no others."""
+        _check(lib.sigcffi_receivers_change(self._handle, word))
 
     def take(self) -> SigInfo | Closed | None:
         """The next; None if there is none."""

@@ -65,6 +65,7 @@ __all__ = [
     "strsignal",
     "view",
     "words",
+    "words_of",
 ]
 
 # The main channel (state.h): as bytes, and its first part as 64-bit words.
@@ -134,6 +135,12 @@ def check(result: int) -> int:
 def itimer_error(number: float) -> OSError | OverflowError:
     """The exception for an errno that stands in place of a time."""
     return _error(int(number), ItimerError)
+
+
+def words_of(signum: int, code: int) -> str | None:
+    """How a signal with this code was sent, with names in braces; None if there are no words."""
+    words = lib.sigcffi_message_words(signum, code)
+    return None if words == NULL else _ffi.string(words).decode()
 
 
 def strsignal(signum: int) -> str:

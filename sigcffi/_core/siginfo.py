@@ -14,6 +14,7 @@ from _collections_abc import Sequence
 from _struct import Struct
 from itertools import starmap
 
+from sigcffi._core.ffi import words_of
 from sigcffi._core.names import code_name, member, name_of
 
 TYPE_CHECKING = False
@@ -267,25 +268,6 @@ def decoded(records: Any) -> list[SigInfo]:
     return list(starmap(SigInfo, RECORD.iter_unpack(records)))
 
 
-_HOW = {
-    "SI_USER": " sent with kill{sender}",
-    "SI_TKILL": " sent with tgkill{sender}",
-    "SI_QUEUE": " queued{value}{sender}",
-    "SI_TIMER": ": timer{timer} expired{value}{overrun}",
-    "SI_MESGQ": ": a message came into an empty queue{sender}{value}",
-    "SI_ASYNCIO": ": asynchronous I/O has ended{value}",
-    "SI_ASYNCNL": ": asynchronous name lookup has ended{value}",
-    "SI_KERNEL": " sent by the kernel",
-    "SI_DETHREAD": " sent by execve in another thread",
-    "CLD_EXITED": ": {child} exited{status}",
-    "CLD_KILLED": ": {child} was killed{signal}",
-    "CLD_DUMPED": ": {child} dumped core{signal}",
-    "CLD_TRAPPED": ": {child} was trapped{signal}",
-    "CLD_STOPPED": ": {child} was stopped{signal}",
-    "CLD_CONTINUED": ": {child} continued",
-}
-
-
 def _describe(info: SigInfo) -> str:
     name = name_of(info.si_signo)
     if info._all()[1:-1] == _NOTHING[1:]:  # but perhaps when
@@ -298,7 +280,7 @@ def _describe(info: SigInfo) -> str:
     if info.si_pid != 0:
         sender = phrase(" by process {}", info.si_pid) + phrase(" of user {}", info.si_uid)
     value = phrase(" with value {}", info.si_value)
-    how = _HOW.get(info.code_name or "")
+    how = None if info.si_code is None else words_of(info._signo, info.si_code)
     if how is None:
         code = info.code_name or phrase("code {}", info.si_code)
         at = phrase(" at address {:#x}", info.si_addr) or phrase(": fd {}", info.si_fd)

@@ -38,8 +38,9 @@ static void after_fork_in_child(void)
     sigcffi_sleep_after_fork();
     sigcffi_deadman_after_fork();
     sigcffi_timers_after_fork();
-    uint64_t owners = sigcffi_backpressure_after_fork(sigcffi_word_of(&mask_before_fork));
-    sigset_t mask = sigcffi_set_of(owners);
+    sigcffi_backpressure_after_fork();
+    uint64_t owners = sigcffi_owner_after_fork(sigcffi_word_of(&mask_before_fork));
+    sigset_t mask = sigcffi_set_of(owners | sigcffi_owner_kept_out());
     sigcffi_main_thread_set((unsigned long)pthread_self(), 0);
     sigcffi_retry_after_fork();
     sigcffi_deferral_after_fork();

@@ -20,12 +20,12 @@
  * itself is not used to report: between a call and the reading of errno the interpreter may
  * run a signal handler that makes calls of its own.
  *
- * Sets of signals travel as one word: bit (signum - 1) stands for signum.
+ * Sets of signals travel as one word: see sets.h.
  */
 #ifndef SIGCFFI_H
 #define SIGCFFI_H
 
-#include "platform.h"
+#include "sets.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -35,17 +35,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef NSIG
-#define NSIG _NSIG
-#endif
-
-/* Actions that can be attached to one signal at a time; flags and receivers in all; threads
- * that can have signals blocked because rings are full. */
+/* Actions that can be attached to one signal at a time; flags and receivers in all; threads that
+ * can have signals blocked because rings are full; bytes of a message's text, and of its line. */
 enum {
     SIGCFFI_SLOTS = 8,
     SIGCFFI_CELLS = 1024,
     SIGCFFI_RECEIVERS = 63,
     SIGCFFI_THROTTLED = 256,
+    SIGCFFI_TEXT = 256,
+    SIGCFFI_LINE = 512, /* _POSIX_PIPE_BUF: any pipe takes it at once, or nothing of it */
 };
 
 /* The kinds of slot. */
@@ -54,6 +52,7 @@ enum {
     SIGCFFI_SLOT_COUNTER,
     SIGCFFI_SLOT_FLAG,
     SIGCFFI_SLOT_WRITE,
+    SIGCFFI_SLOT_MESSAGE,
     SIGCFFI_SLOT_FORWARD,
     SIGCFFI_SLOT_EXIT,
     SIGCFFI_SLOT_DEFAULT,
@@ -61,9 +60,6 @@ enum {
     SIGCFFI_SLOT_RECEIVER,
     SIGCFFI_SLOT_KINDS,
 };
-
-/* A slot of a kind that is the parent's alone, and yet is to stay in a forked child. */
-enum { SIGCFFI_INHERITED = 1 };
 
 /* What a signal does by default. */
 enum {
@@ -85,8 +81,7 @@ enum {
     SIGCFFI_SLOTTED = SIGCFFI_USUAL * 2
 };
 
-/* Bytes of a record in a ring; see ring.h. */
-#define SIGCFFI_RECORD_SIZE 80
+#define SIGCFFI_RECORD_SIZE 80 /* bytes; see ring.h */
 
 /* ---- What Python calls, by file; those of calls/ unless it is said ---- */
 
@@ -100,6 +95,9 @@ void sigcffi_retry_interpreter_spins(void);
 /* handler/trampoline.c, handler/defaults.c */
 unsigned sigcffi_trampoline_arrivals(void);
 int sigcffi_defaults_action(int signum);
+
+/* handler/message.c */
+const char *sigcffi_message_words(int signum, int code);
 
 /* interpreter.c */
 int sigcffi_interpreter_learn(int signum);
@@ -138,7 +136,10 @@ typedef struct {
     int64_t missed; /* how often that came to nothing */
 } sigcffi_tally;
 
-int64_t sigcffi_attachments_attach(int signum, int kind, int number, int cell, int from);
+int64_t sigcffi_attachments_attach(int signum, int kind, int number, int cell, int from,
+                                   bool inherited);
+int64_t sigcffi_attachments_attach_message(int signum, int fd, const char *name, const char *text,
+                                           bool inherited);
 sigcffi_tally sigcffi_attachments_detach(int signum, int64_t handle);
 sigcffi_tally sigcffi_attachments_tally(int signum, int64_t handle);
 void sigcffi_attachments_seen(uint64_t set);
@@ -149,7 +150,9 @@ void sigcffi_flags_free(int cell);
 int *sigcffi_flags_cell(int cell);
 
 /* receivers.c */
-int64_t sigcffi_receivers_open(void *records, uint64_t capacity, uint64_t set, bool drops);
+int64_t sigcffi_receivers_open(void *records, uint64_t capacity, uint64_t set, bool drops,
+                               bool inherited);
+int64_t sigcffi_receivers_change(int64_t handle, uint64_t set);
 int sigcffi_receivers_stop(int64_t handle);
 void sigcffi_receivers_close(int64_t handle);
 void sigcffi_receivers_stop_all(void);
@@ -175,6 +178,10 @@ int sigcffi_deferral_nudge(void);
 /* masks.c */
 uint64_t sigcffi_masks_sigmask(int how, uint64_t set);
 uint64_t sigcffi_masks_sigpending(void);
+void sigcffi_masks_fork_begins(void);
+void sigcffi_masks_fork_ends(void);
+void sigcffi_masks_take_no_signals(void);
+bool sigcffi_masks_differ(void);
 uint64_t sigcffi_masks_valid_signals(void);
 unsigned sigcffi_masks_blocks(void);
 uint64_t sigcffi_masks_block(uint64_t set);
@@ -227,67 +234,5 @@ typedef struct {
 
 sigcffi_itimer sigcffi_itimers_set(int which, int64_t value_ns, int64_t interval_ns);
 sigcffi_itimer sigcffi_itimers_get(int which);
-
-/* ---- Conversions ---- */
-
-/* handler context */
-static inline uint64_t sigcffi_bit(int signum)
-{
-    return UINT64_C(1) << (signum - 1);
-}
-
-/* handler context */
-static inline uint64_t sigcffi_word_of(const sigset_t *set)
-{
-    uint64_t word = 0;
-#if SIGCFFI_SIGSET_IS_WORD
-    memcpy(&word, set, sizeof word);
-#else
-    for (int signum = 1; signum < NSIG; signum++)
-        if (sigismember(set, signum) == 1) word |= sigcffi_bit(signum);
-#endif
-    return word;
-}
-
-/* handler context. Change a mask that may be no larger than the kernel's: that of an interrupted
- * context, with other things behind it. */
-static inline void sigcffi_mask_set(sigset_t *set, uint64_t word)
-{
-#if SIGCFFI_SIGSET_IS_WORD
-    memcpy(set, &word, sizeof word);
-#else
-    sigemptyset(set);
-    for (int signum = 1; signum < NSIG; signum++)
-        if (word & sigcffi_bit(signum)) sigaddset(set, signum);
-#endif
-}
-
-/* handler context */
-static inline sigset_t sigcffi_set_of(uint64_t word)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigcffi_mask_set(&set, word);
-    return set;
-}
-
-/* handler context, or outside handlers */
-static inline bool sigcffi_is_signal(int signum)
-{
-    return signum >= 1 && signum < NSIG;
-}
-
-/* handler context, or outside handlers */
-static inline bool sigcffi_is_function(uintptr_t handler)
-{
-    return handler != (uintptr_t)SIG_DFL && handler != (uintptr_t)SIG_IGN;
-}
-
-/* handler context, or outside handlers */
-static inline uintptr_t sigcffi_handler_of(const struct sigaction *action)
-{
-    /* sa_handler and sa_sigaction share their storage on every platform that has both. */
-    return (uintptr_t)action->sa_handler;
-}
 
 #endif

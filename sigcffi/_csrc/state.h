@@ -151,10 +151,14 @@ struct slot {
     int cell;                /* a flag's, to be set or to be asked; else -1 */
     int from;                /* no sooner than the delivery of this number */
     bool is_socket;          /* fd */
+    bool inherited;          /* a forked child has it, too */
     _Atomic bool echoes;     /* what was forwarded to this process's own group is to come back */
     int64_t handle;          /* by which its owner knows it; below it the index */
     _Atomic uint64_t count;  /* deliveries, for force_quit those that Python has not seen */
     _Atomic uint64_t missed; /* of them, those that came to nothing */
+    /* What a message says: the signal's name, and its text. */
+    char name[16];
+    char text[SIGCFFI_TEXT + 1];
 };
 
 /* Owner: attachments.c, which writes it under the lock; read by handlers within an epoch. A slot is
@@ -185,6 +189,7 @@ struct receiver {
     _Atomic uint64_t set;
     _Atomic int64_t handle; /* by which its owner knows it; 0 if it is closed */
     bool drops;             /* what the ring cannot hold; else it holds back */
+    bool inherited;         /* a forked child has it, too */
     int fd, wake_fd;        /* the two ends of a pipe, or one eventfd */
     _Atomic bool raised;    /* the descriptor can be read, or is just about to be */
     uint64_t counted;       /* under the lock: every record up to here has been published */

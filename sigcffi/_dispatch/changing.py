@@ -15,8 +15,9 @@ Every structure that more than one thread can reach says beside it which of thes
 
 from __future__ import annotations
 
-import os
 from _thread import RLock
+
+from sigcffi._core.forking import in_child
 
 __all__ = ["changing"]
 
@@ -31,4 +32,4 @@ def _in_child() -> None:
         changing._at_fork_reinit()  # type: ignore[attr-defined]
 
 
-os.register_at_fork(after_in_child=_in_child)
+in_child(_in_child)

@@ -23,12 +23,12 @@ make the interpreter call again later: from Python it would do so at once, insid
 
 from __future__ import annotations
 
-import os
 import sys
 from itertools import starmap
 from signal import NSIG
 
 from sigcffi._core.ffi import lib, memory, words
+from sigcffi._core.forking import in_child
 from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._core.siginfo import SigInfo
 from sigcffi._dispatch.calls import Calls, report
@@ -341,4 +341,4 @@ def _in_child() -> None:
     _explained[:] = [words[signum] for signum in range(NSIG)]  # for what the child forgets
 
 
-os.register_at_fork(after_in_child=_in_child)
+in_child(_in_child)

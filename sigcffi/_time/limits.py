@@ -22,13 +22,13 @@ the function beside the block.
 
 from __future__ import annotations
 
-import os
 import sys
 from _thread import interrupt_main
 from time import monotonic_ns
 
 from sigcffi._core.arguments import nanoseconds
 from sigcffi._core.ffi import lib, words
+from sigcffi._core.forking import in_child
 from sigcffi._core.scope import warn
 from sigcffi._handlers.signal import getsignal, signal
 from sigcffi._time.places import Place, shielded, shields
@@ -289,4 +289,4 @@ def _in_child() -> None:
         schedule.arm_for_next(monotonic_ns() + _SOON)
 
 
-os.register_at_fork(after_in_child=_in_child)
+in_child(_in_child)

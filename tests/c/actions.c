@@ -17,7 +17,7 @@ enum { NEVER = INT_MAX }; /* a delivery that does not come */
 
 static int64_t attach(int signum, int kind, int number, int cell, int from)
 {
-    int64_t handle = sigcffi_attachments_attach(signum, kind, number, cell, from);
+    int64_t handle = sigcffi_attachments_attach(signum, kind, number, cell, from, true);
     CHECK(handle > 0);
     return handle;
 }
@@ -205,8 +205,8 @@ CASE(a_process_may_fork_while_an_order_changes)
     restore(&former);
     while (atomic_load(&handler_forks) < fork_count) {
         memset(records, 0, sizeof records);
-        int64_t receiver = sigcffi_receivers_open(records, 16, sigcffi_bit(STANDARD), true);
-        int64_t counter = sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_COUNTER, 0, -1, 0);
+        int64_t receiver = sigcffi_receivers_open(records, 16, sigcffi_bit(STANDARD), true, false);
+        int64_t counter = attach_counter(STANDARD);
         int64_t count = sigcffi_attachments_detach(STANDARD, counter).count;
         int stopped = sigcffi_receivers_stop(receiver);
         sigcffi_receivers_close(receiver);
@@ -273,9 +273,10 @@ CASE(what_cannot_be_written_is_counted)
     install(SIGPIPE, SIG_DFL, 0);
     int ends[2], sockets[2];
     open_pipe(ends);
-    EQUAL(sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_WRITE, -1, -1, 0), -EBADF);
+    EQUAL(sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_WRITE, -1, -1, 0, true), -EBADF);
     MUST(fcntl(ends[1], F_SETFL, 0));
-    EQUAL(sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_WRITE, ends[1], -1, 0), -EWOULDBLOCK);
+    EQUAL(sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_WRITE, ends[1], -1, 0, true),
+          -EWOULDBLOCK);
     MUST(fcntl(ends[1], F_SETFL, O_NONBLOCK));
     int64_t handle = attach(STANDARD, SIGCFFI_SLOT_WRITE, ends[1], -1, 0);
     send_to_self(STANDARD);
@@ -394,6 +395,6 @@ CASE(what_comes_from_where_it_would_go_is_not_forwarded)
     EQUAL(waitpid(pid, NULL, 0), pid);
     send_to_self(STANDARD);
     EQUAL(sigcffi_attachments_detach(STANDARD, handle).missed, 1);
-    EQUAL(sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_FORWARD, pid, -1, 0), -ESRCH);
+    EQUAL(sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_FORWARD, pid, -1, 0, true), -ESRCH);
     figures("%d signals, 2 processes, 1 group", signals);
 }

@@ -55,7 +55,7 @@ CASE(a_full_table_refuses_and_attaches_nothing)
     EQUAL(sigcffi_interpose(signum), 0);
     int64_t handles[SIGCFFI_SLOTS];
     for (int i = 0; i < SIGCFFI_SLOTS; i++) handles[i] = attach_counter(signum);
-    EQUAL(sigcffi_attachments_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -ENOSPC);
+    EQUAL(sigcffi_attachments_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0, true), -ENOSPC);
     MUST(raise(signum));
     UNTIL(sigcffi_channel_deliveries(signum) == 1);
     for (int i = 0; i < SIGCFFI_SLOTS; i++)
@@ -71,17 +71,17 @@ CASE(a_full_table_refuses_and_attaches_nothing)
     handles[3] = attach_counter(signum);
     EQUAL(sigcffi_attachments_tally(signum, handles[3]).count, 0);
     EQUAL(sigcffi_attachments_detach(signum, former).count, -1);
-    EQUAL(sigcffi_attachments_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -ENOSPC);
+    EQUAL(sigcffi_attachments_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0, true), -ENOSPC);
     MUST(raise(signum));
     UNTIL(sigcffi_channel_deliveries(signum) == 3);
     for (int i = 0; i < SIGCFFI_SLOTS; i++)
         EQUAL(sigcffi_attachments_tally(signum, handles[i]).count, i == 3 ? 1 : 3);
 
-    EQUAL(sigcffi_attachments_attach(0, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -EINVAL);
-    EQUAL(sigcffi_attachments_attach(NSIG, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -EINVAL);
-    EQUAL(sigcffi_attachments_attach(SIGHUP, SIGCFFI_SLOT_EMPTY, 0, -1, 0), -EINVAL);
-    EQUAL(sigcffi_attachments_attach(SIGHUP, 256, 0, -1, 0), -EINVAL);
-    EQUAL(sigcffi_attachments_attach(SIGKILL, SIGCFFI_SLOT_COUNTER, 0, -1, 0), -EINVAL);
+    EQUAL(sigcffi_attachments_attach(0, SIGCFFI_SLOT_COUNTER, 0, -1, 0, true), -EINVAL);
+    EQUAL(sigcffi_attachments_attach(NSIG, SIGCFFI_SLOT_COUNTER, 0, -1, 0, true), -EINVAL);
+    EQUAL(sigcffi_attachments_attach(SIGHUP, SIGCFFI_SLOT_EMPTY, 0, -1, 0, true), -EINVAL);
+    EQUAL(sigcffi_attachments_attach(SIGHUP, 256, 0, -1, 0, true), -EINVAL);
+    EQUAL(sigcffi_attachments_attach(SIGKILL, SIGCFFI_SLOT_COUNTER, 0, -1, 0, true), -EINVAL);
     EQUAL(sigcffi_attachments_detach(SIGHUP, SIGCFFI_SLOTS).count, -1);
     EQUAL(sigcffi_attachments_detach(SIGHUP, -1).count, -1);
     EQUAL(sigcffi_attachments_detach(NSIG, handles[0]).count, -1);

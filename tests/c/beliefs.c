@@ -70,8 +70,8 @@ CASE(actions_do_without_what_is_not_known)
     open_pipe(ends);
     pid_t child = start_child(wait_for_ever);
     register_signal(STANDARD);
-    CHECK(sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_WRITE, ends[1], -1, 0) > 0);
-    CHECK(sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_FORWARD, child, -1, 0) > 0);
+    CHECK(sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_WRITE, ends[1], -1, 0, true) > 0);
+    CHECK(sigcffi_attachments_attach(STANDARD, SIGCFFI_SLOT_FORWARD, child, -1, 0, true) > 0);
     put_on_top(STANDARD, pass_garbage, 0);
     MUST(raise(STANDARD));
     UNTIL(read(ends[0], &byte, 1) == 1);

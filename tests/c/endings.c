@@ -13,7 +13,7 @@
 
 static void attach(int signum, int kind, int from)
 {
-    CHECK(sigcffi_attachments_attach(signum, kind, 0, -1, from) > 0);
+    CHECK(sigcffi_attachments_attach(signum, kind, 0, -1, from, true) > 0);
 }
 
 /* ---- By the signal's default action ---- */
@@ -52,7 +52,7 @@ static void quit_at_the_second(void)
 {
     const int signum = signum_to_end_by;
     register_signal(signum);
-    int64_t handle = sigcffi_attachments_attach(signum, SIGCFFI_SLOT_FORCE_QUIT, 0, -1, 2);
+    int64_t handle = sigcffi_attachments_attach(signum, SIGCFFI_SLOT_FORCE_QUIT, 0, -1, 2, true);
     for (int i = 0; i < 3; i++) {
         send_to_self(signum);
         if (sigcffi_attachments_tally(signum, handle).count != 1) _exit(1);

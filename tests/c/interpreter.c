@@ -56,7 +56,7 @@ void register_signal(int signum)
 
 int64_t attach_counter(int signum)
 {
-    int64_t handle = sigcffi_attachments_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0);
+    int64_t handle = sigcffi_attachments_attach(signum, SIGCFFI_SLOT_COUNTER, 0, -1, 0, true);
     CHECK(handle > 0);
     return handle;
 }

@@ -18,7 +18,7 @@ struct reader open_reader(uint64_t capacity, uint64_t set, bool drops)
 {
     struct reader reader = {.capacity = capacity};
     reader.records = calloc(capacity, sizeof *reader.records);
-    reader.handle = sigcffi_receivers_open(reader.records, capacity, set, drops);
+    reader.handle = sigcffi_receivers_open(reader.records, capacity, set, drops, false);
     if (reader.handle > 0) reader.ring = (_Atomic uint64_t *)sigcffi_receivers_ring(reader.handle);
     return reader;
 }
@@ -373,7 +373,8 @@ CASE(nobody_sleeps_through_what_is_waited_for)
     int rounds = 2000 * SCALE;
     watched = open_reader(64, sigcffi_bit(QUEUED), false);
     sleeping_cell = sigcffi_flags_new();
-    sleeping_flag = sigcffi_attachments_attach(QUEUED_TOO, SIGCFFI_SLOT_FLAG, 0, sleeping_cell, 0);
+    sleeping_flag =
+        sigcffi_attachments_attach(QUEUED_TOO, SIGCFFI_SLOT_FLAG, 0, sleeping_cell, 0, true);
     CHECK(sleeping_flag > 0);
     pthread_t thread = start_thread(sleep_for_both, &rounds);
     start_takers(1);

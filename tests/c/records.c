@@ -267,6 +267,7 @@ int __real_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
 pthread_t slow_writer;
 atomic_bool writer_is_slow, writing, go_on;
+_Atomic int64_t time_shown; /* messages.c */
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
 {
@@ -275,7 +276,10 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
         while (!atomic_load(&go_on)) sched_yield();
         atomic_store(&writing, false);
     }
-    return __real_clock_gettime(clock, now);
+    int64_t shown = atomic_load(&time_shown);
+    if (clock != CLOCK_REALTIME || shown == 0) return __real_clock_gettime(clock, now);
+    *now = (struct timespec){.tv_sec = (time_t)shown, .tv_nsec = 7000};
+    return 0;
 }
 
 void check_ring_of_child(void)

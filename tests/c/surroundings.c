@@ -46,7 +46,7 @@ static void refuse(int number)
 static void be_held_back_and_told(void)
 {
     struct sigcffi_record *records = calloc(16, sizeof *records);
-    int64_t receiver = sigcffi_receivers_open(records, 16, sigcffi_bit(QUEUED), false);
+    int64_t receiver = sigcffi_receivers_open(records, 16, sigcffi_bit(QUEUED), false, false);
     CHECK(receiver > 0);
     refuse(SYS_rt_tgsigqueueinfo);
     start_takers(1);
@@ -95,7 +95,7 @@ static void forward_by_number(void)
     if (other == 0)
         for (;;) pause();
     refuse(refused_call);
-    int64_t handle = sigcffi_attachments_attach(SIGTERM, SIGCFFI_SLOT_FORWARD, other, -1, 0);
+    int64_t handle = sigcffi_attachments_attach(SIGTERM, SIGCFFI_SLOT_FORWARD, other, -1, 0, true);
     CHECK(handle > 0);
     MUST(raise(SIGTERM));
     int status;

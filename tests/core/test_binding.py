@@ -70,11 +70,12 @@ def test_slots_are_attached_detached_and_bounded() -> None:
     sigcffi.signal(signum, lambda signum, frame: None)
     counter = lib.SIGCFFI_SLOT_COUNTER
     handles = [
-        lib.sigcffi_attachments_attach(signum, counter, 0, -1, 0) for _ in range(lib.SIGCFFI_SLOTS)
+        lib.sigcffi_attachments_attach(signum, counter, 0, -1, 0, True)
+        for _ in range(lib.SIGCFFI_SLOTS)
     ]
     assert len(set(handles)) == lib.SIGCFFI_SLOTS
     assert min(handles) > 0
-    assert lib.sigcffi_attachments_attach(signum, counter, 0, -1, 0) == -errno.ENOSPC
+    assert lib.sigcffi_attachments_attach(signum, counter, 0, -1, 0, True) == -errno.ENOSPC
     sigcffi.raise_signal(signum)
     for handle in handles:
         assert lib.sigcffi_attachments_tally(signum, handle).count == 1

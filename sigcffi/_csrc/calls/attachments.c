@@ -5,9 +5,6 @@
  */
 #include "calls.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 /* ---- Orders ---- */
 
 /* Lock held. Give a signal another order, and note what follows from that. */
@@ -78,6 +75,9 @@ int64_t sigcffi_attachments_attach_locked(int signum, const struct slot *what)
     slot->cell = what->cell;
     slot->from = what->from;
     slot->is_socket = what->is_socket;
+    slot->inherited = what->inherited;
+    memcpy(slot->name, what->name, sizeof slot->name);
+    memcpy(slot->text, what->text, sizeof slot->text);
     atomic_store(&slot->echoes, false);
     slot->handle = sigcffi_attachments_new_handle(index);
     atomic_store(&slot->count, 0);
@@ -94,79 +94,51 @@ int64_t sigcffi_attachments_attach_locked(int signum, const struct slot *what)
     return result;
 }
 
-/* ---- What actions need ---- */
-
-/* What write needs: a descriptor of its own, whose number cannot come to mean another file, and one
- * that does not block. */
-static int prepare_write(struct slot *slot, int fd)
-{
-    struct stat status;
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fstat(fd, &status) != 0) return -errno;
-    slot->is_socket = S_ISSOCK(status.st_mode);
-    if (!slot->is_socket && !(flags & O_NONBLOCK)) return -EWOULDBLOCK;
-    slot->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    return slot->fd >= 0 ? 0 : -errno;
-}
-
-#if SIGCFFI_HAS_PIDFD
-/* Whether the kernel does not know a system call, or a filter keeps the call from us: a filter says
- * EPERM, which these calls themselves never do. */
-static bool is_refused(int error)
-{
-    return error == ENOSYS || error == EPERM;
-}
-
-/* A hold on a process to which this one may send signals; -1 where there is none to be had. */
-static int hold_process(int pid)
-{
-    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (fd < 0) return is_refused(errno) ? -1 : -errno;
-    if (syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) == 0 || !is_refused(errno)) return fd;
-    close(fd);
-    return -1;
-}
-#endif
-
-/* What forward needs: for a process, a hold on it, so that its number cannot come to mean another.
- */
-static int prepare_forward(struct slot *slot, int pid)
-{
-    slot->number = pid;
-    if (kill(pid, 0) != 0) return -errno;
-#if SIGCFFI_HAS_PIDFD
-    if (pid > 0) {
-        int fd = hold_process(pid);
-        if (fd < -1) return fd;
-        slot->fd = fd;
-    }
-#endif
-    return 0;
-}
-
 /* ---- Attaching, detaching, looking ---- */
+
+/* Attach what `what` says, once it has what it needs. */
+static int64_t attach(int signum, struct slot *what)
+{
+    if (!sigcffi_is_signal(signum)) return -EINVAL;
+    int64_t result = sigcffi_preparing_slot(what);
+    if (result < 0) return result;
+    sigset_t former = sigcffi_lock_acquire_masked();
+    result = sigcffi_attachments_attach_locked(signum, what);
+    sigcffi_lock_release_masked(&former);
+    if (result < 0 && what->fd >= 0) close(what->fd);
+    return result;
+}
 
 /* Attach an action to a signal, behind those that it has; its handle, or a negative errno, and
  * nothing is attached: -ENOSPC if the signal has as many as it can.
  *
  * `number` is the descriptor of write (-EWOULDBLOCK if it blocks), the process or group of forward
  * and the status of exit, `cell` the flag that is set, or that exit and default wait for (-1: for
- * none), `from` the delivery from which on exit, default and force_quit do something, and for
- * forward SIGCFFI_INHERITED if a forked child is to do so, too. */
-int64_t sigcffi_attachments_attach(int signum, int kind, int number, int cell, int from)
+ * none), `from` the delivery from which on exit, default and force_quit do something. A forked
+ * child has it, too, if it is `inherited`. */
+int64_t sigcffi_attachments_attach(int signum, int kind, int number, int cell, int from,
+                                   bool inherited)
 {
-    if (!sigcffi_is_signal(signum) || kind <= SIGCFFI_SLOT_EMPTY || kind >= SIGCFFI_SLOT_RECEIVER)
-        return -EINVAL;
-    struct slot what = {.kind = kind, .number = number, .fd = -1, .cell = cell, .from = from};
-    int64_t result = 0;
-    if (kind == SIGCFFI_SLOT_WRITE) result = prepare_write(&what, number);
-    if (kind == SIGCFFI_SLOT_FORWARD) result = prepare_forward(&what, number);
-    if (result < 0) return result;
-    sigset_t former = sigcffi_lock_acquire_masked();
-    result = sigcffi_attachments_attach_locked(signum, &what);
-    sigcffi_lock_release_masked(&former);
-    if (result < 0 && what.fd >= 0) close(what.fd);
-    return result;
+    if (kind <= SIGCFFI_SLOT_EMPTY || kind >= SIGCFFI_SLOT_RECEIVER) return -EINVAL;
+    struct slot what = {.kind = kind,
+                        .number = number,
+                        .fd = -1,
+                        .cell = cell,
+                        .from = from,
+                        .inherited = inherited};
+    return attach(signum, &what);
+}
+
+/* The same for a message, which begins with what the signal is called and ends with `text` (cut off
+ * behind SIGCFFI_TEXT bytes; empty: none). */
+int64_t sigcffi_attachments_attach_message(int signum, int fd, const char *name, const char *text,
+                                           bool inherited)
+{
+    struct slot what = {
+        .kind = SIGCFFI_SLOT_MESSAGE, .number = fd, .fd = -1, .cell = -1, .inherited = inherited};
+    strncpy(what.name, name, sizeof what.name - 1);
+    strncpy(what.text, text, sizeof what.text - 1);
+    return attach(signum, &what);
 }
 
 /* Lock held. The slot with this handle, or null. */
@@ -236,8 +208,7 @@ bool sigcffi_attachments_is_over(int signum, int64_t flag)
 /* ---- fork ---- */
 
 /* Lock held, every signal blocked, in a forked child: no handler is running, and nothing has been
- * delivered to it. What its parent forwards is for the parent: the child forwards nothing, unless
- * that was asked for. */
+ * delivered to it. It keeps what is inherited. */
 void sigcffi_attachments_after_fork(void)
 {
     for (int signum = 1; signum < NSIG; signum++)
@@ -246,7 +217,7 @@ void sigcffi_attachments_after_fork(void)
             atomic_store(&slot->count, 0);
             atomic_store(&slot->missed, 0);
             atomic_store(&slot->echoes, false);
-            if (slot->kind == SIGCFFI_SLOT_FORWARD && slot->from != SIGCFFI_INHERITED)
+            if (slot->kind != SIGCFFI_SLOT_EMPTY && !slot->inherited)
                 sigcffi_attachments_detach_locked(signum, index);
         }
 }

@@ -63,6 +63,9 @@ SIGCFFI_HIDDEN void sigcffi_interpose_after_fork(void);
 /* dispositions.c */
 SIGCFFI_HIDDEN bool sigcffi_dispositions_is_handled(int signum);
 
+/* preparing.c */
+SIGCFFI_HIDDEN int sigcffi_preparing_slot(struct slot *slot);
+
 /* attachments.c */
 SIGCFFI_HIDDEN int64_t sigcffi_attachments_new_handle(int index);
 SIGCFFI_HIDDEN int64_t sigcffi_attachments_attach_locked(int signum, const struct slot *what);
@@ -72,6 +75,12 @@ SIGCFFI_HIDDEN void sigcffi_attachments_after_fork(void);
 
 /* resume.c */
 SIGCFFI_HIDDEN void sigcffi_resume_threads(int number);
+
+/* readiness.c */
+SIGCFFI_HIDDEN int sigcffi_readiness_open(struct receiver *receiver);
+SIGCFFI_HIDDEN void sigcffi_readiness_close(const struct receiver *receiver);
+SIGCFFI_HIDDEN void sigcffi_readiness_lower(struct receiver *receiver);
+SIGCFFI_HIDDEN bool sigcffi_readiness_renew(const struct receiver *receiver);
 
 /* receivers.c */
 SIGCFFI_HIDDEN void sigcffi_receivers_after_fork(void);

@@ -16,7 +16,7 @@ uint64_t sigcffi_masks_sigmask(int how, uint64_t word)
     unsigned arrivals = sigcffi_trampoline_arrivals();
     /* 1. Before: what is sent to this thread from now on is let in with the rest, or refused. */
     sigcffi_main_thread_will_mask(how, word);
-    if (sigcffi_backpressure_difference() != 0) {
+    if (sigcffi_owner_differs()) {
         former = sigcffi_backpressure_change_mask(how, word);
     } else {
         pthread_sigmask(how, &set, &mask); /* 2 */
@@ -26,10 +26,8 @@ uint64_t sigcffi_masks_sigmask(int how, uint64_t word)
          * on, and takes that for its own to undo. It is forbidden by changing the mask once more,
          * with every signal blocked; `former` is mended. */
         if (sigcffi_trampoline_arrivals() != arrivals) {
-            const uint64_t urgent = sigcffi_bit(SIGURG);
             if (how != SIG_UNBLOCK)
-                former = (former & ~(sigcffi_backpressure_difference() & ~urgent)) |
-                         (sigcffi_backpressure_difference() & urgent & ~word);
+                former = (former & ~sigcffi_owner_added()) | (sigcffi_owner_let_in() & ~word);
             sigcffi_backpressure_change_mask(how, word);
         }
     }
@@ -37,6 +35,41 @@ uint64_t sigcffi_masks_sigmask(int how, uint64_t word)
     sigcffi_wake_look_around(NULL); /* 3: what was left to a poke that is now blocked */
     return former;
 }
+
+/* ---- Threads that take no signals ---- */
+
+/* This thread is about to fork: it takes no signals until sigcffi_masks_fork_ends(), and nor does
+ * its child. An interpreter forgets in the child what had come to its handler there before it has
+ * seen to the child's state. */
+void sigcffi_masks_fork_begins(void)
+{
+    sigcffi_owner_forks(1);
+    sigcffi_backpressure_change_mask(SIG_BLOCK, 0);
+}
+
+/* It has forked, or failed to; in both processes. */
+void sigcffi_masks_fork_ends(void)
+{
+    sigcffi_owner_forks(-1);
+    sigcffi_backpressure_change_mask(SIG_BLOCK, 0);
+}
+
+/* This thread is the library's own: it takes no signals. Nor does what it starts by exec, but what
+ * it forks does. */
+void sigcffi_masks_take_no_signals(void)
+{
+    sigcffi_owner_is_library();
+    sigcffi_backpressure_change_mask(SIG_BLOCK, 0);
+}
+
+/* Whether this thread has blocked what its owner has not: then a program that it starts without a
+ * fork of ours (vfork, posix_spawn, exec) inherits that. */
+bool sigcffi_masks_differ(void)
+{
+    return sigcffi_owner_differs();
+}
+
+/* ---- Looking ---- */
 
 /* Blocked and pending, for the thread or the process. */
 uint64_t sigcffi_masks_sigpending(void)

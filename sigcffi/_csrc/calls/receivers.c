@@ -7,10 +7,6 @@
 
 #include <fcntl.h>
 
-#if SIGCFFI_HAS_EVENTFD
-#include <sys/eventfd.h>
-#endif
-
 /* The receiver with this handle, or null. */
 static struct receiver *receiver_of(int64_t handle)
 {
@@ -20,30 +16,11 @@ static struct receiver *receiver_of(int64_t handle)
     return atomic_load(&receiver->handle) == handle ? receiver : NULL;
 }
 
-/* The two ends of what tells that there is something to read: no child inherits it across exec, and
- * neither end blocks. */
-static int open_descriptors(struct receiver *receiver)
+/* Lock held. Nothing of these signals comes to a receiver any more, nor does it hold them back. */
+static void detach_receiver(int number, uint64_t set)
 {
-#if SIGCFFI_HAS_EVENTFD
-    receiver->fd = receiver->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return receiver->fd >= 0 ? 0 : -errno;
-#else
-    int ends[2];
-    if (pipe(ends) != 0) return -errno;
-    for (int end = 0; end < 2; end++) {
-        fcntl(ends[end], F_SETFD, FD_CLOEXEC);
-        fcntl(ends[end], F_SETFL, O_NONBLOCK);
-    }
-    receiver->fd = ends[0];
-    receiver->wake_fd = ends[1];
-    return 0;
-#endif
-}
-
-/* Lock held. Nothing comes to a receiver any more. */
-static void detach_receiver(int number)
-{
-    for (uint64_t set = atomic_load(&state.receivers[number].set); set != 0; set &= set - 1) {
+    const uint64_t kept = atomic_load(&state.receivers[number].set) & ~set;
+    for (; set != 0; set &= set - 1) {
         int signum = __builtin_ctzll(set) + 1;
         for (int index = 0; index < SIGCFFI_SLOTS; index++) {
             const struct slot *slot = &state.attachments.slots[signum][index];
@@ -51,19 +28,24 @@ static void detach_receiver(int number)
                 sigcffi_attachments_detach_locked(signum, index);
         }
     }
-    atomic_store(&state.receivers[number].set, 0); /* the receiver holds nothing back any more */
+    atomic_store(&state.receivers[number].set, kept);
 }
 
-/* Lock held. Attach a receiver to each of its signals, or to none; a negative errno then. */
-static int64_t attach_receiver(int number)
+/* Lock held. Attach a receiver to each of these signals, which it does not have, or to none; a
+ * negative errno then. */
+static int64_t attach_receiver(int number, uint64_t set)
 {
-    struct slot what = {
-        .kind = SIGCFFI_SLOT_RECEIVER, .number = number, .fd = -1, .cell = -1, .from = 0};
+    struct receiver *receiver = &state.receivers[number];
+    struct slot what = {.kind = SIGCFFI_SLOT_RECEIVER,
+                        .number = number,
+                        .fd = -1,
+                        .cell = -1,
+                        .inherited = receiver->inherited};
     int64_t result = 0;
-    for (uint64_t set = atomic_load(&state.receivers[number].set); set != 0 && result >= 0;
-         set &= set - 1)
-        result = sigcffi_attachments_attach_locked(__builtin_ctzll(set) + 1, &what);
-    if (result < 0) detach_receiver(number);
+    atomic_fetch_or(&receiver->set, set);
+    for (uint64_t rest = set; rest != 0 && result >= 0; rest &= rest - 1)
+        result = sigcffi_attachments_attach_locked(__builtin_ctzll(rest) + 1, &what);
+    if (result < 0) detach_receiver(number, set);
     return result;
 }
 
@@ -79,22 +61,12 @@ static int free_receiver(void)
 static void close_receiver(struct receiver *receiver)
 {
     atomic_store(&receiver->handle, 0);
-    close(receiver->fd);
-    if (receiver->wake_fd != receiver->fd) close(receiver->wake_fd);
+    sigcffi_readiness_close(receiver);
 }
 
 /* Lock held. */
-static int64_t open_receiver(void *records, uint64_t capacity, uint64_t set, bool drops)
+static void empty(struct receiver *receiver)
 {
-    int number = free_receiver();
-    if (number < 0) return number;
-    struct receiver *receiver = &state.receivers[number];
-    int64_t result = open_descriptors(receiver);
-    if (result < 0) return result;
-    atomic_store(&receiver->records, records);
-    atomic_store(&receiver->capacity, capacity);
-    atomic_store(&receiver->set, set);
-    receiver->drops = drops;
     /* The numbers go on: a reader of a former receiver that is late with giving back changes
      * nothing here. */
     atomic_store(&receiver->ring.tail, atomic_load(&receiver->ring.head));
@@ -102,19 +74,37 @@ static int64_t open_receiver(void *records, uint64_t capacity, uint64_t set, boo
     receiver->counted = atomic_load(&receiver->ring.tail);
     atomic_store(&receiver->dropped, 0);
     atomic_store(&receiver->backpressure, 0);
+}
+
+/* Lock held. */
+static int64_t open_receiver(void *records, uint64_t capacity, uint64_t set, bool drops,
+                             bool inherited)
+{
+    int number = free_receiver();
+    if (number < 0) return number;
+    struct receiver *receiver = &state.receivers[number];
+    int64_t result = sigcffi_readiness_open(receiver);
+    if (result < 0) return result;
+    atomic_store(&receiver->records, records);
+    atomic_store(&receiver->capacity, capacity);
+    receiver->drops = drops;
+    receiver->inherited = inherited;
+    empty(receiver);
     atomic_store(&receiver->handle, sigcffi_attachments_new_handle(number));
-    result = attach_receiver(number);
+    result = attach_receiver(number, set);
     if (result < 0) close_receiver(receiver);
     return result < 0 ? result : atomic_load(&receiver->handle);
 }
 
 /* Put what the signals in `set` carry into `records` from now on: room for `capacity` of them (a
- * power of two), all zero, which stays until the receiver is stopped. A handle, or a negative
- * errno: -ENOSPC if there are too many, in all or for one of the signals. */
-int64_t sigcffi_receivers_open(void *records, uint64_t capacity, uint64_t set, bool drops)
+ * power of two), all zero, which stays until the receiver is stopped. A forked child has one, too,
+ * if it is `inherited`. A handle, or a negative errno: -ENOSPC if there are too many, in all or for
+ * one of the signals. */
+int64_t sigcffi_receivers_open(void *records, uint64_t capacity, uint64_t set, bool drops,
+                               bool inherited)
 {
     sigset_t former = sigcffi_lock_acquire_masked();
-    int64_t result = open_receiver(records, capacity, set, drops);
+    int64_t result = open_receiver(records, capacity, set, drops, inherited);
     sigcffi_lock_release_masked(&former);
     /* A receiver for which some slot was lacking may have held back other signals of its set
      * already. */
@@ -123,13 +113,31 @@ int64_t sigcffi_receivers_open(void *records, uint64_t capacity, uint64_t set, b
     return result;
 }
 
+/* Receive the signals in `set` from now on, and no others. A negative errno, and nothing has
+ * changed: -ENOSPC if one of them has too many actions, -EBADF if the receiver was closed. */
+int64_t sigcffi_receivers_change(int64_t handle, uint64_t set)
+{
+    int number = (int)(handle & 0xff);
+    int64_t result = -EBADF;
+    sigset_t former = sigcffi_lock_acquire_masked();
+    struct receiver *receiver = receiver_of(handle);
+    if (receiver != NULL) {
+        uint64_t had = atomic_load(&receiver->set);
+        result = attach_receiver(number, set & ~had);
+        if (result >= 0) detach_receiver(number, had & ~set);
+    }
+    sigcffi_lock_release_masked(&former);
+    if (receiver != NULL) sigcffi_resume_threads(number); /* what it does not hold back any more */
+    return result < 0 ? result : 0;
+}
+
 /* Nothing comes to a receiver from now on; its descriptor stays, and what is in the ring. -EBADF if
  * it was closed. */
 int sigcffi_receivers_stop(int64_t handle)
 {
     sigset_t former = sigcffi_lock_acquire_masked();
     struct receiver *receiver = receiver_of(handle);
-    if (receiver != NULL) detach_receiver((int)(handle & 0xff));
+    if (receiver != NULL) detach_receiver((int)(handle & 0xff), atomic_load(&receiver->set));
     sigcffi_lock_release_masked(&former);
     if (receiver == NULL) return -EBADF;
     sigcffi_resume_threads((int)(handle & 0xff));
@@ -210,30 +218,6 @@ int64_t sigcffi_receivers_count(int64_t handle)
     return count;
 }
 
-/* All has been read: the descriptor is to say so, unless something has come meanwhile. */
-static void lower_descriptor(int64_t handle)
-{
-    sigcffi_lock_acquire(); /* so that nobody closes it meanwhile, and its number means another file
-                             */
-    struct receiver *receiver = receiver_of(handle);
-    if (receiver != NULL) {
-        /* Actors: a handler that adds a record, which reserves its place first and raises the
-         * descriptor then, unless it is raised; this call, which lowers it first and looks for
-         * records then. The bad interleaving: the handler finds it raised, this call finds no
-         * record, and it stays lowered over the record. It is forbidden because both exchange
-         * `raised`: of two stores to one word one comes first, and the second sees what came before
-         * that. Nor is a handler still about to raise it for a record that has been read: before it
-         * is raised no record can be read. */
-        char bytes[64];
-        ssize_t got = read(receiver->fd, bytes, sizeof bytes);
-        (void)got;
-        atomic_exchange(&receiver->raised, false);
-        if (atomic_load(&receiver->ring.head) != atomic_load(&receiver->ring.tail))
-            sigcffi_actions_raise_descriptor(receiver);
-    }
-    sigcffi_lock_release();
-}
-
 /* `count` records from the one with the number `first` on have been read. False if somebody else
  * has read them meanwhile, or the receiver was closed: then they are not the caller's. */
 bool sigcffi_receivers_give_back(int64_t handle, uint64_t first, uint64_t count)
@@ -243,7 +227,11 @@ bool sigcffi_receivers_give_back(int64_t handle, uint64_t first, uint64_t count)
         !atomic_compare_exchange_strong(&receiver->ring.tail, &first, first + count))
         return false;
     uint64_t left = atomic_load(&receiver->ring.head) - (first + count);
-    if (left == 0) lower_descriptor(handle);
+    if (left == 0) {
+        sigcffi_lock_acquire();
+        if (receiver_of(handle) != NULL) sigcffi_readiness_lower(receiver);
+        sigcffi_lock_release();
+    }
     if (left <= atomic_load(&receiver->capacity) / 2) sigcffi_resume_threads((int)(handle & 0xff));
     if (atomic_load(&state.attachments.watched) & atomic_load(&receiver->set))
         sigcffi_attachments_seen(atomic_load(&receiver->set));
@@ -264,12 +252,18 @@ uint64_t sigcffi_receivers_holds_back(int64_t handle)
     return receiver != NULL ? atomic_load(&receiver->backpressure) : 0;
 }
 
-/* Lock held, every signal blocked, in a forked child: its parent's receivers are not its own. */
+/* Lock held, every signal blocked, in a forked child: its parent's receivers are not its own, but
+ * for those that are inherited, and what has come to these is the parent's. */
 void sigcffi_receivers_after_fork(void)
 {
-    for (int number = 0; number < SIGCFFI_RECEIVERS; number++)
-        if (atomic_load(&state.receivers[number].handle) != 0) {
-            detach_receiver(number);
-            close_receiver(&state.receivers[number]);
+    for (int number = 0; number < SIGCFFI_RECEIVERS; number++) {
+        struct receiver *receiver = &state.receivers[number];
+        if (atomic_load(&receiver->handle) == 0) continue;
+        if (receiver->inherited && sigcffi_readiness_renew(receiver)) {
+            empty(receiver);
+            continue;
         }
+        detach_receiver(number, atomic_load(&receiver->set));
+        close_receiver(receiver);
+    }
 }

@@ -13,7 +13,7 @@ static void suspend(sigset_t asleep, unsigned arrivals)
     sigfillset(&all);
     sigcffi_main_thread_will_mask(SIG_SETMASK, sigcffi_word_of(&asleep));
     pthread_sigmask(SIG_SETMASK, &all, &former);
-    uint64_t owners = sigcffi_backpressure_owners_mask(sigcffi_word_of(&former));
+    uint64_t owners = sigcffi_owner_mask(sigcffi_word_of(&former));
     if (sigcffi_trampoline_arrivals() == arrivals) sigsuspend(&asleep);
     sigcffi_backpressure_change_mask(SIG_SETMASK, owners);
     sigcffi_wake_look_around(NULL);

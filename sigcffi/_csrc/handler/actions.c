@@ -6,9 +6,6 @@
  */
 #include "epoch.h"
 
-#include <fcntl.h>
-#include <sys/socket.h>
-
 /* ---- Forwarding ---- */
 
 /* handler context. Whether a process has sent this, as far as is known: then its number is there.
@@ -62,47 +59,20 @@ static bool forward(struct slot *slot, int signum, const siginfo_t *info)
     return kill(slot->number, signum) == 0;
 }
 
-/* ---- Writing ---- */
-
-/* handler context. One byte to a pipe without a reader brings SIGPIPE, which nobody has asked for.
- */
-static bool write_quietly(int fd, unsigned char byte)
-{
-    /* The file could have been made blocking since. */
-    if (!(fcntl(fd, F_GETFL) & O_NONBLOCK)) return false;
-    sigset_t pending;
-    sigpending(&pending);
-    bool written = sigcffi_platform_write(fd, &byte, 1);
-#if SIGCFFI_HAS_SIGTIMEDWAIT
-    if (!written && errno == EPIPE && !sigismember(&pending, SIGPIPE)) {
-        const sigset_t pipe = sigcffi_set_of(sigcffi_bit(SIGPIPE));
-        sigcffi_platform_sigtimedwait(&pipe, NULL, 0);
-    }
-#endif
-    return written;
-}
-
-/* handler context. Write a signal's number; whether that was taken. */
-static bool write_byte(const struct slot *slot, int signum)
-{
-    unsigned char byte = (unsigned char)signum;
-#if SIGCFFI_HAS_SENDTO
-    if (slot->is_socket)
-        return syscall(SYS_sendto, slot->fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) == 1;
-#endif
-    return write_quietly(slot->fd, byte);
-}
-
 /* ---- Each in its order ---- */
 
 /* handler context. Take one action. */
 static void take(struct slot *slot, int signum, const siginfo_t *info)
 {
     uint64_t number = atomic_fetch_add_explicit(&slot->count, 1, memory_order_relaxed) + 1;
+    const unsigned char byte = (unsigned char)signum;
     switch (slot->kind) {
     case SIGCFFI_SLOT_FLAG: atomic_store(&state.cells[slot->cell], 1); return;
     case SIGCFFI_SLOT_WRITE:
-        if (!write_byte(slot, signum)) atomic_fetch_add(&slot->missed, 1);
+        if (!sigcffi_writing_write(slot, &byte, 1, false)) atomic_fetch_add(&slot->missed, 1);
+        return;
+    case SIGCFFI_SLOT_MESSAGE:
+        if (!sigcffi_message_write(slot, signum, info)) atomic_fetch_add(&slot->missed, 1);
         return;
     case SIGCFFI_SLOT_FORWARD:
         if (!forward(slot, signum, info)) atomic_fetch_add(&slot->missed, 1);
@@ -135,7 +105,7 @@ void sigcffi_actions_take(int signum, const siginfo_t *info)
 /* handler context, or outside handlers. The descriptor can be read from now on. */
 void sigcffi_actions_raise_descriptor(struct receiver *receiver)
 {
-    /* A store even where it changes nothing: see lower_descriptor() in calls/receivers.c. */
+    /* A store even where it changes nothing: see sigcffi_readiness_lower(). */
     if (atomic_exchange(&receiver->raised, true)) return;
     const uint64_t one = 1;
     sigcffi_platform_write(receiver->wake_fd, &one, sizeof one);
@@ -156,7 +126,7 @@ void sigcffi_actions_receive(int signum, const siginfo_t *info, void *context)
             atomic_fetch_add(&receiver->dropped, 1);
         } else {
             struct sigcffi_record *records = atomic_load(&receiver->records);
-            /* Before it can be read: see lower_descriptor() in calls/receivers.c. */
+            /* Before it can be read: see sigcffi_readiness_lower(). */
             sigcffi_actions_raise_descriptor(receiver);
             sigcffi_ring_publish(&records[number & (capacity - 1)], number, signum, SIGCFFI_FOR_ALL,
                                  info);

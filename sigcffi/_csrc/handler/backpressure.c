@@ -16,25 +16,14 @@
  */
 #include "handler.h"
 
-/* Where this thread's mask is not its owner's: what is blocked in addition, and SIGURG if that is
- * let in; and its place in the list plus one. Atomic, since handlers of this thread change it
- * between any two steps of its ordinary calls. */
-static SIGCFFI_THREAD_LOCAL _Atomic uint64_t difference;
+/* This thread's place in the list plus one. Atomic, since handlers of this thread change it between
+ * any two steps of its ordinary calls. */
 static SIGCFFI_THREAD_LOCAL _Atomic short place;
 
 /* The signal by which this thread was just refused the terminal; 0: none. */
 static SIGCFFI_THREAD_LOCAL _Atomic short refused;
 
 static const uint64_t urgent = UINT64_C(1) << (SIGURG - 1);
-
-/* handler context, or outside handlers. The mask that this thread's owner has chosen, where `mask`
- * is in force. If what this thread has blocked is not, then somebody has restored another mask, as
- * siglongjmp does, and SIGURG is as they want it. */
-uint64_t sigcffi_backpressure_owners_mask(uint64_t mask)
-{
-    uint64_t differs = atomic_load(&difference), added = differs & ~urgent;
-    return (mask & ~added) | ((added & ~mask) == 0 ? differs & urgent : 0);
-}
 
 /* ---- Rings, by number: a receiver's, or SIGCFFI_MAIN_CHANNEL ---- */
 
@@ -137,8 +126,7 @@ void sigcffi_backpressure_apply(int number, int signum, void *context)
 {
     /* Without a context the trampoline was called by somebody else's handler. */
     if (context == NULL || !(can_be_held_back() & sigcffi_bit(signum))) return;
-    uint64_t owners =
-        sigcffi_backpressure_owners_mask(sigcffi_word_of(&((ucontext_t *)context)->uc_sigmask));
+    uint64_t owners = sigcffi_owner_mask(sigcffi_word_of(&((ucontext_t *)context)->uc_sigmask));
     struct throttled *thread = (signals_of(number) & ~owners) != 0 ? listed() : NULL;
     if (thread != NULL) atomic_fetch_or(&thread->by, UINT64_C(1) << number); /* 2 */
 }
@@ -213,22 +201,15 @@ static uint64_t held_back(uint64_t owners)
 static uint64_t mask_for(uint64_t owners, uint64_t more)
 {
     uint64_t held = held_back(owners), let_in = held != 0 ? owners & urgent : 0;
-    held |= more & ~owners;
-    atomic_store(&difference, held | let_in);
+    held |= (more | sigcffi_owner_kept_out()) & ~owners;
+    sigcffi_owner_set_difference(held, let_in != 0);
     return (owners | held) & ~let_in;
-}
-
-/* handler context, or outside handlers. Where this thread's mask is not its owner's; a handler may
- * change that at any time. */
-uint64_t sigcffi_backpressure_difference(void)
-{
-    return atomic_load_explicit(&difference, memory_order_relaxed);
 }
 
 /* handler context, or outside handlers. Whether this thread's mask is its owner's. */
 static bool is_as_its_owner_wants(void)
 {
-    return sigcffi_backpressure_difference() == 0 && sigcffi_backpressure_place() == 0;
+    return !sigcffi_owner_differs() && sigcffi_backpressure_place() == 0;
 }
 
 /* handler context. What this thread is to block on return from the handler, and what not any
@@ -241,8 +222,8 @@ void sigcffi_backpressure_on_return(int signum, void *context)
     if (context == NULL || (terminals == 0 && is_as_its_owner_wants())) return;
     sigset_t *mask = &((ucontext_t *)context)->uc_sigmask;
     uint64_t before = sigcffi_word_of(mask);
-    uint64_t after = mask_for(sigcffi_backpressure_owners_mask(before),
-                              terminals != 0 ? sigcffi_bit(terminals) : 0);
+    uint64_t after =
+        mask_for(sigcffi_owner_mask(before), terminals != 0 ? sigcffi_bit(terminals) : 0);
     sigcffi_mask_set(mask, after); /* 6 */
     if (!(after & ~before & urgent)) return;
     sigcffi_main_thread_will_mask(SIG_BLOCK, urgent);
@@ -258,7 +239,7 @@ uint64_t sigcffi_backpressure_change_mask(int how, uint64_t word)
     sigset_t all, mask;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &mask);
-    uint64_t before = sigcffi_word_of(&mask), former = sigcffi_backpressure_owners_mask(before);
+    uint64_t before = sigcffi_word_of(&mask), former = sigcffi_owner_mask(before);
     uint64_t owners = how == SIG_BLOCK ? former | word : how == SIG_UNBLOCK ? former & ~word : word;
     uint64_t after = mask_for(owners, 0);
     sigcffi_main_thread_will_mask(SIG_SETMASK, owners);
@@ -274,11 +255,9 @@ void sigcffi_backpressure_recheck(void)
     if (!is_as_its_owner_wants()) sigcffi_backpressure_change_mask(SIG_BLOCK, 0);
 }
 
-/* In a forked child: nobody's rings are full. The mask that this thread's owner has chosen, where
- * `mask` was in force. */
-uint64_t sigcffi_backpressure_after_fork(uint64_t mask)
+/* In a forked child: nobody's rings are full. */
+void sigcffi_backpressure_after_fork(void)
 {
-    uint64_t owners = sigcffi_backpressure_owners_mask(mask);
     for (int index = 0; index < SIGCFFI_THROTTLED; index++) {
         atomic_store(&state.throttled[index].by, 0);
         atomic_store(&state.throttled[index].tid, 0);
@@ -286,6 +265,4 @@ uint64_t sigcffi_backpressure_after_fork(uint64_t mask)
     for (int number = 0; number <= SIGCFFI_RECEIVERS; number++)
         atomic_store(sigcffi_backpressure_of(number), 0);
     atomic_store(&place, 0);
-    atomic_store(&difference, 0);
-    return owners;
 }

@@ -71,6 +71,17 @@ SIGCFFI_HIDDEN void sigcffi_wake_look_around(void *context);
 SIGCFFI_HIDDEN int sigcffi_wake_dispatchers_signal(void);
 SIGCFFI_HIDDEN void sigcffi_wake_after_fork(void); /* outside handlers */
 
+/* owner.c; the last three outside handlers */
+SIGCFFI_HIDDEN uint64_t sigcffi_owner_added(void);
+SIGCFFI_HIDDEN uint64_t sigcffi_owner_let_in(void);
+SIGCFFI_HIDDEN bool sigcffi_owner_differs(void);
+SIGCFFI_HIDDEN void sigcffi_owner_set_difference(uint64_t added, bool lets_in);
+SIGCFFI_HIDDEN uint64_t sigcffi_owner_mask(uint64_t mask);
+SIGCFFI_HIDDEN uint64_t sigcffi_owner_kept_out(void);
+SIGCFFI_HIDDEN void sigcffi_owner_forks(int change);
+SIGCFFI_HIDDEN void sigcffi_owner_is_library(void);
+SIGCFFI_HIDDEN uint64_t sigcffi_owner_after_fork(uint64_t mask);
+
 /* backpressure.c */
 SIGCFFI_HIDDEN bool sigcffi_backpressure_is_high(int number);
 SIGCFFI_HIDDEN _Atomic uint64_t *sigcffi_backpressure_of(int number);
@@ -79,17 +90,23 @@ SIGCFFI_HIDDEN void sigcffi_backpressure_apply(int number, int signum, void *con
 SIGCFFI_HIDDEN void sigcffi_backpressure_refuse_terminal(int signum, const siginfo_t *info);
 SIGCFFI_HIDDEN void sigcffi_backpressure_refuse_no_more(void);
 SIGCFFI_HIDDEN void sigcffi_backpressure_on_return(int signum, void *context);
-SIGCFFI_HIDDEN uint64_t sigcffi_backpressure_difference(void);
-SIGCFFI_HIDDEN uint64_t sigcffi_backpressure_owners_mask(uint64_t mask);
 
 /* backpressure.c, outside handlers */
 SIGCFFI_HIDDEN uint64_t sigcffi_backpressure_change_mask(int how, uint64_t word);
 SIGCFFI_HIDDEN void sigcffi_backpressure_recheck(void);
-SIGCFFI_HIDDEN uint64_t sigcffi_backpressure_after_fork(uint64_t mask);
+SIGCFFI_HIDDEN void sigcffi_backpressure_after_fork(void);
 
 /* defaults.c */
 SIGCFFI_HIDDEN void sigcffi_defaults_take(int signum);
 SIGCFFI_HIDDEN void sigcffi_defaults_fault(int signum);
+
+/* writing.c */
+SIGCFFI_HIDDEN bool sigcffi_writing_write(const struct slot *slot, const void *data, size_t size,
+                                          bool looks);
+
+/* message.c */
+SIGCFFI_HIDDEN bool sigcffi_message_write(const struct slot *slot, int signum,
+                                          const siginfo_t *info);
 
 /* actions.c */
 SIGCFFI_HIDDEN void sigcffi_actions_take(int signum, const siginfo_t *info);

@@ -5,13 +5,19 @@ Law: a subscriber comes on top of what is installed and takes nothing from it.
 
 from __future__ import annotations
 
+import errno
+import time
 from _operator import attrgetter
+from signal import SIGKILL, SIGSTOP
 
 from sigcffi._changes import installing
 from sigcffi._changes.installed import require_main_thread
 from sigcffi._changes.installing import unsubscribe
 from sigcffi._core.arguments import signal_number
 from sigcffi._core.exits import exit_of
+from sigcffi._core.ffi import check
+from sigcffi._core.forking import in_child
+from sigcffi._subscribed import callbacks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,17 +31,35 @@ if TYPE_CHECKING:
 __all__ = ["Subscription", "subscribe"]
 
 
+# By id: those that a forked child closes. Each is stored and removed by one step.
+_parents: dict[int, Subscription] = {}
+
+
 class Subscription:
     """A callback that is called for some signals, until ``close``; a context manager.
 
-    ``signums`` is a frozenset, ``callback`` the callable, ``closed`` tells whether it was closed.
+    ``signums`` is a frozenset, ``callback`` the callable, ``where`` the thread, ``inherit`` whether
+    a forked child has it, ``closed`` tells whether it was closed.
     """
 
-    __slots__ = ("_call", "_closed", "_first", "callback", "signums")
+    __slots__ = (
+        *("_call", "_closed", "_first"),
+        *("callback", "inherit", "signums", "since", "where"),
+    )
 
-    def __init__(self, signums: frozenset[int], callback: InfoHandler, once: bool) -> None:
+    def __init__(
+        self,
+        signums: frozenset[int],
+        callback: InfoHandler,
+        once: bool,
+        where: str = "main",
+        inherit: bool = True,
+    ) -> None:
         self.signums = signums
         self.callback = callback
+        self.where = where
+        self.inherit = inherit
+        self.since = time.monotonic_ns()  # what came before is not for it
         self._closed = False
         self._first = iter((True,))  # taken by one step
         # An object of this subscription: one callback can be in two, of which one is closed.
@@ -50,12 +74,21 @@ class Subscription:
         """Call the callback no more; a second time changes nothing.
 
         Where it was the last subscriber of a signal with a default action, that is back. Any thread
-        may call it; in another thread than the main thread, a callback that is running may still be
-        at it, and what the subscription leaves behind is put in order when the signal comes next.
+        may call it; in another thread than the callback's, the callback may still be at it, and
+        what a subscription of the main thread's leaves behind is put in order when the signal comes
+        next.
         """
         self._closed = True
+        _parents.pop(id(self), None)
+        if self.where == "thread":
+            callbacks.remove(self)
+            return
         for signum in self.signums:
             unsubscribe(signum, self._call)
+
+    def hand_over(self, info: SigInfo) -> Any:
+        """Call the callback: for the thread of callbacks."""
+        return self._call(info, None)
 
     def _pass_on(self, info: SigInfo, frame: FrameType | None) -> Any:
         return self.callback(info, frame)
@@ -81,6 +114,8 @@ def subscribe(
     callback: InfoHandler,
     *,
     once: bool = False,
+    where: str = "main",
+    inherit: bool = True,
 ) -> Subscription:
     """Call ``callback(info, frame)`` for every delivery of a signal, beside its handler.
 
@@ -91,9 +126,21 @@ def subscribe(
     is not taken. What the callback returns means nothing. With *once* the subscription is closed
     when the first delivery of any of its signals has come.
 
-    Raises ValueError outside the main thread of the main interpreter and for a number that is not a
-    signal's, TypeError for a callback that cannot be called, OSError (EINVAL) for a signal that
-    cannot be handled. Nothing has changed then.
+    With *where* "thread" the callbacks are called in one thread of the library's own, one after the
+    other, each delivery once and in order, and *frame* is None. They may take locks, log, print and
+    wait: they interrupt nobody. What one raises goes to ``threading.excepthook``. The thread is
+    started with the first such subscription and takes no signals; at the interpreter's end (by
+    atexit) it is given 5 seconds for what has come. A program that a callback starts (subprocess,
+    ``os.posix_spawn``) would begin with all signals blocked, as in any thread that blocks them: see
+    docs/delivery.md.
+
+    A forked child has the subscription, too, with a thread of its own where that is needed, unless
+    *inherit* is false: then it is closed there before the child takes a signal.
+
+    Raises ValueError for a number that is not a signal's and an unknown *where*, with "main" also
+    outside the main thread of the main interpreter; TypeError for a callback that cannot be called;
+    OSError: EINVAL for a signal that cannot be handled, with "thread" also ENOSPC if it has eight
+    actions, or EMFILE; RuntimeError where no thread can be started. Nothing has changed then.
 
     Race conditions: as for ``signal``.
     """
@@ -104,12 +151,30 @@ def subscribe(
     except TypeError:
         several = iter((signums,))  # type: ignore[arg-type]
     numbers = frozenset(map(signal_number, several))
-    require_main_thread()
-    subscription = Subscription(numbers, callback, once)
+    if where not in ("main", "thread"):
+        raise ValueError('where is "main" or "thread"')
+    if where == "main":
+        require_main_thread()
+    elif numbers & {SIGKILL, SIGSTOP}:
+        check(-errno.EINVAL)
+    subscription = Subscription(numbers, callback, once, where, bool(inherit))
     try:
-        for signum in sorted(numbers):
-            installing.subscribe(signum, subscription._call)
+        if not inherit:
+            _parents[id(subscription)] = subscription
+        if where == "thread":
+            callbacks.add(subscription)
+        else:
+            for signum in sorted(numbers):
+                installing.subscribe(signum, subscription._call)
     except BaseException:
         subscription.close()
         raise
     return subscription
+
+
+def _in_child() -> None:
+    for subscription in list(_parents.values()):
+        subscription.close()
+
+
+in_child(_in_child)

@@ -1,0 +1,299 @@
+"""``subscribe(where="thread")``: callbacks that may lock, log and wait."""
+
+from __future__ import annotations
+
+import os
+import signal as standard
+import threading
+from collections.abc import Iterator
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+from support import DEADLINE, disposition, python_says, queue, run_python
+
+import sigcffi as signal
+from sigcffi import SigInfo
+from sigcffi._subscribed import callbacks
+
+S, R = signal.SIGUSR1, signal.SIGRTMIN
+
+HERE = os.getpid()
+
+# Logs in its callback while the main thread holds the log's lock, most of the time.
+LOGS = """
+    import logging, os, sys, threading
+    import sigcffi, signal
+
+    SIGNALS = 10_000
+    S = signal.SIGRTMIN
+
+    class Stream:
+        # Its lock is a plain one, as those of queues and pools are; logging's own is recursive.
+        def __init__(self):
+            self.lock = threading.Lock()
+            self.lines = 0
+
+        def write(self, line):
+            with self.lock:
+                self.lines += 1
+
+        def flush(self):
+            pass
+
+    stream = Stream()
+    logging.basicConfig(stream=stream, level=logging.INFO)
+    log = logging.getLogger()
+    seen = 0
+
+    def heard(info, frame):
+        global seen
+        log.info("a signal from %s", info)
+        seen += 1
+
+    if sys.argv[1] == "thread":
+        sigcffi.subscribe(S, heard, where="thread")
+    else:
+        signal.signal(S, heard)
+    print("there", flush=True)
+
+    def send():
+        for number in range(SIGNALS):
+            while True:
+                try:
+                    sigcffi.sigqueue(os.getpid(), S, number)
+                    break
+                except BlockingIOError:
+                    os.sched_yield()
+
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    written = 0
+    while seen < SIGNALS:
+        log.info("the main thread writes")
+        written += 1
+        os.sched_yield()
+    print(seen, written > 0, stream.lines == seen + written)
+"""
+
+
+@pytest.fixture
+def heard() -> Iterator[SimpleQueue[Any]]:
+    yield SimpleQueue()
+    assert not callbacks._subscribers
+    callbacks._end()  # before it waits anew, it would cover what the test's end has just put back
+
+
+def test_a_callback_is_called_in_a_thread_of_its_own_with_who_has_sent_it(
+    heard: SimpleQueue[Any],
+) -> None:
+    before = disposition(S)
+
+    def callback(info: SigInfo, frame: object) -> None:
+        mask = standard.pthread_sigmask(standard.SIG_BLOCK, ())
+        heard.put((info.si_pid, frame, threading.current_thread().name, mask))
+
+    with signal.subscribe(S, callback, where="thread") as subscription:
+        assert (subscription.where, subscription.inherit) == ("thread", True)
+        os.kill(HERE, S)
+        pid, frame, name, mask = heard.get(timeout=DEADLINE)
+    assert (pid, frame, name) == (HERE, None, "sigcffi")
+    assert mask >= {standard.SIGINT, standard.SIGTERM, S, R}
+    assert disposition(S) == before
+
+
+def test_each_delivery_is_handed_over_once_and_in_order(heard: SimpleQueue[Any]) -> None:
+    count = 3000
+    with signal.subscribe(R, lambda info, frame: heard.put(info.si_value), where="thread"):
+        queue(R, *range(count))
+        assert [heard.get(timeout=DEADLINE) for _ in range(count)] == list(range(count))
+
+
+def test_any_thread_may_subscribe_and_close(heard: SimpleQueue[Any]) -> None:
+    def program() -> None:
+        with signal.subscribe(S, lambda info, frame: heard.put(1), where="thread"):
+            os.kill(HERE, S)
+            heard.put(heard.get(timeout=DEADLINE))
+
+    thread = threading.Thread(target=program)
+    thread.start()
+    thread.join(DEADLINE)
+    assert heard.get(timeout=DEADLINE) == 1
+
+
+def test_what_came_before_and_what_comes_after_is_not_for_a_subscription(
+    heard: SimpleQueue[Any],
+) -> None:
+    go_on = threading.Event()
+
+    def slow(info: SigInfo, frame: object) -> None:
+        heard.put(("slow", info.si_value))
+        go_on.wait(DEADLINE)
+
+    with signal.subscribe(R, slow, where="thread"):
+        queue(R, 1, 2)
+        assert heard.get(timeout=DEADLINE) == ("slow", 1)
+        late = signal.subscribe(
+            R, lambda info, frame: heard.put(("late", info.si_value)), where="thread"
+        )
+        queue(R, 3)
+        go_on.set()
+        rest = [heard.get(timeout=DEADLINE) for _ in range(3)]
+        assert rest == [("slow", 2), ("slow", 3), ("late", 3)]
+        late.close()
+        queue(R, 4)
+        assert heard.get(timeout=DEADLINE) == ("slow", 4)
+    assert heard.empty()
+
+
+def test_once_is_once_also_for_two_of_one_callback(heard: SimpleQueue[Any]) -> None:
+    def callback(info: SigInfo, frame: object) -> None:
+        heard.put(info.si_value)
+
+    first = signal.subscribe(R, callback, where="thread", once=True)
+    with signal.subscribe(R, callback, where="thread"):
+        queue(R, 1, 2)
+        assert [heard.get(timeout=DEADLINE) for _ in range(3)] == [1, 1, 2]
+        assert first.closed
+
+
+def test_a_callback_may_subscribe_and_close_itself(heard: SimpleQueue[Any]) -> None:
+    mine: list[signal.Subscription] = []
+
+    def other(info: SigInfo, frame: object) -> None:
+        heard.put("other")
+
+    def callback(info: SigInfo, frame: object) -> None:
+        mine[0].close()
+        mine.append(signal.subscribe(S, other, where="thread"))
+        heard.put("callback")
+
+    mine.append(signal.subscribe(S, callback, where="thread"))
+    os.kill(HERE, S)
+    assert heard.get(timeout=DEADLINE) == "callback"
+    os.kill(HERE, S)
+    assert heard.get(timeout=DEADLINE) == "other"
+    mine[1].close()
+
+
+def test_an_exception_goes_to_the_threads_hook_and_the_next_callback_runs(
+    heard: SimpleQueue[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda args: heard.put(args.exc_type))
+
+    def failing(info: SigInfo, frame: object) -> None:
+        raise KeyError
+
+    with (
+        signal.subscribe(S, failing, where="thread"),
+        signal.subscribe(S, lambda info, frame: heard.put("next"), where="thread"),
+    ):
+        os.kill(HERE, S)
+        assert heard.get(timeout=DEADLINE) is KeyError
+        assert heard.get(timeout=DEADLINE) == "next"
+
+
+def test_ten_thousand_signals_are_logged_while_the_main_thread_holds_the_logs_lock() -> None:
+    assert python_says(LOGS, "thread") == "there\n10000 True True\n"
+
+
+def test_the_standard_module_does_not_get_through_that() -> None:
+    done = run_python(
+        "import faulthandler; faulthandler.dump_traceback_later(10, exit=True)\n"
+        + "\n".join(line[4:] for line in LOGS.splitlines()),
+        "standard",
+    )
+    assert done.returncode != 0
+    assert done.stdout == "there\n"
+
+
+def test_at_the_interpreters_end_what_has_come_is_handed_over() -> None:
+    code = """
+        import os, threading, sigcffi as signal
+
+        R = signal.SIGRTMIN
+        begun = threading.Event()
+
+        def callback(info, frame):
+            begun.set()
+            print(info.si_value, flush=True)
+
+        signal.subscribe(R, callback, where="thread")
+        for number in range(50):
+            signal.sigqueue(os.getpid(), R, number)
+    """
+    assert python_says(code) == "".join(f"{number}\n" for number in range(50))
+
+
+@pytest.mark.parametrize("where", ["main", "thread"])
+@pytest.mark.parametrize("inherit", [True, False])
+def test_a_forked_child_has_what_is_inherited(where: str, inherit: bool) -> None:
+    code = """
+        import os, sys, warnings, sigcffi as signal
+
+        warnings.simplefilter("ignore", DeprecationWarning)
+        where, inherit = sys.argv[1], sys.argv[2] == "True"
+        reading, writing = os.pipe()
+
+        def callback(info, frame):
+            os.write(writing, b"called")
+            os._exit(3)
+
+        signal.subscribe(signal.SIGTERM, callback, where=where, inherit=inherit)
+        for _ in range(20):
+            pid = os.fork()
+            if pid == 0:
+                while True:
+                    signal.pause()
+            os.kill(pid, signal.SIGTERM)
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            assert status == (3 if inherit else -signal.SIGTERM), status
+        print("done")
+    """
+    assert python_says(code, where, str(inherit)) == "done\n"
+
+
+def test_a_callback_may_fork_and_its_child_ends_when_the_callback_does() -> None:
+    code = """
+        import os, threading, warnings, sigcffi as signal
+
+        warnings.simplefilter("ignore", DeprecationWarning)
+        parent, ended = os.getpid(), threading.Event()
+        pids = []
+
+        def callback(info, frame):
+            pid = os.fork()
+            if pid:
+                pids.append(pid)
+                ended.set()
+            else:
+                assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+                with open("/proc/self/status") as status:
+                    assert "SigBlk:\\t0000000000000000\\n" in status.read()
+
+        signal.subscribe(signal.SIGUSR1, callback, where="thread")
+        os.kill(parent, signal.SIGUSR1)
+        assert ended.wait(60)
+        print(os.waitstatus_to_exitcode(os.waitpid(pids[0], 0)[1]))
+    """
+    assert python_says(code) == "0\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error"),
+    [
+        ((0, print), {}, ValueError),
+        ((S, None), {}, TypeError),
+        ((S, print), {"where": "elsewhere"}, ValueError),
+        ((signal.SIGKILL, print), {}, OSError),
+        (([S, signal.SIGSTOP], print), {}, OSError),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_has_changed(
+    arguments: Any, options: Any, error: type[Exception]
+) -> None:
+    before = disposition(S)
+    with pytest.raises(error):
+        signal.subscribe(*arguments, **{"where": "thread", **options})
+    assert disposition(S) == before
+    assert not callbacks._subscribers
