@@ -42,6 +42,7 @@ _INSTALLING = {
     "_handlers.deferring": "deferred",
     "_handlers.patching": "patch_stdlib unpatch_stdlib",
     "_attached.force_quit": "ForceQuit force_quit",
+    "_shutdown.shutdown": "AsyncShutdown ShutdownInterrupt shutdown",
     "_time.timeouts": "TimedOut TimeoutInterrupt set_timeout_signal timeout timeout_at",
 }
 

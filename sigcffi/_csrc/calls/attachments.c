@@ -149,9 +149,9 @@ static int prepare_forward(struct slot *slot, int pid)
 /* Attach an action to a signal, behind those that it has; its handle, or a negative errno, and
  * nothing is attached: -ENOSPC if the signal has as many as it can.
  *
- * `number` is the descriptor of write (-EWOULDBLOCK if it blocks), the process or group of forward
+ * `number` is the descriptor of write and shutdown (-EWOULDBLOCK if it blocks), the process or group of forward
  * and the status of exit, `cell` the flag that is set, or that exit and default wait for (-1: for
- * none), `from` the delivery from which on exit, default and force_quit do something, and for
+ * none), or the stage of a shutdown, `from` the number of that, or the delivery from which on exit, default and force_quit do something, and for
  * forward SIGCFFI_INHERITED if a forked child is to do so, too. */
 int64_t sigcffi_attachments_attach(int signum, int kind, int number, int cell, int from)
 {
@@ -159,7 +159,8 @@ int64_t sigcffi_attachments_attach(int signum, int kind, int number, int cell, i
         return -EINVAL;
     struct slot what = {.kind = kind, .number = number, .fd = -1, .cell = cell, .from = from};
     int64_t result = 0;
-    if (kind == SIGCFFI_SLOT_WRITE) result = prepare_write(&what, number);
+    if (kind == SIGCFFI_SLOT_WRITE || kind == SIGCFFI_SLOT_SHUTDOWN)
+        result = prepare_write(&what, number);
     if (kind == SIGCFFI_SLOT_FORWARD) result = prepare_forward(&what, number);
     if (result < 0) return result;
     sigset_t former = sigcffi_lock_acquire_masked();

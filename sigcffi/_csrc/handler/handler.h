@@ -89,8 +89,15 @@ SIGCFFI_HIDDEN uint64_t sigcffi_backpressure_after_fork(uint64_t mask);
 SIGCFFI_HIDDEN void sigcffi_defaults_take(int signum);
 SIGCFFI_HIDDEN void sigcffi_defaults_fault(int signum);
 
+/* last_words.c */
+SIGCFFI_HIDDEN void sigcffi_last_words_begin(void);
+SIGCFFI_HIDDEN void sigcffi_last_words_speak(void *context);
+
+/* shutdown.c */
+SIGCFFI_HIDDEN void sigcffi_shutdown_reach(struct shutdown *shutdown, int stage, int signum);
+
 /* actions.c */
-SIGCFFI_HIDDEN void sigcffi_actions_take(int signum, const siginfo_t *info);
+SIGCFFI_HIDDEN void sigcffi_actions_take(int signum, const siginfo_t *info, void *context);
 SIGCFFI_HIDDEN void sigcffi_actions_receive(int signum, const siginfo_t *info, void *context);
 SIGCFFI_HIDDEN void sigcffi_actions_raise_descriptor(struct receiver *receiver);
 
