@@ -87,16 +87,18 @@ def exit_by(end: Callable[[int], None], word: int) -> Any:
     return block_end.__exit__
 
 
-def exit_of(end_of: Callable[[Any], Callable[[], object]]) -> Any:
+def exit_of(end_of: Callable[[Any], Callable[[], object]], *, swallows: bool = False) -> Any:
     """``__exit__`` of a class, for what takes more than one step: *end_of* says for an object what
     is to be called. If an exception strikes it, that is called once more, and goes on with what is
-    left to do; then the exception leaves the ``with`` statement. Else what it returns says whether
-    an exception that leaves the block ends there.
+    left to do; then the exception leaves the ``with`` statement. If the block *swallows*
+    exceptions, what that returns says whether the one that leaves it ends there.
     """
 
     def begin(block: Any) -> Any:
         ends = _until_done(end_of(block))
         next(ends)
+        if swallows and LOOKS_LATE:  # PyPy's class of files returns nothing
+            return lambda kind, error, trace: next(ends)
         block_end = _End()
         block_end.close = ends.__next__
         return block_end.__exit__
@@ -111,7 +113,7 @@ def _until_done(end: Callable[[], object]) -> Iterator[object]:
     left = _TRIES
     result: object = None
     try:
-        yield
+        yield result
     except GeneratorExit:
         return  # the method was taken from the object, and not called
     except BaseException as error:

@@ -245,7 +245,7 @@ class shutdown(_Asked, Limit):
             self._stages.close()
         return self._comes_from_it(sys.exc_info()[1])
 
-    __exit__ = exit_of(attrgetter("_close"))
+    __exit__ = exit_of(attrgetter("_close"), swallows=True)
 
     async def __aenter__(self) -> AsyncShutdown:
         require_main_thread()
