@@ -47,7 +47,7 @@ class _End(_IOBase):
 
 
 def _leave(block: Any, kind: Any, error: Any, trace: Any, /) -> Any:
-    # Another block of an ExitStack may have raised another exception since.
+    # As below: ExitStack, before 3.15.
     return block.__exit__(kind, error, trace) and error is sys.exc_info()[1]
 
 
@@ -97,8 +97,10 @@ def exit_of(end_of: Callable[[Any], Callable[[], object]], *, swallows: bool = F
     def begin(block: Any) -> Any:
         ends = _until_done(end_of(block))
         next(ends)
-        if swallows and LOOKS_LATE:  # PyPy's class of files returns nothing
-            return lambda kind, error, trace: next(ends)
+        # PyPy's class of files returns nothing. And an ExitStack tells its blocks of exceptions
+        # that others of its blocks have raised: contextlib looks this method up by "inspect".
+        if swallows and (LOOKS_LATE or sys._getframe(1).f_globals.get("__name__") == "inspect"):
+            return lambda kind, error, trace: next(ends) and error is sys.exc_info()[1]
         block_end = _End()
         block_end.close = ends.__next__
         return block_end.__exit__
