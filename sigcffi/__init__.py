@@ -42,6 +42,8 @@ _INSTALLING = {
     "_handlers.deferring": "deferred",
     "_handlers.patching": "patch_stdlib unpatch_stdlib",
     "_attached.force_quit": "ForceQuit force_quit",
+    "_shutdown.asked": "AsyncShutdown",
+    "_shutdown.shutdown": "ShutdownInterrupt shutdown",
     "_time.timeouts": "TimedOut TimeoutInterrupt set_timeout_signal timeout timeout_at",
 }
 

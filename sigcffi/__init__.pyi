@@ -87,6 +87,9 @@ from sigcffi._masks.masks import sigpending as sigpending
 from sigcffi._masks.masks import valid_signals as valid_signals
 from sigcffi._masks.signalfd import signalfd as signalfd
 from sigcffi._masks.signalfd import signalfd_siginfo as signalfd_siginfo
+from sigcffi._shutdown.asked import AsyncShutdown as AsyncShutdown
+from sigcffi._shutdown.shutdown import ShutdownInterrupt as ShutdownInterrupt
+from sigcffi._shutdown.shutdown import shutdown as shutdown
 from sigcffi._subscribed.subscribing import Subscription as Subscription
 from sigcffi._subscribed.subscribing import subscribe as subscribe
 from sigcffi._time.itimers import alarm as alarm

@@ -16,10 +16,7 @@ Source: sigaction(2), signal-safety(7).
 
 from __future__ import annotations
 
-import errno
-import gc
-
-from sigcffi._attached.attaching import Attachment
+from sigcffi._attached.attaching import Attachment, new_cell
 from sigcffi._attached.outgoing import Forward, Message, Write, forward, message, write
 from sigcffi._core.arguments import index
 from sigcffi._core.exits import made
@@ -54,16 +51,6 @@ __all__ = [
 ]
 
 
-def _new_cell() -> int:
-    cell = lib.sigcffi_flags_new()
-    if cell < 0:
-        gc.collect()  # an interpreter without reference counts frees cells of old flags here
-        cell = lib.sigcffi_flags_new()
-    if cell < 0:
-        raise OSError(errno.ENOSPC, "there are too many flags")
-    return cell
-
-
 class Flag(Attachment):
     """An int in C that is 0, and 1 once its signal has come. True then.
 
@@ -80,7 +67,7 @@ class Flag(Attachment):
         self._handle = 0
         self._cell = -1  # none yet
         with undisturbed:
-            self._cell = _new_cell()
+            self._cell = new_cell()
         pointer = lib.sigcffi_flags_cell(self._cell)
         self._value = view(pointer, 1, "i")
         self.address: int = address_of(pointer)

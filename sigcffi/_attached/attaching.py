@@ -7,6 +7,7 @@ keeps alive until it is closed.
 from __future__ import annotations
 
 import errno
+import gc
 from _operator import attrgetter
 
 from sigcffi._changes.installed import notice
@@ -21,11 +22,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, SupportsIndex
 
-__all__ = ["Attachment"]
+__all__ = ["Attachment", "new_cell"]
 
 # By handle: an attachment stays although the program drops it, and what C names must stay with it.
 # An attachment stores and removes its own item, by one step each, and no code looks at the whole.
 _attached: dict[int, Attachment] = {}
+
+
+def new_cell() -> int:
+    """An int in C for a flag, 0 at first: its number. OSError (ENOSPC) if there are too many."""
+    cell = lib.sigcffi_flags_new()
+    if cell < 0:
+        gc.collect()  # an interpreter without reference counts frees cells of old flags here
+        cell = lib.sigcffi_flags_new()
+    if cell < 0:
+        raise OSError(errno.ENOSPC, "there are too many flags")
+    return cell
 
 
 class Attachment:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["Watches", "trio_here"]
+__all__ = ["Watches", "running_loop", "trio_here"]
 
 
 def trio_here() -> Any:
@@ -37,7 +37,7 @@ def trio_here() -> Any:
     return None
 
 
-def _asyncio_loop() -> Any:
+def running_loop() -> Any:
     """The running loop of asyncio; RuntimeError if there is none."""
     events = sys.modules.get("asyncio.events")
     loop = None if events is None else events._get_running_loop()
@@ -116,7 +116,7 @@ class Watches:
                 finally:
                     os.close(fd)
             return
-        loop = _asyncio_loop()
+        loop = running_loop()
         watch = self._watches.get(loop)
         if watch is None:
             for other in list(self._watches):

@@ -17,6 +17,7 @@ Source: "with" in the reference of the language; ``IOBase`` in the documentation
 
 from __future__ import annotations
 
+import sys
 from _io import _IOBase
 from itertools import filterfalse, repeat, starmap
 
@@ -35,8 +36,8 @@ _TRIES = 10  # as often as this in a row an exception may strike what is to be d
 
 
 class _End(_IOBase):
-    """Its ``__exit__`` calls what is stored as ``close``, and returns what that returns: something
-    false. Without ``__init__`` and dict it costs half as much.
+    """Its ``__exit__`` calls what is stored as ``close``, and returns what that returns. Without
+    ``__init__`` and dict it costs half as much.
     """
 
     __slots__ = ("close",)
@@ -46,7 +47,8 @@ class _End(_IOBase):
 
 
 def _leave(block: Any, kind: Any, error: Any, trace: Any, /) -> Any:
-    return block.__exit__(kind, error, trace)
+    # As below: ExitStack, before 3.15.
+    return block.__exit__(kind, error, trace) and error is sys.exc_info()[1]
 
 
 class ExitOfEach(type):
@@ -85,15 +87,20 @@ def exit_by(end: Callable[[int], None], word: int) -> Any:
     return block_end.__exit__
 
 
-def exit_of(end_of: Callable[[Any], Callable[[], object]]) -> Any:
+def exit_of(end_of: Callable[[Any], Callable[[], object]], *, swallows: bool = False) -> Any:
     """``__exit__`` of a class, for what takes more than one step: *end_of* says for an object what
     is to be called. If an exception strikes it, that is called once more, and goes on with what is
-    left to do; then the exception leaves the ``with`` statement.
+    left to do; then the exception leaves the ``with`` statement. If the block *swallows*
+    exceptions, what that returns says whether the one that leaves it ends there.
     """
 
     def begin(block: Any) -> Any:
         ends = _until_done(end_of(block))
         next(ends)
+        # PyPy's class of files returns nothing. And an ExitStack tells its blocks of exceptions
+        # that others of its blocks have raised: contextlib looks this method up by "inspect".
+        if swallows and (LOOKS_LATE or sys._getframe(1).f_globals.get("__name__") == "inspect"):
+            return lambda kind, error, trace: next(ends) and error is sys.exc_info()[1]
         block_end = _End()
         block_end.close = ends.__next__
         return block_end.__exit__
@@ -101,20 +108,21 @@ def exit_of(end_of: Callable[[Any], Callable[[], object]]) -> Any:
     return _Exit(begin)
 
 
-def _until_done(end: Callable[[], object]) -> Iterator[None]:
+def _until_done(end: Callable[[], object]) -> Iterator[object]:
     # A generator goes on within its "try": what strikes before the next bytecode is caught. And
     # nothing is called outside of one.
     first: BaseException | None = None
     left = _TRIES
+    result: object = None
     try:
-        yield
+        yield result
     except GeneratorExit:
         return  # the method was taken from the object, and not called
     except BaseException as error:
         first = error
     while left:
         try:
-            end()
+            result = end()
             left = 0
         except BaseException as error:
             left -= 1
@@ -127,7 +135,7 @@ def _until_done(end: Callable[[], object]) -> Iterator[None]:
             first = None  # or the traceback would hold itself
     del end  # which holds the block: PyPy would finalize that a collection later
     while True:
-        yield  # a call after the end ends nothing more
+        yield result  # a call after the end ends nothing more
 
 
 def made(kind: Callable[..., T], end: Callable[[T], object], *arguments: Any) -> T:

@@ -37,6 +37,7 @@ static void after_fork_in_child(void)
     sigcffi_receivers_after_fork();
     sigcffi_sleep_after_fork();
     sigcffi_deadman_after_fork();
+    sigcffi_shutdowns_after_fork();
     sigcffi_timers_after_fork();
     sigcffi_backpressure_after_fork();
     uint64_t owners = sigcffi_owner_after_fork(sigcffi_word_of(&mask_before_fork));

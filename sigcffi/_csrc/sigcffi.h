@@ -35,11 +35,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Actions that can be attached to one signal at a time; flags and receivers in all; threads that
- * can have signals blocked because rings are full; bytes of a message's text, and of its line. */
+/* Actions that can be attached to one signal at a time; flags and receivers in all; shutdowns that
+ * are open at once; threads that can have signals blocked because rings are full; bytes of a
+ * message's text, and of its line. */
 enum {
     SIGCFFI_SLOTS = 8,
     SIGCFFI_CELLS = 1024,
+    SIGCFFI_SHUTDOWNS = 16,
     SIGCFFI_RECEIVERS = 63,
     SIGCFFI_THROTTLED = 256,
     SIGCFFI_TEXT = 256,
@@ -57,6 +59,7 @@ enum {
     SIGCFFI_SLOT_EXIT,
     SIGCFFI_SLOT_DEFAULT,
     SIGCFFI_SLOT_FORCE_QUIT,
+    SIGCFFI_SLOT_SHUTDOWN,
     SIGCFFI_SLOT_RECEIVER,
     SIGCFFI_SLOT_KINDS,
 };
@@ -149,6 +152,15 @@ int sigcffi_flags_new(void);
 void sigcffi_flags_free(int cell);
 int *sigcffi_flags_cell(int cell);
 
+/* shutdowns.c */
+struct sigcffi_record;
+int sigcffi_shutdowns_open(int64_t grace, int64_t kill, int force);
+void sigcffi_shutdowns_close(int number);
+bool sigcffi_shutdowns_raise(int number, int cell, int stage, int signum);
+bool sigcffi_shutdowns_first(int number, struct sigcffi_record *record);
+void sigcffi_shutdowns_seen(int number);
+void sigcffi_shutdowns_end_at_exit(int signum);
+
 /* receivers.c */
 int64_t sigcffi_receivers_open(void *records, uint64_t capacity, uint64_t set, bool drops,
                                bool inherited);
@@ -188,7 +200,6 @@ uint64_t sigcffi_masks_block(uint64_t set);
 void sigcffi_masks_unblock(uint64_t set);
 
 /* waits.c */
-struct sigcffi_record;
 void sigcffi_waits_pause(unsigned arrivals);
 void sigcffi_waits_sigsuspend(uint64_t set, unsigned arrivals);
 int sigcffi_waits_accept(uint64_t set, int64_t nanoseconds, struct sigcffi_record *record);

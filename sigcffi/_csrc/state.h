@@ -149,7 +149,7 @@ struct slot {
     int number;              /* a process, a status, a receiver, how many unseen */
     int fd;                  /* to be written to, or of a process; else -1 */
     int cell;                /* a flag's, to be set or to be asked; else -1 */
-    int from;                /* no sooner than the delivery of this number */
+    int from;                /* no sooner than the delivery of this number; which shutdown */
     bool is_socket;          /* fd */
     bool inherited;          /* a forked child has it, too */
     _Atomic bool echoes;     /* what was forwarded to this process's own group is to come back */
@@ -231,6 +231,19 @@ struct eventcount {
     _Atomic uint32_t events;
 };
 
+/* A shutdown that is open. Owner: shutdowns.c, which fills it in, under the lock, before a slot
+ * names it. Its stage, how many signals have come, is in the cell of its slots. Handlers and calls
+ * set the deadline, by compare-and-swap; the thread of the dead man's switch reads it (deadman.c).
+ */
+struct shutdown {
+    bool open;                /* under the lock */
+    int force;                /* how many signals beyond the second end the process; 0: none do */
+    int64_t grace, kill;      /* nanoseconds; less than 0: there is none */
+    _Atomic int64_t deadline; /* when the process ends, on CLOCK_MONOTONIC; 0: it does not */
+    _Atomic int signum;       /* by whose default action */
+    struct sigcffi_record first; /* of the signal that came first; published as in a ring */
+};
+
 /* In state.stops. */
 #define SIGCFFI_STOPPING UINT32_C(0xff)
 
@@ -253,6 +266,10 @@ struct state {
     struct main_thread main_thread;
     struct wake wake;
     struct eventcount eventcount;
+    struct shutdown shutdowns[SIGCFFI_SHUTDOWNS];
+    /* Changes whenever a deadline of the dead man's switch, or of a shutdown, is put forward.
+     * Owner: deadman.c, whose thread sleeps on it. */
+    _Atomic uint32_t deadlines;
 };
 
 extern SIGCFFI_HIDDEN struct state state;

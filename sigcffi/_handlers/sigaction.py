@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sigcffi._dispatch.action import AnyHandler
 
-__all__ = ["handling", "ignoring", "sigaction"]
+__all__ = ["Replacing", "handling", "ignoring", "sigaction"]
 
 
 def sigaction(
@@ -73,7 +73,7 @@ def sigaction(
     return former
 
 
-class _Changing(Scope):
+class Replacing(Scope):
     """A block in which some signals have another action."""
 
     __slots__ = ("_action", "_signums", "_stack")
@@ -95,6 +95,11 @@ class _Changing(Scope):
         except BaseException:
             self._undo([changed])  # the last one, too: a handler that was due may have raised
             raise
+
+    def undo(self) -> None:
+        """Put back what was there, if that was not done already."""
+        if self._stack:
+            self._undo(self._stack[-1:])
 
     def _undoing(self) -> Callable[[], None]:
         entered: list[list[tuple[int, Action]]] = []
@@ -134,7 +139,7 @@ class _Changing(Scope):
         return now is ours if ours._takes_info else now.handler == ours.handler
 
 
-class handling(_Changing):
+class handling(Replacing):
     """A block in which a signal is handled by *handler*: context manager and decorator.
 
     The arguments are those of ``sigaction``. At its end exactly what was there before is restored,
@@ -162,7 +167,7 @@ class handling(_Changing):
         super().__init__((signum,), handler)
 
 
-class ignoring(_Changing):
+class ignoring(Replacing):
     """A block in which signals are ignored: context manager and decorator. As ``handling``."""
 
     __slots__ = ()

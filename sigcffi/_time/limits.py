@@ -26,6 +26,7 @@ import sys
 from _thread import interrupt_main
 from time import monotonic_ns
 
+from sigcffi._attached.dead_man import unwatch
 from sigcffi._core.arguments import nanoseconds
 from sigcffi._core.ffi import lib, words
 from sigcffi._core.forking import in_child
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from sigcffi._core.arguments import Number
 
-__all__ = ["Limit", "choose", "require_main_thread", "use_signal"]
+__all__ = ["Limit", "choose", "prepare", "require_main_thread", "use_signal"]
 
 _SOON = 50_000  # where a few bytecodes are in the way
 _LATER = 100_000_000  # at the latest, where there is no telling
@@ -55,7 +56,8 @@ _MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
 _MACHINERY = (
     *(__name__, "sigcffi._time.places", "sigcffi._time.schedule", "sigcffi._time.shielding"),
     *("sigcffi._time.timeouts", "sigcffi._time.timers", "sigcffi._time.unwinding"),
-    *("sigcffi._attached.dead_man", "contextlib", "heapq"),
+    *("sigcffi._attached.dead_man", "sigcffi._shutdown.shutdown", "sigcffi._shutdown.stages"),
+    *("contextlib", "heapq"),
 )
 
 
@@ -99,6 +101,11 @@ class Limit(Place):
         """Whether this interrupts it."""
         raise NotImplementedError
 
+    def _becomes_due(self) -> None:
+        """Python has seen that its time is over."""
+        if self._kill is not None:
+            unwatch(self)
+
     def _schedule(self, now: int) -> None:
         soon_enough = self._deadline == NEVER or now < schedule.armed <= self._deadline
         if not soon_enough:
@@ -137,6 +144,13 @@ class Limit(Place):
 
 
 # ---- The signal ----
+
+
+def prepare() -> None:
+    """Whatever a deadline needs is there from now on: for a handler that sets one."""
+    require_main_thread()
+    _require_handler()
+    schedule.prepare()
 
 
 def _require_handler() -> None:

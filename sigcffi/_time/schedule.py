@@ -94,8 +94,7 @@ class Schedule:
             block = entry[2]
             if is_current(entry):
                 due[block] = None  # before it leaves the heap: it may not get lost
-                if block._kill is not None:
-                    unwatch(block)
+                block._becomes_due()
             elif self.dead:
                 self.dead -= 1
             heappop(heap)
@@ -117,16 +116,18 @@ class Schedule:
 
     # ---- The timer ----
 
+    def prepare(self) -> Timer:
+        """There is a timer from now on. BlockingIOError (EAGAIN) if the kernel has no room."""
+        if self.timer is None:
+            self.timer = Timer(self.signum, clock=CLOCK_MONOTONIC, thread_id=self.thread)
+        return self.timer
+
     def arm(self, when: int) -> None:
         self.armed = 0  # not known, whatever strikes here
-        timer = self.timer
         if when != NEVER:
-            if timer is None:
-                timer = Timer(self.signum, clock=CLOCK_MONOTONIC, thread_id=self.thread)
-                self.timer = timer
-            timer.settime_ns(max(when, 1), AGAIN, absolute=True)
-        elif timer is not None:
-            timer.settime_ns(0)
+            self.prepare().settime_ns(max(when, 1), AGAIN, absolute=True)
+        elif self.timer is not None:
+            self.timer.settime_ns(0)
         self.armed = when
 
     def arm_for_next(self, again: int) -> None:

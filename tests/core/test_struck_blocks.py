@@ -26,6 +26,7 @@ from sigcffi._attached import attaching as _attaching
 from sigcffi._attached import dead_man as _dead_man
 from sigcffi._core.ffi import lib, words
 from sigcffi._dispatch.registry import entries
+from sigcffi._shutdown import shutdown as _shutdown
 from sigcffi._time import timers as _timers
 
 S, T, U = signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH
@@ -198,6 +199,11 @@ def killed_after() -> None:
         switch.pet()
 
 
+def shut_down() -> None:
+    with signal.shutdown(T, U):
+        pass
+
+
 def closed() -> None:
     """By hand: who is struck does so again."""
     subscription = signal.subscribe(U, info_handler)
@@ -208,7 +214,7 @@ def closed() -> None:
 PROGRAMS: list[Callable[[], None]] = [
     *(deferred, deferred_by_a_stack, deferred_that_fails, blocked, blocked_that_fails, decorated),
     *(handling, handling_again, ignoring, subscribed, attached, received, timed, killed_after),
-    closed,
+    *(shut_down, closed),
 ]
 
 
@@ -243,6 +249,7 @@ def test_struck_anywhere_it_leaves_nothing_in_force(
         assert set(_timers._open) == kept_timers, (at, last)
         assert not _dead_man._deadlines, (at, last)
         assert not _attaching._attached, (at, last)
+        assert not _shutdown._open, (at, last)
         calls.clear()
         os.kill(os.getpid(), T)
         signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -112,10 +112,11 @@ static int64_t attach(int signum, struct slot *what)
 /* Attach an action to a signal, behind those that it has; its handle, or a negative errno, and
  * nothing is attached: -ENOSPC if the signal has as many as it can.
  *
- * `number` is the descriptor of write (-EWOULDBLOCK if it blocks), the process or group of forward
- * and the status of exit, `cell` the flag that is set, or that exit and default wait for (-1: for
- * none), `from` the delivery from which on exit, default and force_quit do something. A forked
- * child has it, too, if it is `inherited`. */
+ * `number` is the descriptor of write and shutdown (-EWOULDBLOCK if it blocks), the process or
+ * group of forward and the status of exit, `cell` the flag that is set, or that exit and default
+ * wait for (-1: for none), or the stage of a shutdown, `from` the number of that, or the delivery
+ * from which on exit, default and force_quit do something. A forked child has it, too, if it is
+ * `inherited`. */
 int64_t sigcffi_attachments_attach(int signum, int kind, int number, int cell, int from,
                                    bool inherited)
 {

@@ -89,9 +89,13 @@ SIGCFFI_HIDDEN void sigcffi_receivers_after_fork(void);
 SIGCFFI_HIDDEN void sigcffi_sleep_after_fork(void);
 
 /* deadman.c */
+SIGCFFI_HIDDEN int sigcffi_deadman_start(void);
 SIGCFFI_HIDDEN void sigcffi_deadman_after_fork(void);
 
 /* deferral.c */
 SIGCFFI_HIDDEN void sigcffi_deferral_after_fork(void);
+
+/* shutdowns.c */
+SIGCFFI_HIDDEN void sigcffi_shutdowns_after_fork(void);
 
 #endif

@@ -6,8 +6,7 @@
 #include "threads.h"
 
 static _Atomic int64_t deadline; /* nanoseconds of CLOCK_MONOTONIC; 0: none */
-static _Atomic uint32_t changes;
-static bool running; /* under the lock */
+static bool running;             /* under the lock */
 
 static int64_t now(void)
 {
@@ -16,66 +15,67 @@ static int64_t now(void)
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-/* Seconds that the last words may take: nobody may be reading them. */
-enum { LAST_WORDS = 2 };
-
-/* Whatever becomes of this thread, the process ends: by SIGALRM if by nothing else. Not by its
- * default action alone, which the first process of a namespace is spared. */
-static void set_alarm(void)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = sigcffi_defaults_take;
-    sigaction(SIGALRM, &action, NULL);
-    sigset_t alarm_alone = sigcffi_set_of(sigcffi_bit(SIGALRM));
-    pthread_sigmask(SIG_UNBLOCK, &alarm_alone, NULL);
-    alarm(LAST_WORDS);
-}
-
 /* Let the main thread take SIGABRT: its traceback is the one that tells most, and PyPy's
  * faulthandler prints no other than that of the thread it runs in. */
 static void abort_in_main_thread(void)
 {
 #if SIGCFFI_HAS_TGSIGQUEUE
-    const struct timespec time = {.tv_sec = LAST_WORDS / 2};
+    const struct timespec time = {.tv_sec = 1};
     if (syscall(SYS_tgkill, getpid(), atomic_load(&state.main_thread.tid), SIGABRT) == 0)
         nanosleep(&time, NULL);
 #endif
 }
 
-/* End the process by SIGABRT. If a C library handles that, faulthandler say, which then prints a
- * traceback, it is called first. */
-static _Noreturn void end(void)
+/* End the process by SIGABRT, or by the signal of a shutdown. If a C library handles SIGABRT,
+ * faulthandler say, which then prints a traceback, it is called first. */
+static _Noreturn void end(int signum)
 {
     static const char message[] = "sigcffi: kill_after: no sign of life, ending the process\n";
-    set_alarm();
+    sigcffi_last_words_begin();
     ssize_t written = write(STDERR_FILENO, message, sizeof message - 1);
     (void)written;
-    if (sigcffi_dispositions_query(SIGABRT) == SIGCFFI_FOREIGN) {
+    if (signum != SIGABRT) {
+        sigcffi_last_words_speak(NULL);
+    } else if (sigcffi_dispositions_query(SIGABRT) == SIGCFFI_FOREIGN) {
         abort_in_main_thread();
         sigset_t abort_alone = sigcffi_set_of(sigcffi_bit(SIGABRT));
         pthread_sigmask(SIG_UNBLOCK, &abort_alone, NULL);
         raise(SIGABRT);
     }
-    sigcffi_defaults_take(SIGABRT);
-    _exit(128 + SIGABRT);
+    sigcffi_defaults_take(signum);
+    _exit(128 + signum);
+}
+
+/* The earliest deadline of all, 0 if there is none, and by which signal the process ends then. */
+static int64_t earliest(int *signum)
+{
+    int64_t first = atomic_load(&deadline);
+    *signum = SIGABRT;
+    for (int number = 0; number < SIGCFFI_SHUTDOWNS; number++) {
+        int64_t when = atomic_load(&state.shutdowns[number].deadline);
+        if (when == 0 || (first != 0 && first <= when)) continue;
+        first = when;
+        *signum = atomic_load(&state.shutdowns[number].signum);
+    }
+    return first;
 }
 
 static void *watch(void *nothing)
 {
     for (;;) {
-        uint32_t seen = atomic_load(&changes);
-        int64_t when = atomic_load(&deadline), left = when == 0 ? -1 : when - now();
-        if (when != 0 && left <= 0) end();
-        sigcffi_platform_sleep_on(&changes, seen, left);
+        int signum;
+        uint32_t seen = atomic_load(&state.deadlines);
+        int64_t when = earliest(&signum), left = when == 0 ? -1 : when - now();
+        if (when != 0 && left <= 0) end(signum);
+        sigcffi_platform_sleep_on(&state.deadlines, seen, left);
     }
     return nothing;
 }
 
-/* Lock held. Start the thread; a negative errno if there can be no more. */
-static int start(void)
+/* Lock held. Start the thread, unless there is one; a negative errno if there can be no more. */
+int sigcffi_deadman_start(void)
 {
-    int result = sigcffi_threads_start(watch, NULL);
+    int result = running ? 0 : sigcffi_threads_start(watch, NULL);
     running = result == 0;
     return result;
 }
@@ -101,7 +101,7 @@ int sigcffi_deadman_end_at(int64_t turn, int64_t when)
     int result = 0;
     int64_t former = -1;
     sigcffi_lock_acquire();
-    if (!running && when != 0) result = start();
+    if (when != 0) result = sigcffi_deadman_start();
     if (result == 0 && turn > told) {
         told = turn;
         former = atomic_exchange(&deadline, when);
@@ -109,8 +109,8 @@ int sigcffi_deadman_end_at(int64_t turn, int64_t when)
     sigcffi_lock_release();
     /* A deadline that is put off is noticed when the former is over. */
     if (when != 0 && (former == 0 || when < former)) {
-        atomic_fetch_add(&changes, 1);
-        sigcffi_platform_wake(&changes, 1);
+        atomic_fetch_add(&state.deadlines, 1);
+        sigcffi_platform_wake(&state.deadlines, 1);
     }
     return result;
 }

@@ -103,7 +103,8 @@ static int prepare_forward(struct slot *slot, int pid)
 int sigcffi_preparing_slot(struct slot *slot)
 {
     switch (slot->kind) {
-    case SIGCFFI_SLOT_WRITE: return prepare_write(slot, slot->number);
+    case SIGCFFI_SLOT_WRITE:
+    case SIGCFFI_SLOT_SHUTDOWN: return prepare_write(slot, slot->number);
     case SIGCFFI_SLOT_MESSAGE: return prepare_message(slot, slot->number);
     case SIGCFFI_SLOT_FORWARD: return prepare_forward(slot, slot->number);
     default: return 0;

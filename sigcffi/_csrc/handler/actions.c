@@ -59,10 +59,30 @@ static bool forward(struct slot *slot, int signum, const siginfo_t *info)
     return kill(slot->number, signum) == 0;
 }
 
+/* ---- Shutting down ---- */
+
+/* handler context. The next stage of a shutdown. */
+static void advance(const struct slot *slot, int signum, const siginfo_t *info, void *context)
+{
+    struct shutdown *shutdown = &state.shutdowns[slot->from];
+    int stage = atomic_fetch_add(&state.cells[slot->cell], 1) + 1;
+    if (stage == 1) {
+        sigcffi_ring_publish(&shutdown->first, 0, signum, SIGCFFI_FOR_ALL, info);
+        const unsigned char byte = (unsigned char)signum;
+        /* Nobody reads it: the descriptor can be read from now on. */
+        sigcffi_writing_write(slot, &byte, 1, false);
+    }
+    sigcffi_shutdown_reach(shutdown, stage, signum);
+    if (shutdown->force == 0 || stage < 2 + shutdown->force) return;
+    sigcffi_last_words_begin();
+    sigcffi_last_words_speak(context);
+    sigcffi_defaults_take(signum);
+}
+
 /* ---- Each in its order ---- */
 
 /* handler context. Take one action. */
-static void take(struct slot *slot, int signum, const siginfo_t *info)
+static void take(struct slot *slot, int signum, const siginfo_t *info, void *context)
 {
     uint64_t number = atomic_fetch_add_explicit(&slot->count, 1, memory_order_relaxed) + 1;
     const unsigned char byte = (unsigned char)signum;
@@ -80,6 +100,7 @@ static void take(struct slot *slot, int signum, const siginfo_t *info)
     case SIGCFFI_SLOT_FORCE_QUIT:
         if (number >= (uint64_t)slot->from) sigcffi_defaults_take(signum);
         return;
+    case SIGCFFI_SLOT_SHUTDOWN: advance(slot, signum, info, context); return;
     case SIGCFFI_SLOT_EXIT:
     case SIGCFFI_SLOT_DEFAULT:
         if (number < (uint64_t)slot->from) return;
@@ -91,12 +112,12 @@ static void take(struct slot *slot, int signum, const siginfo_t *info)
 }
 
 /* handler context. Take the actions that are attached to a signal, in their order. */
-void sigcffi_actions_take(int signum, const siginfo_t *info)
+void sigcffi_actions_take(int signum, const siginfo_t *info, void *context)
 {
     if (!sigcffi_epoch_has_slots(signum)) return;
     unsigned epoch = sigcffi_epoch_enter();
     for (uint64_t order = atomic_load(&state.attachments.order[signum]); order != 0; order >>= 4)
-        take(sigcffi_epoch_first_of(signum, order), signum, info);
+        take(sigcffi_epoch_first_of(signum, order), signum, info, context);
     sigcffi_epoch_leave(epoch);
 }
 

@@ -108,8 +108,15 @@ SIGCFFI_HIDDEN bool sigcffi_writing_write(const struct slot *slot, const void *d
 SIGCFFI_HIDDEN bool sigcffi_message_write(const struct slot *slot, int signum,
                                           const siginfo_t *info);
 
+/* last_words.c */
+SIGCFFI_HIDDEN void sigcffi_last_words_begin(void);
+SIGCFFI_HIDDEN void sigcffi_last_words_speak(void *context);
+
+/* shutdown.c */
+SIGCFFI_HIDDEN void sigcffi_shutdown_reach(struct shutdown *shutdown, int stage, int signum);
+
 /* actions.c */
-SIGCFFI_HIDDEN void sigcffi_actions_take(int signum, const siginfo_t *info);
+SIGCFFI_HIDDEN void sigcffi_actions_take(int signum, const siginfo_t *info, void *context);
 SIGCFFI_HIDDEN void sigcffi_actions_receive(int signum, const siginfo_t *info, void *context);
 SIGCFFI_HIDDEN void sigcffi_actions_raise_descriptor(struct receiver *receiver);
 

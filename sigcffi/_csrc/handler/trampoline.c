@@ -192,7 +192,7 @@ static uintptr_t deliver(const struct call *call)
     atomic_fetch_add_explicit(&state.counts.deliveries[signum], 1, memory_order_relaxed);
     if (!sigcffi_is_function(base) && call->info != NULL)
         sigcffi_backpressure_refuse_terminal(signum, call->info);
-    sigcffi_actions_take(signum, call->info);
+    sigcffi_actions_take(signum, call->info, call->context);
     if (!fault) sigcffi_actions_receive(signum, call->info, call->context);
     if (due) record(call, python ? SIGCFFI_FOR_ALL : SIGCFFI_FOR_SUBSCRIBERS);
     if (fault && !foreign) {
