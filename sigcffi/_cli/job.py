@@ -138,8 +138,8 @@ class Start:
 
 
 def _environment() -> dict[str, str]:
-    """The environment that this process was given. Where that says nothing of the locale, CPython
-    adds LC_CTYPE for itself (PEP 538), and other programs would speak otherwise.
+    """The environment that this process was given. In the locale "C" CPython sets LC_CTYPE for
+    itself (PEP 538), and other programs would speak otherwise.
     """
     environment = dict(os.environ)
     try:
@@ -147,8 +147,11 @@ def _environment() -> dict[str, str]:
             given = file.read().split(b"\0")
     except OSError:
         return environment
-    if not any(variable.startswith(b"LC_CTYPE=") for variable in given):
-        environment.pop("LC_CTYPE", None)
+    environment.pop("LC_CTYPE", None)
+    for variable in given:
+        name, _, value = variable.partition(b"=")
+        if name == b"LC_CTYPE":
+            environment["LC_CTYPE"] = os.fsdecode(value)
     return environment
 
 
