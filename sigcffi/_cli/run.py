@@ -45,8 +45,10 @@ __all__ = ["main"]
 
 TIMED_OUT = 124
 _STOPPING = {SIGTSTP, SIGTTIN, SIGTTOU}
-# What a terminal sends, it sends to all of its foreground group.
-_OF_TERMINALS = {*_STOPPING, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGWINCH}
+_HANGUP = {SIGHUP, SIGCONT}
+# What a terminal sends, it sends to all of its foreground group: but that it has hung up, to the
+# leader of its session alone, if there is one.
+_OF_TERMINALS = {*_STOPPING, *_HANGUP, SIGINT, SIGQUIT, SIGWINCH}
 
 
 class _Run:
@@ -57,6 +59,9 @@ class _Run:
         self.terminal = terminal
         self.options = options
         self.rewritten = dict(options.rewrite)
+        self.had_already = set() if terminal else _OF_TERMINALS  # by the kernel's own sending
+        if os.getsid(0) == os.getpid():
+            self.had_already = self.had_already - _HANGUP
         self.forwarded: Counter[str] = Counter()
         self.orphans = 0
         self.began = time.monotonic()
@@ -106,11 +111,10 @@ class _Run:
         signum, code = int(info.si_signo), info.si_code or 0
         if signum == SIGCHLD and code > 0:  # of the kernel: a child has ended, or was stopped
             return
-        if self.terminal is None:  # the command is in the group of this process
-            if signum in _OF_TERMINALS and code > 0:
-                return  # of the kernel: all of the group have got it
-            if info.si_pid == self.pid:
-                return  # "kill 0" of the command: it would go round in circles
+        if code > 0 and signum in self.had_already:
+            return
+        if info.si_pid == self.pid and self.terminal is None:
+            return  # "kill 0" of the command, in the same group: it would go round in circles
         if signum == SIGCONT and self.terminal is not None:
             self.terminal.pass_on(os.getpgrp(), self.pid)
         # What continues this process has to continue the command that was stopped before.
