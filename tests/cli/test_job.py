@@ -155,7 +155,7 @@ if session == 0:
     os.execv(sys.argv[1], sys.argv[1:])
 os.close(writing)
 shown = b""
-while b"there\r\n" not in shown:  # before, the command is still writing
+while b"there\\r\\n" not in shown:  # before, the command is still writing
     shown += os.read(terminal, 100)
 os.close(terminal)
 with open(reading) as said:
