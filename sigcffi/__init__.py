@@ -28,6 +28,7 @@ _OTHERS = {
     "_masks.signalfd": "signalfd signalfd_siginfo",
     "_dispatch.action": "Action *",
     "_handlers.inspecting": "SignalState deliveries dispositions dropped strsignal",
+    "_handlers.processes": "ProcessSignals ThreadSignals process_signals",
     "_waits.waiting": "pause sigdrain sigsuspend sigtimedwait sigwait sigwaitinfo",
     "_attached.dead_man": "DeadMansSwitch kill_after",
     "_attached.receiving": "Receiver open_signal_receiver",

@@ -75,6 +75,9 @@ from sigcffi._handlers.inspecting import dropped as dropped
 from sigcffi._handlers.inspecting import strsignal as strsignal
 from sigcffi._handlers.patching import patch_stdlib as patch_stdlib
 from sigcffi._handlers.patching import unpatch_stdlib as unpatch_stdlib
+from sigcffi._handlers.processes import ProcessSignals as ProcessSignals
+from sigcffi._handlers.processes import ThreadSignals as ThreadSignals
+from sigcffi._handlers.processes import process_signals as process_signals
 from sigcffi._handlers.sigaction import handling as handling
 from sigcffi._handlers.sigaction import ignoring as ignoring
 from sigcffi._handlers.sigaction import sigaction as sigaction

@@ -120,3 +120,30 @@ if lib.SIGCFFI_HAS_PIDFD:
         if siginfo is not None:
             raise TypeError("siginfo must be None")
         check(lib.sigcffi_sending_pidfd_send_signal(descriptor, signum, options))
+
+
+def pidfd_open(pid: int, *, thread: bool = False) -> int:
+    """A descriptor that holds on to a process, or to one thread: what is sent by it meets no other.
+
+    It can be read when that has ended. Raises OSError: ESRCH (ProcessLookupError), EINVAL for a
+    thread before Linux 6.9, ENOSYS or EPERM where there are no such descriptors.
+    """
+    return check(lib.sigcffi_sending_pidfd_open(pid, thread))
+
+
+def send_by(pidfd: int, signum: int, value: int | None) -> None:
+    """Send a signal by a descriptor of ``pidfd_open``: queue it, if there is a value."""
+    if value is None:
+        check(lib.sigcffi_sending_pidfd_send_signal(pidfd, signum, 0))
+    else:
+        check(lib.sigcffi_sending_pidfd_queue(pidfd, signum, value))
+
+
+def send_to_thread(pid: int, tid: int, signum: int, value: int | None) -> None:
+    """Send a signal to a thread that has this number in a process that has that: queue it, if there
+    is a value.
+    """
+    if value is None:
+        check(lib.sigcffi_sending_tgkill(pid, tid, signum))
+    else:
+        check(lib.sigcffi_sending_tgqueue(pid, tid, signum, value))

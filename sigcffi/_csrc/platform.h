@@ -26,6 +26,8 @@
 #include <unistd.h>
 
 #if defined(__linux__)
+#include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #endif
 
@@ -303,8 +305,16 @@ static inline bool sigcffi_platform_write(int fd, const void *data, size_t size)
 /* A process can be held on to while its number is given to another. */
 #if defined(__linux__) && defined(SYS_pidfd_send_signal) && defined(SYS_pidfd_open)
 #define SIGCFFI_HAS_PIDFD 1
+#define SIGCFFI_PIDFD_THREAD O_EXCL /* what <linux/pidfd.h> defines PIDFD_THREAD as */
 #else
 #define SIGCFFI_HAS_PIDFD 0
+#endif
+
+/* A process can take the place of the first one for what its descendants leave behind. */
+#if defined(PR_SET_CHILD_SUBREAPER)
+#define SIGCFFI_HAS_SUBREAPER 1
+#else
+#define SIGCFFI_HAS_SUBREAPER 0
 #endif
 
 /* sigqueue(3): POSIX, but macOS and OpenBSD lack it. */

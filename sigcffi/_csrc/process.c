@@ -75,3 +75,14 @@ int sigcffi_process_start(void)
     sigcffi_main_thread_set((unsigned long)pthread_self(), 0);
     return 1;
 }
+
+/* From here on what this process's descendants leave behind are its children, as they would be
+ * those of the first process: until it ends, and its forked children do not inherit it. */
+int sigcffi_process_adopt_orphans(void)
+{
+#if SIGCFFI_HAS_SUBREAPER
+    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 ? 0 : -errno;
+#else
+    return -ENOSYS;
+#endif
+}

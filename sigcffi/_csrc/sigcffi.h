@@ -90,6 +90,7 @@ enum {
 
 /* process.c, at the top */
 int sigcffi_process_start(void);
+int sigcffi_process_adopt_orphans(void);
 
 /* handler/main_thread.c, handler/retry.c */
 void sigcffi_main_thread_set(unsigned long ident, int tid);
@@ -214,6 +215,10 @@ int sigcffi_sending_pthread_kill(unsigned long thread, int signum);
 int sigcffi_sending_sigqueue(int pid, int signum, int value);
 int sigcffi_sending_pthread_sigqueue(unsigned long thread, int signum, int value);
 int sigcffi_sending_pidfd_send_signal(int pidfd, int signum, unsigned flags);
+int sigcffi_sending_pidfd_open(int pid, bool is_thread);
+int sigcffi_sending_pidfd_queue(int pidfd, int signum, int value);
+int sigcffi_sending_tgkill(int pid, int tid, int signum);
+int sigcffi_sending_tgqueue(int pid, int tid, int signum, int value);
 
 /* signalfd.c */
 int sigcffi_signalfd(uint64_t set, bool nonblock, bool cloexec);

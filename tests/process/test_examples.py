@@ -69,6 +69,18 @@ def test_steps_are_given_up_when_their_time_is_over_and_others_are_not() -> None
     assert in_time(run) == (0, expected, "")
 
 
+def test_a_first_process_waits_for_orphans_and_ends_as_its_program() -> None:
+    status, said, complained = outcome("first_process.py")
+    if "no PID namespace" in complained:
+        pytest.skip("no PID namespace can be made here")
+    assert complained == ""
+    assert said == (
+        "program: working, as process 2\nprogram: stopping\n"
+        "first process: the program has ended with status 7; orphans waited for: 3\n"
+    )
+    assert status == 7
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
 def test_the_supervisor_ends_as_what_it_runs_ends(signum: int) -> None:
     program = "import sys; print('there', flush=True); sys.stdin.read()"
