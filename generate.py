@@ -92,7 +92,8 @@ HOMES = table("_OTHERS") | table("_INSTALLING")
 FROM_THE_STANDARD_MODULE = {"SIGSTKFLT", "struct_siginfo"}  # made here where it lacks them: PyPy
 NOT_ON_LINUX = "SIGEMT", "SIGINFO"  # of the standard module's; this is run on Linux
 # The numbers that C has for Python programs, and not for the library.
-CODES = [name for name in NUMBERS if not name.startswith(("SIGCFFI_", "CLOCK_"))]
+OTHERS = ("SIGCFFI_", "CLOCK_")
+CODES = [name for name in NUMBERS if name.isupper() and not name.startswith(OTHERS)]
 
 
 def import_order(name: str) -> tuple[int, str]:
