@@ -37,8 +37,8 @@ __all__ = ["Receiver", "open_signal_receiver"]
 _LEAST, _MOST = 16, 2**20  # records
 _IS_CLOSED = "the receiver is closed"
 
-# By handle, those that were not closed, for who wants to know. A receiver stores and removes its own
-# item, by one step each.
+# By handle, those that were not closed, for a snapshot. A receiver stores and removes its own item,
+# by one step each.
 _open: dict[int, ref[Receiver]] = {}
 
 

@@ -54,8 +54,8 @@ _told: set[tuple[str, int]] = set()
 
 class Place:
     # _frame is the frame of the block as long as it is open, _begin the offset there at which it
-    # begins; _generators frames and offsets of the generators through which it was entered. Around a
-    # fixture's tests, _frame is the program's; _stage is that in which it was interrupted.
+    # begins; _generators frames and offsets of the generators through which it was entered. Around
+    # a fixture's tests, _frame is the program's; _stage is that in which it was interrupted.
     __slots__ = ("_begin", "_frame", "_generators", "_stage")
     _begin: int
     _frame: FrameType | None
@@ -149,8 +149,8 @@ class Place:
 
 
 def module_of(frame: FrameType) -> str | None:
-    """The name of the module that a frame's code is of; of pluggy, whose modules are its own affair,
-    the package.
+    """The name of the module that a frame's code is of; of pluggy, which moves its functions from
+    one module to another, the package.
     """
     name: str | None = frame.f_globals.get("__name__")
     return _HOOKS if name is not None and name.startswith(f"{_HOOKS}.") else name
@@ -212,8 +212,8 @@ def _tell(frame: FrameType) -> None:
         return
     _told.add(place)
     warn_explicit(
-        f"{code.co_qualname} yields within a timeout or a shield ({place[0]}, line {place[1]}): that "
-        "holds while the generator runs, and not for what it yields to",
+        f"{code.co_qualname} yields within a timeout or a shield ({place[0]}, line {place[1]}): "
+        "that holds while the generator runs, and not for what it yields to",
         RuntimeWarning,
         *place,
         module=frame.f_globals.get("__name__"),

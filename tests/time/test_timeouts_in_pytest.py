@@ -281,11 +281,11 @@ def test_whoever_passes_on_exceptions_by_hand_is_told_too() -> None:
         with timeout(SHORT):
             yield
 
-    with pytest.warns(RuntimeWarning, match="limited yields within"), pytest.raises(TimedOut):
-        with ByHand():
-            begin = time.monotonic()
-            try:
-                while time.monotonic() < begin + 3 * SHORT:
-                    pass
-            except TimeoutInterrupt:
-                pytest.fail("it is not known to come out there")
+    told = pytest.warns(RuntimeWarning, match="limited yields within")
+    with told, pytest.raises(TimedOut), ByHand():
+        begin = time.monotonic()
+        try:
+            while time.monotonic() < begin + 3 * SHORT:
+                pass
+        except TimeoutInterrupt:
+            pytest.fail("it is not known to come out there")
