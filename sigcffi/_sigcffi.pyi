@@ -138,6 +138,43 @@ class _Lib:
     SIGCFFI_WORD_MAIN_THREAD: int
     SIGCFFI_WORDS: int
     SIGCFFI_SIGNALFD_SIZE: int
+    SYS_read: int
+    SYS_readv: int
+    SYS_pread64: int
+    SYS_write: int
+    SYS_writev: int
+    SYS_recvfrom: int
+    SYS_recvmsg: int
+    SYS_sendto: int
+    SYS_sendmsg: int
+    SYS_accept: int
+    SYS_accept4: int
+    SYS_connect: int
+    SYS_poll: int
+    SYS_ppoll: int
+    SYS_ppoll_time64: int
+    SYS_select: int
+    SYS__newselect: int
+    SYS_pselect6: int
+    SYS_pselect6_time64: int
+    SYS_epoll_wait: int
+    SYS_epoll_pwait: int
+    SYS_futex: int
+    SYS_futex_time64: int
+    SYS_nanosleep: int
+    SYS_clock_nanosleep: int
+    SYS_clock_nanosleep_time64: int
+    SYS_wait4: int
+    SYS_waitid: int
+    SYS_pause: int
+    SYS_rt_sigsuspend: int
+    SYS_rt_sigtimedwait: int
+    SYS_rt_sigtimedwait_time64: int
+    SYS_flock: int
+    SYS_fcntl: int
+    SYS_fcntl64: int
+    SYS_open: int
+    SYS_openat: int
     CLOCK_REALTIME_ALARM: int
     CLOCK_BOOTTIME_ALARM: int
 
@@ -250,6 +287,9 @@ class _Lib:
     def sigcffi_sending_tgqueue(self, pid: int, tid: int, signum: int, value: int, /) -> int: ...
     def sigcffi_signalfd(self, set: int, nonblock: bool, cloexec: bool, /) -> int: ...
     def sigcffi_signalfd_decode(self, read: Any, records: Any, count: int, /) -> None: ...
+    def sigcffi_strikes_at(self, signum: int, number: int, once: bool, /) -> None: ...
+    def sigcffi_strikes_left(self) -> int: ...
+    def sigcffi_strikes_step(self) -> None: ...
     def sigcffi_deadman_turn(self) -> int: ...
     def sigcffi_deadman_end_at(self, turn: int, when: int, /) -> int: ...
     def sigcffi_timers_tid_of(self, ident: int, /) -> int: ...

@@ -203,26 +203,3 @@ void foreign_trap(void)
     __asm__ volatile("brk #0");
 }
 #endif
-
-/* A trace function for Python: raises a signal at the event that was counted off, and at each from
- * then on. Between it and the next bytecode no other runs. */
-static volatile int trip_signal;
-static volatile long trip_countdown;
-
-void foreign_trip_at(int signum, long countdown)
-{
-    trip_signal = signum;
-    trip_countdown = countdown;
-}
-
-long foreign_trip_left(void)
-{
-    return trip_countdown;
-}
-
-void foreign_trip(void *frame, void *event, void *argument)
-{
-    (void)frame, (void)event, (void)argument;
-    if (trip_countdown > 0) trip_countdown--;
-    if (trip_countdown == 0) raise(trip_signal);
-}

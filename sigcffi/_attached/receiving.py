@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import errno
 from _operator import attrgetter
+from _weakref import ref
 from signal import SIGKILL, SIGSTOP
 
 from sigcffi._attached.loops import Watches, trio_here
@@ -34,6 +35,10 @@ __all__ = ["Receiver", "open_signal_receiver"]
 
 _LEAST, _MOST = 16, 2**20  # records
 _IS_CLOSED = "the receiver is closed"
+
+# By handle, those that were not closed, for a snapshot. A receiver stores and removes its own item,
+# by one step each.
+_open: dict[int, ref[Receiver]] = {}
 
 
 def _copy(handle: int) -> int:
@@ -64,7 +69,7 @@ class Receiver:
     """
 
     __slots__ = (
-        *("_dropped", "_handle", "_ring", "_watches"),
+        *("__weakref__", "_dropped", "_handle", "_ring", "_watches"),
         *("capacity", "overflow", "signums", "unread"),
     )
 
@@ -81,6 +86,7 @@ class Receiver:
         word = ready(signums)
         with undisturbed:  # C writes to the memory from now on, and must be stopped before it goes
             self._handle = handle = ring.open(word, overflow == "drop", bool(inherit))
+            _open[handle] = ref(self)
             # By the handle: a loop that watches it does not keep a receiver that is forgotten.
             self._watches = Watches(
                 lambda: lib.sigcffi_receivers_count(handle), lambda: _copy(handle)
@@ -195,6 +201,7 @@ class Receiver:
         there before is back. Any thread may call it.
         """
         handle = self._handle
+        _open.pop(handle, None)
         if lib.sigcffi_receivers_stop(handle) < 0:
             return
         found = self._ring.take_all()  # another thread may be closing it, too

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NULL",
     "address_of",
+    "address_of_function",
     "check",
     "itimer_error",
     "lib",
@@ -114,6 +115,11 @@ def view(pointer: Any, count: int, code: Literal["i", "Q"]) -> Any:
 def address_of(pointer: Any) -> int:
     """Where C points to, as a number."""
     return int(_ffi.cast("uintptr_t", pointer))
+
+
+def address_of_function(name: str) -> int:
+    """Where a function of the C half is, for who has C call it."""
+    return address_of(_ffi.addressof(lib, name))
 
 
 def _error(number: int, kind: type[OSError]) -> OSError | OverflowError:

@@ -35,7 +35,8 @@ _PREFIXES = {"SI", "POLL", *_PREFIX_OF.values()}
 CODES = {
     name: value
     for name in dir(lib)
-    if name.partition("_")[0] in _PREFIXES
+    if name.isupper()  # not SYS_read, the number of a system call
+    and name.partition("_")[0] in _PREFIXES
     and (value := getattr(lib, name)) != lib.SIGCFFI_ABSENT  # the platform has it
 }
 globals().update(CODES)

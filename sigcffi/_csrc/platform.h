@@ -468,4 +468,117 @@ static inline bool sigcffi_platform_write(int fd, const void *data, size_t size)
 #define SIGCFFI_THREAD_LOCAL _Thread_local
 #endif
 
+/* System calls in which a thread may sleep; each processor has some of them. */
+#ifndef SYS_read
+#define SYS_read SIGCFFI_ABSENT
+#endif
+#ifndef SYS_readv
+#define SYS_readv SIGCFFI_ABSENT
+#endif
+#ifndef SYS_pread64
+#define SYS_pread64 SIGCFFI_ABSENT
+#endif
+#ifndef SYS_write
+#define SYS_write SIGCFFI_ABSENT
+#endif
+#ifndef SYS_writev
+#define SYS_writev SIGCFFI_ABSENT
+#endif
+#ifndef SYS_recvfrom
+#define SYS_recvfrom SIGCFFI_ABSENT
+#endif
+#ifndef SYS_recvmsg
+#define SYS_recvmsg SIGCFFI_ABSENT
+#endif
+#ifndef SYS_sendto
+#define SYS_sendto SIGCFFI_ABSENT
+#endif
+#ifndef SYS_sendmsg
+#define SYS_sendmsg SIGCFFI_ABSENT
+#endif
+#ifndef SYS_accept
+#define SYS_accept SIGCFFI_ABSENT
+#endif
+#ifndef SYS_accept4
+#define SYS_accept4 SIGCFFI_ABSENT
+#endif
+#ifndef SYS_connect
+#define SYS_connect SIGCFFI_ABSENT
+#endif
+#ifndef SYS_poll
+#define SYS_poll SIGCFFI_ABSENT
+#endif
+#ifndef SYS_ppoll
+#define SYS_ppoll SIGCFFI_ABSENT
+#endif
+#ifndef SYS_ppoll_time64
+#define SYS_ppoll_time64 SIGCFFI_ABSENT
+#endif
+#ifndef SYS_select
+#define SYS_select SIGCFFI_ABSENT
+#endif
+#ifndef SYS__newselect
+#define SYS__newselect SIGCFFI_ABSENT
+#endif
+#ifndef SYS_pselect6
+#define SYS_pselect6 SIGCFFI_ABSENT
+#endif
+#ifndef SYS_pselect6_time64
+#define SYS_pselect6_time64 SIGCFFI_ABSENT
+#endif
+#ifndef SYS_epoll_wait
+#define SYS_epoll_wait SIGCFFI_ABSENT
+#endif
+#ifndef SYS_epoll_pwait
+#define SYS_epoll_pwait SIGCFFI_ABSENT
+#endif
+#ifndef SYS_futex
+#define SYS_futex SIGCFFI_ABSENT
+#endif
+#ifndef SYS_futex_time64
+#define SYS_futex_time64 SIGCFFI_ABSENT
+#endif
+#ifndef SYS_nanosleep
+#define SYS_nanosleep SIGCFFI_ABSENT
+#endif
+#ifndef SYS_clock_nanosleep
+#define SYS_clock_nanosleep SIGCFFI_ABSENT
+#endif
+#ifndef SYS_clock_nanosleep_time64
+#define SYS_clock_nanosleep_time64 SIGCFFI_ABSENT
+#endif
+#ifndef SYS_wait4
+#define SYS_wait4 SIGCFFI_ABSENT
+#endif
+#ifndef SYS_waitid
+#define SYS_waitid SIGCFFI_ABSENT
+#endif
+#ifndef SYS_pause
+#define SYS_pause SIGCFFI_ABSENT
+#endif
+#ifndef SYS_rt_sigsuspend
+#define SYS_rt_sigsuspend SIGCFFI_ABSENT
+#endif
+#ifndef SYS_rt_sigtimedwait
+#define SYS_rt_sigtimedwait SIGCFFI_ABSENT
+#endif
+#ifndef SYS_rt_sigtimedwait_time64
+#define SYS_rt_sigtimedwait_time64 SIGCFFI_ABSENT
+#endif
+#ifndef SYS_flock
+#define SYS_flock SIGCFFI_ABSENT
+#endif
+#ifndef SYS_fcntl
+#define SYS_fcntl SIGCFFI_ABSENT
+#endif
+#ifndef SYS_fcntl64
+#define SYS_fcntl64 SIGCFFI_ABSENT
+#endif
+#ifndef SYS_open
+#define SYS_open SIGCFFI_ABSENT
+#endif
+#ifndef SYS_openat
+#define SYS_openat SIGCFFI_ABSENT
+#endif
+
 #endif

@@ -224,6 +224,11 @@ int sigcffi_sending_tgqueue(int pid, int tid, int signum, int value);
 int sigcffi_signalfd(uint64_t set, bool nonblock, bool cloexec);
 void sigcffi_signalfd_decode(const void *read, struct sigcffi_record *records, size_t count);
 
+/* strikes.c */
+void sigcffi_strikes_at(int signum, long number, bool once);
+long sigcffi_strikes_left(void);
+void sigcffi_strikes_step(void);
+
 /* deadman.c */
 int64_t sigcffi_deadman_turn(void);
 int sigcffi_deadman_end_at(int64_t turn, int64_t when);

@@ -32,7 +32,7 @@ from sigcffi._core.ffi import lib, words
 from sigcffi._core.forking import in_child
 from sigcffi._core.scope import warn
 from sigcffi._handlers.signal import getsignal, signal
-from sigcffi._time.places import Place, shielded, shields
+from sigcffi._time.places import PLUGINS, Place, module_of, shielded, shields, stage_of
 from sigcffi._time.schedule import AGAIN, NEVER, in_range, schedule
 from sigcffi._time.unwinding import UNDERSTOOD, opens_block
 
@@ -58,6 +58,7 @@ _MACHINERY = (
     *("sigcffi._time.timeouts", "sigcffi._time.timers", "sigcffi._time.unwinding"),
     *("sigcffi._attached.dead_man", "sigcffi._shutdown.shutdown", "sigcffi._shutdown.stages"),
     *("contextlib", "heapq"),
+    *PLUGINS,
 )
 
 
@@ -80,7 +81,7 @@ class Limit(Place):
     _wait: int | None
 
     def __init__(self, seconds: Number | None, *, kill_after: Number | None = None) -> None:
-        self._frame = self._entry = self._kill = self._lost = self._wait = None
+        self._frame = self._entry = self._kill = self._lost = self._stage = self._wait = None
         self._generators = ()
         self._again = self._number = self._put_off = self._raised = self._swallowed = 0
         self._deadline = NEVER
@@ -116,15 +117,19 @@ class Limit(Place):
 
     def _leave(self) -> None:
         """Nothing is to come of it any more."""
-        self._frame = None
+        self._frame = self._stage = None
         self._generators = ()
         if self._entry is not None:
             schedule.remove(self)
 
-    def _is_on_its_way(self, handled: BaseException | None) -> bool:
-        """Whether it was interrupted and *handled*, what is being handled now, comes from that."""
+    def _is_on_its_way(self, handled: BaseException | None, frame: FrameType) -> bool:
+        """Whether it was interrupted and *handled*, what is being handled now, comes from that; or
+        pytest has caught the interruption, and goes on to the end of the fixture with the block.
+        """
         if not self._raised:
             return False
+        if self._stage is not None and stage_of(frame) is not self._stage:
+            return True
         for _ in range(1000):
             if handled is None:
                 return False
@@ -262,7 +267,7 @@ def _say_that_it_was_swallowed(block: Limit, now: int) -> None:
 
 
 def _is_machinery(frame: FrameType) -> bool:
-    return frame.f_globals.get("__name__") in _MACHINERY
+    return module_of(frame) in _MACHINERY
 
 
 def choose(frame: FrameType) -> Limit | None:
@@ -281,7 +286,7 @@ def choose(frame: FrameType) -> Limit | None:
             continue
         elif block._is_entered_anew() or block._was_left():
             block._leave()
-        elif block._is_on_its_way(handled):
+        elif block._is_on_its_way(handled, frame):
             unwinding = max(unwinding, block._raised)  # what was open then is being left
         elif block._is_around(frame):
             return block

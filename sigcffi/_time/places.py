@@ -4,44 +4,75 @@ Law: looks at frames and at their bytecode, and changes nothing there. An except
 strike wherever the object is entered or left, so what it remembers may be wrong; the bytecode that
 a frame is at is not.
 
-Source: "with" in the reference of the language; f_lasti in the documentation of ``inspect``.
+A generator that yields within a block is around whatever goes on meanwhile only if somebody sees to
+it that an exception comes to it: contextlib, for the block of a ``with`` statement; pluggy, for a
+call of hooks; pytest, for a fixture, of which an exception does not come out: what pytest catches
+it takes for the outcome of a stage of a test, and then it goes on with the generator.
+
+Source: "with" in the reference of the language; f_lasti in the documentation of ``inspect``;
+``_multicall`` of pluggy, ``CallInfo.from_call`` and ``call_fixture_func`` of pytest.
 """
 
 from __future__ import annotations
 
 import sys
+from _warnings import warn_explicit
 
-from sigcffi._time.unwinding import opens_block, passes_by, reaches
+from sigcffi._time.unwinding import opens_block, passes_by, reaches, yields_within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["ASYNCHRONOUS", "GENERATOR", "Place", "shielded", "shields"]
+    Generators = tuple[tuple[FrameType, int], ...]
+
+__all__ = [
+    "ASYNCHRONOUS",
+    "GENERATOR",
+    "PLUGINS",
+    "Place",
+    "module_of",
+    "shielded",
+    "shields",
+    "stage_of",
+]
 
 GENERATOR = 0x20  # CO_* of the module inspect
 ASYNCHRONOUS = 0x80 | 0x100 | 0x200
 _UNUSUAL = GENERATOR | ASYNCHRONOUS
 
+# What goes on with generators, whatever happens meanwhile: of hooks, and of fixtures.
+_HOOKS = "pluggy"
+_FIXTURES = "_pytest.fixtures"
+_STAGES = "_pytest.runner"
+PLUGINS = (_HOOKS, _FIXTURES, _STAGES)
+_FOR_FIXTURE = -1  # in the place of an offset: the block is around a fixture's tests
+
+# Lines of generators of which it was said that what they yield to is not in the block.
+_told: set[tuple[str, int]] = set()
+
 
 class Place:
     # _frame is the frame of the block as long as it is open, _begin the offset there at which it
-    # begins; _generators frames and offsets of the generators through which it was entered.
-    __slots__ = ("_begin", "_frame", "_generators")
+    # begins; _generators frames and offsets of the generators through which it was entered. Around
+    # a fixture's tests, _frame is the program's; _stage is that in which it was interrupted.
+    __slots__ = ("_begin", "_frame", "_generators", "_stage")
     _begin: int
     _frame: FrameType | None
-    _generators: tuple[tuple[FrameType, int], ...]
+    _generators: Generators
+    _stage: FrameType | None
 
     def __init__(self) -> None:
-        self._frame = None
+        self._frame = self._stage = None
         self._generators = ()
 
     def _stand(self, frame: FrameType) -> None:
         """The block is that of a ``with`` statement which is calling ``__enter__`` from *frame*."""
         code = frame.f_code
+        begin = frame.f_lasti
         if code.co_flags & _UNUSUAL or code.co_name in ("__enter__", "enter_context"):
-            frame, self._generators = _owner_of(frame)
-        self._begin = frame.f_lasti
+            frame, begin, self._generators = _owner_of(frame)
+        self._begin = begin
         self._frame = frame
 
     def _find(self, top: FrameType) -> tuple[FrameType, int] | None:
@@ -66,6 +97,9 @@ class Place:
         if found is None:
             return False
         frame, begin = found
+        if begin == _FOR_FIXTURE:
+            self._stage = stage_of(top)
+            return self._stage is not None
         if frame is not top and frame.f_lasti == begin:
             return False  # what has entered it does something more
         return reaches(frame.f_code, begin, frame.f_lasti) or self._passes_by(top)
@@ -81,6 +115,8 @@ class Place:
         if found[0] is not top and found[0].f_lasti == found[1]:
             return True
         for frame, begin in (found, *self._generators[:1]):
+            if begin == _FOR_FIXTURE:
+                continue
             where = frame.f_code, begin, frame.f_lasti
             if reaches(*where) or passes_by(*where):
                 return True
@@ -96,6 +132,10 @@ class Place:
     def _was_left(self) -> bool:
         """Whether its end has come unnoticed, because another exception struck just there."""
         frame = self._frame
+        begin = self._begin
+        if begin == _FOR_FIXTURE:
+            # The first may be a context manager's that the fixture's own has entered.
+            frame, begin = self._generators[-1]
         now: FrameType | None = sys._getframe()
         while now is not None and now is not frame:
             now = now.f_back
@@ -105,34 +145,78 @@ class Place:
             return True
         # It may go on where it has stopped; if that is in the block, the block is open.
         at = frame.f_lasti
-        return at == self._begin or not reaches(frame.f_code, self._begin, at)
+        return at == begin or not reaches(frame.f_code, begin, at)
 
 
-def _owner_of(frame: FrameType) -> tuple[FrameType, tuple[tuple[FrameType, int], ...]]:
-    """The frame with the ``with`` statement. Between it and *frame*, which has entered a block, may
-    stand an ``__enter__`` in Python, and contextlib: for an ExitStack, or for a context manager
-    that is written as a generator, which is then returned, with its offset, too.
+def module_of(frame: FrameType) -> str | None:
+    """The name of the module that a frame's code is of; of pluggy, which moves its functions from
+    one module to another, the package.
+    """
+    name: str | None = frame.f_globals.get("__name__")
+    return _HOOKS if name is not None and name.startswith(f"{_HOOKS}.") else name
+
+
+def stage_of(top: FrameType) -> FrameType | None:
+    """The outermost frame of pytest, of *top* and those that have called it, that takes whatever is
+    raised for the outcome of a stage of a test.
+    """
+    stage = None
+    frame: FrameType | None = top
+    while frame is not None:
+        if frame.f_code.co_name == "from_call" and module_of(frame) == _STAGES:
+            stage = frame
+        frame = frame.f_back
+    return stage
+
+
+def _owner_of(frame: FrameType) -> tuple[FrameType, int, Generators]:
+    """The frame with the ``with`` statement, and where the block begins there. Between it and
+    *frame*, which has entered a block, may stand an ``__enter__`` in Python, contextlib, for an
+    ExitStack, and generators, which are then returned, with their offsets, too.
     """
     generators = []
     while frame.f_back is not None and _enters_for(frame, frame.f_back):
         if frame.f_code.co_flags & GENERATOR:
             generators.append((frame, frame.f_lasti))
         frame = frame.f_back
+    begin = frame.f_lasti
     if frame.f_code.co_flags & ASYNCHRONOUS:
         raise RuntimeError(
             "timeout is for synchronous code: in a coroutine, what the event loop offers, as "
             "asyncio.timeout or trio.fail_after, lets the loop run on"
         )
-    return frame, tuple(generators)
+    if frame.f_code.co_flags & GENERATOR:
+        _tell(frame)
+    elif generators and module_of(frame) == _FIXTURES and stage_of(frame):
+        begin = _FOR_FIXTURE
+        while frame.f_back is not None:
+            frame = frame.f_back
+    return frame, begin, tuple(generators)
 
 
 def _enters_for(frame: FrameType, back: FrameType) -> bool:
     code = frame.f_code
     if code.co_name == "__enter__":
         return not opens_block(code, frame.f_lasti)
-    return "contextlib" in (
-        frame.f_globals.get("__name__"),
-        code.co_flags & GENERATOR and back.f_globals.get("__name__"),
+    if module_of(frame) == "contextlib":
+        return True
+    goes_on = ("contextlib", _HOOKS, _FIXTURES)
+    return bool(code.co_flags & GENERATOR) and module_of(back) in goes_on
+
+
+def _tell(frame: FrameType) -> None:
+    """Say once of a generator that yields within a block what that does not do."""
+    code = frame.f_code
+    place = code.co_filename, frame.f_lineno
+    if place in _told or not yields_within(code, frame.f_lasti):
+        return
+    _told.add(place)
+    warn_explicit(
+        f"{code.co_qualname} yields within a timeout or a shield ({place[0]}, line {place[1]}): "
+        "that holds while the generator runs, and not for what it yields to",
+        RuntimeWarning,
+        *place,
+        module=frame.f_globals.get("__name__"),
     )
 
 

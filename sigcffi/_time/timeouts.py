@@ -73,7 +73,9 @@ class timeout(Limit):
     that runs on without looking for signals, until it returns; then the interruption follows. Code
     in ``shield()`` blocks and ``deferred`` sections is interrupted when they end. A generator that
     yields within a block is interrupted while it runs, and what it yields to is not, unless it is
-    made a context manager by contextlib.
+    made a context manager by contextlib, or is a hook wrapper or a fixture of pytest; of others a
+    RuntimeWarning says so once. What pytest catches in a test it does not pass on to the fixture:
+    there the interruption fails the test, and ``TimedOut`` the fixture's end.
 
     As a decorator it gives each call a block of its own.
 
@@ -141,6 +143,7 @@ class timeout(Limit):
         now = monotonic_ns()
         if self._deadline <= now:
             interrupted = self._raised > 0
+            self._stage = None
             self._raised = schedule.opened
             if not schedule.due:
                 schedule.arm_for_next(now + AGAIN)  # it would expire again soon

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
     Region = tuple[int, int, int, int]  # begin, end and handler, as offsets; depth of the stack
 
-__all__ = ["UNDERSTOOD", "is_understood", "opens_block", "passes_by", "reaches"]
+__all__ = ["UNDERSTOOD", "is_understood", "opens_block", "passes_by", "reaches", "yields_within"]
 
 _WITH_EXCEPT_START = opmap.get("WITH_EXCEPT_START")
+_YIELDS = [opmap[name] for name in ("YIELD_VALUE", "YIELD_FROM") if name in opmap]
 
 # By exception table: a key of bytes keeps no code alive. Only the main thread asks.
 _known: dict[bytes, list[Region]] = {}
@@ -61,6 +62,15 @@ def passes_by(code: CodeType, begin: int, at: int) -> bool:
     end = _end_of(code, begin)
     back = _behind(bytecode, at) - 2 * _argument(bytecode, at)
     return end is not None and end not in _catching(code, at) and end in _catching(code, back)
+
+
+def yields_within(code: CodeType, begin: int) -> bool:
+    """Whether a generator yields within that block."""
+    bytecode = code.co_code
+    end = _end_of(code, begin)
+    return end is not None and any(
+        bytecode[at] in _YIELDS and end in _catching(code, at) for at in range(0, len(bytecode), 2)
+    )
 
 
 def opens_block(code: CodeType, at: int) -> bool:

@@ -9,7 +9,6 @@ and raises, when the interpreter looks next.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import sys
 from collections.abc import Callable
@@ -18,7 +17,6 @@ from typing import Any
 
 import pytest
 from support import PYPY, disposition
-from tracing import Tripping
 
 import sigcffi as signal
 from sigcffi import actions
@@ -27,6 +25,7 @@ from sigcffi._attached import dead_man as _dead_man
 from sigcffi._core.ffi import lib, words
 from sigcffi._dispatch.registry import entries
 from sigcffi._shutdown import shutdown as _shutdown
+from sigcffi._testing.bytecodes import Tripping
 from sigcffi._time import timers as _timers
 
 S, T, U = signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH
@@ -67,32 +66,31 @@ def watched(code: CodeType) -> bool:
 
 
 @pytest.fixture
-def strike(foreign: ctypes.CDLL) -> Strike:
+def strike() -> Strike:
     """Call a function, and strike it at the bytecode of a number: whether it has so many. What
     strikes comes out, or has been an exception that the function has got.
     """
 
     def handler(signum: int, frame: FrameType | None) -> None:
-        foreign.foreign_trip_at(S, NEVER)
+        lib.sigcffi_strikes_at(S, NEVER, False)
         raise Struck
 
     def struck(code: CodeType) -> bool:
         return watched(code) and code is not handler.__code__
 
     def call(function: Callable[[], object], at: int) -> bool:
-        foreign.foreign_trip_at(S, at)
+        lib.sigcffi_strikes_at(S, at, False)
         try:
-            Tripping(struck, foreign).call(function)
+            Tripping(struck).run(function)
         except Struck as error:
             where(error)
-        left = foreign.foreign_trip_left()
-        foreign.foreign_trip_at(S, NEVER)
+        left = lib.sigcffi_strikes_left()
+        lib.sigcffi_strikes_at(S, NEVER, False)
         return bool(left > NEVER // 2)
 
     def nothing() -> None:
         pass
 
-    foreign.foreign_trip_left.restype = ctypes.c_long
     signal.signal(S, handler)
     for _ in range(2):  # CPython 3.12 shows no bytecode in the first trace of a process
         call(nothing, NEVER)

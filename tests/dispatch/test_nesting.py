@@ -9,13 +9,13 @@ from types import CodeType, FrameType
 import pytest
 import support
 from support import nested_handlers, python_says
-from tracing import Tracing
 
 import sigcffi as signal
 from sigcffi import SigInfo, actions, sigaction, subscribe
 from sigcffi._changes import installing, steps
 from sigcffi._dispatch import dispatcher as _dispatch
 from sigcffi._dispatch.deliveries import CAPACITY, account
+from sigcffi._testing.bytecodes import Tracing
 
 S, T, R, Q = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN, signal.SIGRTMIN + 1
 

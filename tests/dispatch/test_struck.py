@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 import support
 from support import PYPY, nested_handlers
-from tracing import Act, Tracing
 
 import sigcffi as signal
 from sigcffi import SigInfo
 from sigcffi._dispatch import calls, deliveries, dispatcher
+from sigcffi._testing.bytecodes import Act, Tracing
 
 R, Q = signal.SIGRTMIN, signal.SIGRTMIN + 1
 

@@ -8,7 +8,6 @@ the handler is installed or nothing has changed, and the next signal reaches wha
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal as standard
 from types import CodeType, FrameType
@@ -16,11 +15,12 @@ from typing import Any
 
 import pytest
 from support import PYPY
-from tracing import Tripping
 
 import sigcffi as signal
 from sigcffi import SigInfo
+from sigcffi._core.ffi import lib
 from sigcffi._dispatch.registry import entries
+from sigcffi._testing.bytecodes import Tripping
 
 S, R = signal.SIGUSR1, signal.SIGRTMIN
 NEVER = 1 << 30
@@ -40,9 +40,7 @@ class Struck(BaseException):
 
 @steps
 @pytest.mark.parametrize("beside", ["nobody", "a subscriber", "a subscriber passed over"])
-def test_struck_anywhere_a_handler_is_installed_or_nothing_is(
-    beside: str, step: int, foreign: ctypes.CDLL
-) -> None:
+def test_struck_anywhere_a_handler_is_installed_or_nothing_is(beside: str, step: int) -> None:
     names: list[str] = []
     passed_over: list[Any] = []
 
@@ -50,7 +48,7 @@ def test_struck_anywhere_a_handler_is_installed_or_nothing_is(
         names.append("new")
 
     def strikes(signum: int, frame: FrameType | None) -> None:
-        foreign.foreign_trip_at(S, NEVER)
+        lib.sigcffi_strikes_at(S, NEVER, False)
         raise Struck
 
     def watched(code: CodeType) -> bool:
@@ -61,11 +59,11 @@ def test_struck_anywhere_a_handler_is_installed_or_nothing_is(
         if beside == "a subscriber passed over":
             passed_over[:] = [standard.signal(R, standard.SIG_IGN)]
         standard.signal(S, strikes)
-        foreign.foreign_trip_at(S, at)
+        lib.sigcffi_strikes_at(S, at, False)
         with contextlib.suppress(Struck):
-            Tripping(watched, foreign).call(lambda: signal.sigaction(R, new))
-        left = foreign.foreign_trip_left()
-        foreign.foreign_trip_at(S, NEVER)
+            Tripping(watched).run(lambda: signal.sigaction(R, new))
+        left = lib.sigcffi_strikes_left()
+        lib.sigcffi_strikes_at(S, NEVER, False)
         standard.signal(S, standard.SIG_IGN)
         return bool(left > NEVER // 2)
 
@@ -74,7 +72,6 @@ def test_struck_anywhere_a_handler_is_installed_or_nothing_is(
         os.kill(os.getpid(), R)
         signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
-    foreign.foreign_trip_left.restype = ctypes.c_long
     with contextlib.ExitStack() as stack:
         if beside != "nobody":
             stack.enter_context(signal.subscribe(R, lambda info, frame: names.append("subscriber")))

@@ -8,7 +8,6 @@ the change is made or it is not: the next signal reaches the handler that is sai
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal as standard
 from collections.abc import Callable
@@ -16,11 +15,12 @@ from types import CodeType, FrameType
 
 import pytest
 from support import PYPY
-from tracing import Tripping
 
 import sigcffi as signal
 from sigcffi import SigInfo
+from sigcffi._core.ffi import lib
 from sigcffi._dispatch.registry import entries
+from sigcffi._testing.bytecodes import Tripping
 
 S, R = signal.SIGUSR1, signal.SIGRTMIN
 NEVER = 1 << 30
@@ -73,10 +73,9 @@ def test_struck_anywhere_a_change_is_made_or_it_is_not(
     change: Callable[[], object],
     subscribed: bool,
     step: int,
-    foreign: ctypes.CDLL,
 ) -> None:
     def handler(signum: int, frame: FrameType | None) -> None:
-        foreign.foreign_trip_at(S, NEVER)
+        lib.sigcffi_strikes_at(S, NEVER, False)
         raise Struck
 
     def watched(code: CodeType) -> bool:
@@ -85,15 +84,14 @@ def test_struck_anywhere_a_change_is_made_or_it_is_not(
     def strike(at: int) -> bool:
         before()
         standard.signal(S, handler)
-        foreign.foreign_trip_at(S, at)
+        lib.sigcffi_strikes_at(S, at, False)
         with contextlib.suppress(Struck):
-            Tripping(watched, foreign).call(change)
-        struck = foreign.foreign_trip_left() > NEVER // 2
-        foreign.foreign_trip_at(S, NEVER)
+            Tripping(watched).run(change)
+        struck = lib.sigcffi_strikes_left() > NEVER // 2
+        lib.sigcffi_strikes_at(S, NEVER, False)
         standard.signal(S, standard.SIG_IGN)
         return struck
 
-    foreign.foreign_trip_left.restype = ctypes.c_long
     subscriber = signal.subscribe(R, lambda info, frame: names.append("subscriber"))
     if not subscribed:
         subscriber.close()

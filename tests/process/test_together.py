@@ -15,12 +15,12 @@ from types import FrameType
 
 import pytest
 from support import DEADLINE, join, nested_handlers, python_says, run_python, until
-from tracing import Act, Tracing
 
 import sigcffi as signal
 from sigcffi._attached import attaching as _attaching
 from sigcffi._attached import dead_man as _dead_man
 from sigcffi._dispatch import dispatcher as _dispatch
+from sigcffi._testing.bytecodes import Act, Tracing
 
 THREADS = 4
 

@@ -9,7 +9,6 @@ raised at each bytecode by C.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import sys
 import types
@@ -17,15 +16,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import tracing as _tracing
 from programs import timed, timed_by_others
 from programs.timed import HOUR
 from support import PYPY
-from tracing import Act, Tracing, Tripping
 
 import sigcffi as signal
 from sigcffi import TimedOut, timeout
 from sigcffi._attached import dead_man as _dead_man
+from sigcffi._core.ffi import lib
+from sigcffi._testing import bytecodes as _bytecodes
+from sigcffi._testing.bytecodes import Act, Tracing, Tripping
 from sigcffi._time import limits as _limits
 from sigcffi._time import places as _places
 from sigcffi._time import schedule as _schedule
@@ -120,10 +120,11 @@ steps = pytest.mark.parametrize(
 
 # Struck between a coroutine's making and its first step.
 never_awaited = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+in_a_generator = pytest.mark.filterwarnings("ignore:.* yields within a timeout")
 
 
 def everywhere(test: Any) -> Any:
-    return programs(steps(never_awaited(test)))
+    return programs(steps(never_awaited(in_a_generator(test))))
 
 
 MODULES = (timed, timed_by_others, contextlib, _timeouts, _limits, _schedule, _shielding, _places)
@@ -174,7 +175,6 @@ def test_the_time_is_over_and_the_signal_comes(
     program: Program,
     step: int,
     clock: Clock,
-    foreign: ctypes.CDLL,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The interpreter looks for it where it wants to, and no block is passed by."""
@@ -182,31 +182,30 @@ def test_the_time_is_over_and_the_signal_comes(
     expire = _limits._expire
 
     def handler(signum: int, frame: Frame | None) -> None:
-        if frame is None or frame.f_code.co_filename == _tracing.__file__:
+        if frame is None or frame.f_code.co_filename == _bytecodes.__file__:
             return
         assert clock.struck()
         clock.struck = lambda: True
-        foreign.foreign_trip_at(S, never)  # not in here
+        lib.sigcffi_strikes_at(S, never, False)  # not in here
         try:
             expire(signum, frame)
         finally:
-            foreign.foreign_trip_at(S, 1)
+            lib.sigcffi_strikes_at(S, 1, False)
 
     def call(countdown: int) -> tuple[Said, bool]:
         said: Said = []
-        clock.struck = lambda: foreign.foreign_trip_left() == 0
-        foreign.foreign_trip_at(S, countdown)
+        clock.struck = lambda: lib.sigcffi_strikes_left() == 0
+        lib.sigcffi_strikes_at(S, countdown, False)
         try:
-            Tripping(watched, foreign).call(lambda: program(said))
+            Tripping(watched).run(lambda: program(said))
         finally:
             struck = clock.struck()
-            foreign.foreign_trip_at(S, never)
+            lib.sigcffi_strikes_at(S, never, False)
         for whose, expected in said:
             assert whose is expected
         gone()
         return said, struck
 
-    foreign.foreign_trip_left.restype = ctypes.c_long
     monkeypatch.setattr(_limits, "_expire", handler)
     signal.signal(S, handler)
     heard, at = 0, 1

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from programs.blocks import Block, Raising, consume, corpus
 from support import PYPY
-from tracing import Tracing
 
+from sigcffi._testing.bytecodes import Tracing
 from sigcffi._time.unwinding import reaches
 
 # What leaves a block at the second of two places is still in it, says the table of PyPy 8.0.1: an

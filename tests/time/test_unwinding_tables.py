@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from programs.blocks import Block, Marker, Raising, consume, newest
 from support import PYPY, run_python
-from tracing import Tracing
 
+from sigcffi._testing.bytecodes import Tracing
 from sigcffi._time import unwinding as _unwinding
 from sigcffi._time.unwinding import opens_block, passes_by, reaches
 

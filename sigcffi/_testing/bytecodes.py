@@ -1,4 +1,4 @@
-"""A look at a program between every two of its bytecodes: ``Bytecodes``, ``Tracing``, ``Tripping``.
+"""A look at a program before every one of its bytecodes, or lines: ``Tracing``, ``Tripping``.
 
 Law: a trace function that is there already stays. It is coverage's, which sees what is struck and
 what comes of that; sys.monitoring looks beside it. Where there is none, or no sys.monitoring
@@ -10,36 +10,42 @@ exception: CPython from 3.12 on shows the bytecodes of a function only then, and
 
 from __future__ import annotations
 
-import ctypes
 import sys
 import types
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
+from sigcffi._core.ffi import address_of_function
+
+__all__ = ["Act", "Recording", "Tracing", "Tripping", "Watched"]
+
 Watched = Callable[[types.CodeType], bool]
 Act = Callable[[types.FrameType], Any]
 
-TOOL = 4  # of sys.monitoring: none that has a name there
+_TOOL = 4  # of sys.monitoring: none that has a name there
 
 
 class Bytecodes:
-    """*look* is called before every bytecode of the code that is *watched*: with a frame, "opcode"
-    and None, or by sys.monitoring with code and an offset. A trace function is called at a
-    function's end and at exceptions, too, and no more once it has raised something.
+    """*look* is called before every bytecode of the code that is *watched*, or every line: with a
+    frame, "opcode" or "line" and None, or by sys.monitoring with code and an offset or line. A
+    trace function is called at a function's end and at exceptions, too, and no more once it has
+    raised something.
     """
 
     _instrumented: ClassVar[set[types.CodeType]] = set()
 
-    def __init__(self, watched: Watched, look: Callable[..., Any]) -> None:
+    def __init__(self, watched: Watched, look: Callable[..., Any], lines: bool = False) -> None:
         self.watched = watched
         self.look = look
+        self.lines = lines
         former = sys.gettrace()
         self.beside = former is not None and hasattr(sys, "monitoring")
         # One call of C: a handler that is due may strike before it or behind it.
         if self.beside:
-            instruction = sys.monitoring.events.INSTRUCTION
-            self.stop = partial(sys.monitoring.register_callback, TOOL, instruction, None)
+            events = sys.monitoring.events
+            self.event = events.LINE if lines else events.INSTRUCTION
+            self.stop = partial(sys.monitoring.register_callback, _TOOL, self.event, None)
         else:
             self.stop = partial(sys.settrace, former)
 
@@ -49,37 +55,49 @@ class Bytecodes:
             return
         self.tidy_up()
         of = sys.monitoring
-        of.use_tool_id(TOOL, "tests")
-        of.register_callback(TOOL, of.events.PY_START, self._begin)
-        of.register_callback(TOOL, of.events.INSTRUCTION, self.look)
-        of.set_events(TOOL, of.events.PY_START)
+        of.use_tool_id(_TOOL, __name__)
+        of.register_callback(_TOOL, of.events.PY_START, self._begin)
+        of.register_callback(_TOOL, self.event, self.look)
+        of.set_events(_TOOL, of.events.PY_START)
 
     def tidy_up(self) -> None:
         """What a strike may have left undone the next one does."""
-        if self.beside and sys.monitoring.get_tool(TOOL) is not None:
-            sys.monitoring.set_events(TOOL, 0)
+        if self.beside and sys.monitoring.get_tool(_TOOL) is not None:
+            sys.monitoring.set_events(_TOOL, 0)
             while self._instrumented:
-                sys.monitoring.set_local_events(TOOL, self._instrumented.pop(), 0)
-            sys.monitoring.free_tool_id(TOOL)
+                sys.monitoring.set_local_events(_TOOL, self._instrumented.pop(), 0)
+            sys.monitoring.free_tool_id(_TOOL)
 
     def _begin(self, code: types.CodeType, offset: int) -> None:
         if self.watched(code) and code not in self._instrumented:
             self._instrumented.add(code)
-            sys.monitoring.set_local_events(TOOL, code, sys.monitoring.events.INSTRUCTION)
+            sys.monitoring.set_local_events(_TOOL, code, self.event)
 
     def _trace(self, frame: types.FrameType, event: str, arg: object) -> Any:
         if not self.watched(frame.f_code):
             return None
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
+        frame.f_trace_opcodes = not self.lines
+        frame.f_trace_lines = self.lines
         return self.look
+
+    def run(self, function: Callable[[], Any]) -> Any:
+        """Call it, with a look."""
+        self.start()
+        try:
+            return function()
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        self.stop()
+        self.tidy_up()
 
 
 class Tracing(Bytecodes):
     """While it lasts ``call`` calls functions, with a look at the code that is ``watched``."""
 
-    def __init__(self, watched: Watched) -> None:
-        super().__init__(watched, self._look)
+    def __init__(self, watched: Watched, lines: bool = False) -> None:
+        super().__init__(watched, self._look, lines)
         self.act: Act = _nothing
         self.begun = False
 
@@ -88,8 +106,7 @@ class Tracing(Bytecodes):
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.stop()
-        self.tidy_up()
+        self.end()
 
     def _look(self, where: object, event: object, arg: object = None) -> None:
         if event not in ("return", "exception"):
@@ -124,24 +141,31 @@ class Tracing(Bytecodes):
         return count
 
 
+class Recording(Bytecodes):
+    """Notes in ``places``, for every look of a ``Tripping``, the code and the line."""
+
+    def __init__(self, watched: Watched, lines: bool = False) -> None:
+        super().__init__(watched, self._look, lines)
+        self.places: list[tuple[types.CodeType, int]] = []
+
+    def _look(self, where: object, event: object, arg: object = None) -> None:
+        frame = sys._getframe(1)
+        self.places.append((frame.f_code, frame.f_lineno))
+
+
 class Tripping(Bytecodes):
-    """C counts the bytecodes of the code that is *watched*, and raises a signal when it has come to
-    a number (``foreign_trip_at``). No function in Python looks, so the signal's handler runs where
-    the program would run it.
+    """C counts the bytecodes of the code that is *watched*, or the lines, and raises a signal when
+    it has come to a number (``sigcffi_strikes_at``). No function in Python looks, so the signal's
+    handler runs where the program would run it. Not on PyPy, whose ctypes passes no objects to C.
     """
 
-    def __init__(self, watched: Watched, foreign: ctypes.CDLL) -> None:
-        super().__init__(watched, _nothing)
-        arguments = [ctypes.py_object] * (2 if self.beside else 3)  # of which C looks at none
-        self.look = ctypes.PYFUNCTYPE(None, *arguments)(("foreign_trip", foreign))
+    def __init__(self, watched: Watched, lines: bool = False) -> None:
+        import ctypes  # which an interpreter may lack
 
-    def call(self, function: Callable[[], object]) -> None:
-        self.start()
-        try:
-            function()
-        finally:
-            self.stop()
-            self.tidy_up()
+        super().__init__(watched, _nothing, lines)
+        arguments = [ctypes.py_object] * (2 if self.beside else 3)  # of which C looks at none
+        address = address_of_function("sigcffi_strikes_step")
+        self.look = ctypes.PYFUNCTYPE(None, *arguments)(address)
 
 
 def _nothing(frame: types.FrameType) -> None:
