@@ -88,6 +88,7 @@ ENTRY = "arrive"  # where handler context begins: each level of the trampoline c
 # What may be called, and why. Another name in the object file is an error, and it is one here that
 # no compiler's object file has any more.
 HANDLER_MAY_CALL = {
+    "alarm": "async-signal-safe (POSIX)",
     "__errno_location": "the address of a thread's own variable",
     "clock_gettime": "async-signal-safe (POSIX); reads memory that the kernel shares",
     "getpid": "a system call and no more",
