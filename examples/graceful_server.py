@@ -1,7 +1,8 @@
-"""An asyncio server that shuts down gracefully on SIGTERM, and says who asked for it.
+"""An asyncio server that stops well, and says who asked for it.
 
-It repeats what its clients say. On SIGTERM it accepts nobody any more, lets those that are
-connected finish, and ends. A second SIGTERM ends it at once, also if Python is stuck in C.
+It repeats what its clients say. Asked to stop (SIGTERM, Ctrl-C) it accepts nobody any more, lets
+those that are connected finish for at most 30 seconds, and ends. Asked a second time it ends at
+once, and a third time also if Python is stuck in C.
 
     graceful_server.py [PORT]      0: any port that is free
 """
@@ -35,19 +36,19 @@ async def main(port):
             clients.discard(asyncio.current_task())
             writer.close()
 
-    # In C, at once: whatever the program is doing when the second one comes.
-    with signal.actions.default(signal.SIGTERM, when=2):
-        async with signal.open_signal_receiver(signal.SIGTERM) as requests:
-            server = await asyncio.start_server(serve, "127.0.0.1", port)
-            print("Listening on port", server.sockets[0].getsockname()[1], flush=True)
-            async for request in requests:
-                print("Asked to end by", sender_of(request), flush=True)
-                break
-            server.close()
-            while clients:
-                print("Waiting for", len(clients), "to finish", flush=True)
-                await asyncio.wait(clients)
-    print("Everybody has finished", flush=True)
+    async with signal.shutdown(grace=30, force=1) as stop:
+        server = await asyncio.start_server(serve, "127.0.0.1", port)
+        print("Listening on port", server.sockets[0].getsockname()[1], flush=True)
+        await stop.wait()
+        print("Asked to end by", sender_of(stop.reason), flush=True)
+        server.close()
+        while clients:
+            print("Waiting for", len(clients), "to finish", flush=True)
+            await asyncio.wait(clients)
+        print("Everybody has finished", flush=True)
+    return stop
 
 
-asyncio.run(main(int(sys.argv[1]) if sys.argv[1:] else 8007))
+stop = asyncio.run(main(int(sys.argv[1]) if sys.argv[1:] else 8007))
+if stop.stage == "interrupted":
+    stop.exit()  # as the signal would have ended it: somebody has not finished

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from support import DEADLINE, in_time
+from support import DEADLINE, in_time, taken, until
 
 import sigcffi as signal
 
@@ -43,6 +44,7 @@ def outcome(name: str, *arguments: str) -> tuple[int, str, str]:
             "Adding up pi until a signal comes ...\nStopped: True. It is about 3.14.\n",
             0,
         ),
+        ("compress.py", "compress.py: compressed\n", 0),
         (
             "supervisor.py",
             "program: working\nprogram: stopping\n"
@@ -102,6 +104,7 @@ def test_the_supervisor_ends_as_what_it_runs_ends(signum: int) -> None:
 def test_every_example_is_run() -> None:
     [mark] = test_an_example_ends_by_itself_and_says_what_happened.pytestmark  # type: ignore[attr-defined]
     run = {row[0] for row in mark.args[1]} | {"graceful_server.py", "steps_with_deadlines.py"}
+    run |= {"worker.py", "first_process.py"}
     assert run == {path.name for path in EXAMPLES.glob("*.py")}
 
 
@@ -133,3 +136,49 @@ def test_a_server_lets_its_clients_finish_unless_it_is_asked_twice(impatient: bo
     assert complained == ""
     assert said == ("" if impatient else "Everybody has finished\n")
     assert server.returncode == (-signal.SIGTERM if impatient else 0)
+
+
+@pytest.mark.parametrize("impatient", [False, True])
+def test_a_tool_that_is_stopped_leaves_nothing_half_done(tmp_path: Path, impatient: bool) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    os.mkfifo(first)
+    second.write_text("text")
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", EXAMPLES / "compress.py", first, second],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as tool:
+        with open(first, "w") as source:  # it has begun
+            until(lambda: (tmp_path / "first.gz").exists(), "the file to be written")
+            tool.send_signal(signal.SIGINT)
+            if impatient:
+                taken(tool.pid, signal.SIGINT)
+                tool.send_signal(signal.SIGINT)
+                tool.wait(DEADLINE)
+            else:
+                source.write("text")
+        said, complained = tool.communicate(timeout=DEADLINE)
+    assert complained == ""
+    assert said == ("first: given up\n" if impatient else "first: compressed\n")
+    assert tool.returncode == -signal.SIGINT
+    assert {path.name for path in tmp_path.glob("*.gz")} == (set() if impatient else {"first.gz"})
+
+
+def test_a_worker_logs_in_a_thread_while_the_main_thread_has_the_lock() -> None:
+    status, said, complained = outcome("worker.py")
+    assert status == 0
+    number = r"[0-9]+"
+    assert re.fullmatch(
+        "MainThread: job 1 is done\n"
+        rf"sigcffi: process {number} wants the settings to be read anew\n"
+        "MainThread: job 2 is done\n"
+        "MainThread: job 3 is done\n"
+        "MainThread: asked to stop; 2 jobs are given back\n",
+        said,
+    )
+    assert re.fullmatch(
+        rf"\S+Z process ({number}): SIGTERM sent with kill by process \1 of user {number} \(.+\): "
+        "the worker stops\n",
+        complained,
+    )
