@@ -37,7 +37,7 @@ __all__ = ["in_loop"]
 
 
 class _Asyncio:
-    __slots__ = ("_advance", "_loop", "_over", "_scope", "_timer")
+    __slots__ = ("_advance", "_loop", "_over", "_scope", "_timer", "_when")
 
     def __init__(self, loop: Any, advance: Callable[[], None]) -> None:
         self._advance = advance
@@ -45,6 +45,7 @@ class _Asyncio:
         self._over = False
         self._scope = sys.modules["asyncio"].timeout(None)
         self._timer: Any = None
+        self._when = 0.0  # by the loop's clock; the handles of some loops do not tell
 
     async def enter(self) -> None:
         await self._scope.__aenter__()
@@ -72,9 +73,10 @@ class _Asyncio:
             return
         when = self._loop.time() + wait / 1e9
         if self._timer is not None:
-            if self._timer.when() <= when:
+            if self._when <= when:
                 return
             self._timer.cancel()
+        self._when = when
         self._timer = self._loop.call_at(when, self._cancel, is_due)
 
     def _cancel(self, is_due: Callable[[], None]) -> None:

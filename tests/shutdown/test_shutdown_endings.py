@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
+import endings
 import pytest
 from stuck import child, ended, ended_in_c
-from support import run_python, says, taken, tell
+from support import PYPY, run_python, says, taken, tell
 
 import sigcffi as signal
 
 TERM = signal.SIGTERM
+PAGE = Path(__file__).parents[2] / "docs" / "stopping.md"
 
 
 @pytest.mark.parametrize("force", [1, 2, 3])
@@ -182,3 +185,19 @@ def test_a_child_of_a_program_that_is_exiting_exits_as_it_says() -> None:
     """
     done = run_python(code)
     assert (done.returncode, done.stdout) == (-signal.SIGUSR1, "7\n")
+
+
+@pytest.mark.skipif(PYPY, reason="PyPy's own loops look for signals: nothing is stuck in C")
+@pytest.mark.parametrize(
+    ("where", "way"),
+    list(itertools.product(endings.places(), endings.WAYS)),
+    ids=lambda each: each if isinstance(each, str) else each[0],
+)
+def test_a_program_ends_as_the_documentation_says(
+    where: str, way: tuple[str, str, str, int]
+) -> None:
+    how, *rest = way
+    lines = [line.strip("| ").split(" | ") for line in PAGE.read_text().splitlines()]
+    [columns] = [line for line in lines if line[0] == "reached by"]
+    [row] = [line for line in lines if line[0] == how]
+    assert endings.ending(where, *rest) == row[columns.index(where)]

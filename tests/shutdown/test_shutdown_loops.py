@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -31,6 +32,8 @@ LOOPS = {
     "anyio_asyncio": anyio_on("asyncio"),
     "anyio_trio": anyio_on("trio"),
 }
+if importlib.util.find_spec("uvloop"):
+    LOOPS["uvloop"] = lambda main: importlib.import_module("uvloop").run(main())
 run_in_each = pytest.mark.parametrize(
     "run", [pytest.param(run, id=name) for name, run in LOOPS.items()]
 )
