@@ -32,6 +32,8 @@ async def main(port):
             async for line in reader:
                 writer.write(line)
                 await writer.drain()
+        except asyncio.CancelledError:
+            pass  # the program ends before this client has finished
         finally:
             clients.discard(asyncio.current_task())
             writer.close()

@@ -16,6 +16,7 @@ from sigcffi._attached.loops import Watches, trio_here
 from sigcffi._core.exits import made
 from sigcffi._core.ffi import address_of, check, lib, new_records, view
 from sigcffi._core.siginfo import RECORD, SigInfo
+from sigcffi._dispatch.changing import changing
 from sigcffi._dispatch.sections import undisturbed
 from sigcffi._waits.sleeping import sleep_until
 
@@ -103,8 +104,9 @@ class Stages:
         if self.stage == RUNNING and self._number >= 0:
             # Before anybody can ask for it; of two threads the first counts.
             self._asked.setdefault("reason", reason)
-            if self.reach(DRAINING):
-                os.write(self._ends[1], b"\0")
+            with undisturbed, changing:  # it may be ending
+                if self._ends and self.reach(DRAINING):
+                    os.write(self._ends[1], b"\0")
 
     def reach(self, stage: int) -> bool:
         """The program has come to a stage by itself. Whether that is new."""
@@ -161,7 +163,8 @@ class Stages:
             self.reason  # noqa: B018  # which C forgets
             number, self._number = self._number, -1
             lib.sigcffi_shutdowns_close(number)
-        while self._ends:
-            # The writing end first: loops that watch a copy of the other see that it is over.
-            os.close(self._ends.pop())
+        with undisturbed, changing:
+            while self._ends:
+                # The writing end first: loops that watch a copy of the other see that it is over.
+                os.close(self._ends.pop())
         self._watches.close()

@@ -72,7 +72,7 @@ class _Callbacks:
     def _run(self) -> None:
         lib.sigcffi_masks_take_no_signals()
         try:
-            import threading  # slow to import, and wanted by nobody else
+            import threading  # is there already, see add()
 
             threading.current_thread().name = "sigcffi"
             for info in self.receiver:
@@ -137,6 +137,10 @@ def add(subscriber: Subscriber) -> None:
     """Call a subscriber for its signals from now on. OSError as for a receiver, RuntimeError where
     no thread can be started; nothing has changed then. Any thread may call it.
     """
+    # Slow to import, and wanted by nobody else. Not in the thread: a child that is forked meanwhile
+    # would have half of the module, and a lock on it that nobody gives back.
+    import threading  # noqa: F401
+
     with undisturbed, changing:
         _subscribers[id(subscriber)] = subscriber
         try:

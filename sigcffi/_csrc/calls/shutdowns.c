@@ -51,9 +51,7 @@ bool sigcffi_shutdowns_raise(int number, int cell, int stage, int signum)
     while (!atomic_compare_exchange_weak(&state.cells[cell], &former, stage));
     sigcffi_shutdown_reach(&state.shutdowns[number], stage, signum);
     sigcffi_eventcount_notify();
-    sigcffi_handler_call_interpreter(signum);
-    if (!sigcffi_main_thread_is_current()) sigcffi_retry_leave_to_main();
-    sigcffi_wake_main(0);
+    sigcffi_wake_request(signum);
     return true;
 }
 

@@ -47,7 +47,6 @@ SIGCFFI_HIDDEN void sigcffi_main_thread_will_mask(int how, uint64_t word);
 
 /* retry.c; the last four outside handlers */
 SIGCFFI_HIDDEN void sigcffi_retry_later(void *context);
-SIGCFFI_HIDDEN void sigcffi_retry_leave_to_main(void);
 SIGCFFI_HIDDEN void sigcffi_retry_take_over(void *context);
 SIGCFFI_HIDDEN bool sigcffi_retry_expired(const siginfo_t *info, void *context);
 SIGCFFI_HIDDEN bool sigcffi_retry_is_wanted(void);
@@ -68,6 +67,7 @@ SIGCFFI_HIDDEN uint64_t sigcffi_wake_forbidden(void);
 SIGCFFI_HIDDEN void sigcffi_wake_pend(int signum, void *context);
 SIGCFFI_HIDDEN void sigcffi_wake_main(uint64_t set);
 SIGCFFI_HIDDEN void sigcffi_wake_look_around(void *context);
+SIGCFFI_HIDDEN void sigcffi_wake_request(int signum);
 SIGCFFI_HIDDEN int sigcffi_wake_dispatchers_signal(void);
 SIGCFFI_HIDDEN void sigcffi_wake_after_fork(void); /* outside handlers */
 

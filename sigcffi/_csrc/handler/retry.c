@@ -49,11 +49,16 @@ static bool has_ended_a_call(void *context)
     return SIGCFFI_RESULT_IN((const ucontext_t *)context) == -EINTR;
 }
 
-/* handler context, on the main thread: the interpreter has been called from a handler with this
- * context (null: from an ordinary call, after which it looks). relaxed, here and below: nobody but
- * this thread's handlers, which do not interrupt each other, has to do with `left`. */
+/* handler context, or outside handlers. The interpreter has been called, on the main thread from a
+ * handler with this context (null: from an ordinary call, after which it looks). Another thread
+ * leaves the rest to the main thread, which it pokes next. relaxed, here and below: nobody but the
+ * main thread's handlers, which do not interrupt each other, has to do with `left`. */
 void sigcffi_retry_later(void *context)
 {
+    if (!sigcffi_main_thread_is_current()) {
+        atomic_store(&left_to_main, true);
+        return;
+    }
     if (context == NULL || atomic_load_explicit(&timer, memory_order_relaxed) == NONE) return;
     int before = atomic_load_explicit(&left, memory_order_relaxed);
     int after = has_ended_a_call(context) ? 0 : RETRIES;
@@ -62,13 +67,6 @@ void sigcffi_retry_later(void *context)
      * moment, and then nothing would ever be armed again. */
     atomic_store_explicit(&left, after, memory_order_relaxed);
     set_timer(after == 0 ? 0 : FIRST_RETRY);
-}
-
-/* handler context, or outside handlers; not the main thread. This thread has called the
- * interpreter, and pokes the main thread next. */
-void sigcffi_retry_leave_to_main(void)
-{
-    atomic_store(&left_to_main, true);
 }
 
 /* handler context, or outside handlers; the main thread, as it looks around. */
@@ -147,8 +145,6 @@ void sigcffi_retry_later(void *context)
 {
     (void)context;
 }
-
-void sigcffi_retry_leave_to_main(void) {}
 
 void sigcffi_retry_take_over(void *context)
 {
