@@ -221,9 +221,6 @@ struct main_thread {
 struct wake {
     _Atomic bool called;      /* the interpreter's handler, since deferral.c last asked; relaxed */
     _Atomic uint64_t delayed; /* of what is pending, what had to wait */
-    /* Signals for which the program itself wants the interpreter to be called. A thread that takes
-     * a bit out makes the call. */
-    _Atomic uint64_t requested;
 };
 
 /* Threads that sleep until something has happened, and what changes when something has. Owner:

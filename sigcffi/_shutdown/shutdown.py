@@ -154,8 +154,14 @@ class shutdown(Asked, Limit):
 
     def _attach(self) -> None:
         self._stages = made(
-            Stages, Stages.close, self._signums, self._grace, self._force, self._kills
+            Stages, Stages.close, self._signums, self._grace, self._force, self._kills, self._tell
         )
+
+    def _tell(self) -> None:
+        if self._loop is not None:
+            self._loop.call_soon()
+        elif self._grace >= 0:
+            schedule.ask(self._advance)
 
     def _renew(self) -> None:
         assert self._stages is not None

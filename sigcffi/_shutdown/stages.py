@@ -22,6 +22,8 @@ from sigcffi._waits.sleeping import sleep_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sigcffi._core.arguments import Number
 
 __all__ = ["DRAINING", "INTERRUPTED", "RUNNING", "Stages"]
@@ -39,16 +41,26 @@ class _Stage(Attachment):
 class Stages:
     __slots__ = (
         *("_asked", "_attached", "_cell", "_ends", "_number", "_reason", "_value", "_watches"),
-        *("address", "signums"),
+        *("_tell", "address", "signums"),
     )
 
-    def __init__(self, signums: frozenset[int], grace: int, force: int, kill: int) -> None:
-        """*grace* and *kill* in nanoseconds, less than 0 for none."""
+    def __init__(
+        self,
+        signums: frozenset[int],
+        grace: int,
+        force: int,
+        kill: int,
+        tell: Callable[[], object],
+    ) -> None:
+        """*grace* and *kill* in nanoseconds, less than 0 for none. *tell* is called, in any thread,
+        when the program has asked.
+        """
         self.signums = signums
         self._attached: list[_Stage] = []
         self._ends: list[int] = []  # of a pipe
         self._asked: dict[str, object] = {}  # the reason, if the program is what has come first
         self._reason: object = None
+        self._tell = tell
         self._cell = self._number = -1
         self._watches = Watches(self._count, self._copy)
         try:
@@ -107,6 +119,7 @@ class Stages:
             with undisturbed, changing:  # it may be ending
                 if self._ends and self.reach(DRAINING):
                     os.write(self._ends[1], b"\0")
+                    self._tell()
 
     def reach(self, stage: int) -> bool:
         """The program has come to a stage by itself. Whether that is new."""

@@ -2,23 +2,26 @@
 
 Law: knows deadlines and the kernel timer that serves all of them, and no frames. The timer is armed
 for the earliest deadline, and left armed when a block ends in time, so that blocks cost no system
-call. Once it has expired it goes on at an interval until nothing is due. Main thread only; an
-exception of a handler may strike between any two bytecodes, and leaves a schedule that is right.
+call. Once it has expired it goes on at an interval until nothing is due. Main thread only, but for
+``ask``; an exception of a handler may strike between any two bytecodes, and leaves a schedule that
+is right.
 
 Source: timer_create(2).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from heapq import heapify, heappop, heappush
 from signal import SIGRTMAX
-from time import CLOCK_MONOTONIC
+from time import CLOCK_MONOTONIC, monotonic_ns
 
 from sigcffi._attached.dead_man import unwatch, watch
 from sigcffi._time.timers import Timer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     # Deadline, number, block. A block has ``_deadline`` and ``_number``; ``_kill``, how much later
@@ -49,11 +52,12 @@ class Schedule:
     have not ended. The timer expires at ``armed`` or before.
     """
 
-    __slots__ = ("armed", "dead", "due", "heap", "opened", "signum", "thread", "timer")
+    __slots__ = ("armed", "asked", "dead", "due", "heap", "opened", "signum", "thread", "timer")
 
     def __init__(self) -> None:
         self.heap: list[Entry] = []
         self.due: dict[Any, None] = {}
+        self.asked: deque[Callable[[], object]] = deque()
         self.dead = 0
         self.armed = NEVER
         self.timer: Timer | None = None
@@ -88,7 +92,10 @@ class Schedule:
 
     def look(self, now: int) -> None:
         """Find out which blocks are due."""
-        heap, due = self.heap, self.due
+        heap, due, asked = self.heap, self.due, self.asked
+        while asked:
+            asked[0]()
+            asked.popleft()  # behind it: what an exception ends is called again
         while heap and (heap[0][0] <= now or not is_current(heap[0])):
             entry = heap[0]
             block = entry[2]
@@ -114,6 +121,17 @@ class Schedule:
         self.due.clear()
         self.dead = 0
 
+    def ask(self, function: Callable[[], object]) -> None:
+        """Have the main thread call *function* between two bytecodes, whatever system call it waits
+        in. The timer goes on at its interval until it does. Any thread may call it; *function* may
+        be called twice.
+
+        Race condition: while this asks, the main thread arms the timer for a later time. It looks
+        behind that whether it was asked.
+        """
+        self.asked.append(function)
+        self.prepare().settime_ns(1, AGAIN, absolute=True)
+
     # ---- The timer ----
 
     def prepare(self) -> Timer:
@@ -129,6 +147,10 @@ class Schedule:
         elif self.timer is not None:
             self.timer.settime_ns(0)
         self.armed = when
+        if self.asked:
+            soon = monotonic_ns() + AGAIN
+            if when > soon:
+                self.prepare().settime_ns(soon, AGAIN, absolute=True)
 
     def arm_for_next(self, again: int) -> None:
         """For the next deadline, and *again* at the latest if something is due already."""

@@ -41,8 +41,7 @@ void sigcffi_shutdowns_close(int number)
 }
 
 /* The program itself brings a shutdown to a stage: whether that was new. What waits for it is
- * woken, and the interpreter called for `signum`, as if by itself: so the main thread sees the
- * stage. */
+ * woken. */
 bool sigcffi_shutdowns_raise(int number, int cell, int stage, int signum)
 {
     int former = atomic_load(&state.cells[cell]);
@@ -51,7 +50,6 @@ bool sigcffi_shutdowns_raise(int number, int cell, int stage, int signum)
     while (!atomic_compare_exchange_weak(&state.cells[cell], &former, stage));
     sigcffi_shutdown_reach(&state.shutdowns[number], stage, signum);
     sigcffi_eventcount_notify();
-    sigcffi_wake_request(signum);
     return true;
 }
 

@@ -67,7 +67,6 @@ SIGCFFI_HIDDEN uint64_t sigcffi_wake_forbidden(void);
 SIGCFFI_HIDDEN void sigcffi_wake_pend(int signum, void *context);
 SIGCFFI_HIDDEN void sigcffi_wake_main(uint64_t set);
 SIGCFFI_HIDDEN void sigcffi_wake_look_around(void *context);
-SIGCFFI_HIDDEN void sigcffi_wake_request(int signum);
 SIGCFFI_HIDDEN int sigcffi_wake_dispatchers_signal(void);
 SIGCFFI_HIDDEN void sigcffi_wake_after_fork(void); /* outside handlers */
 

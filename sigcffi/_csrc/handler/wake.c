@@ -145,27 +145,6 @@ static void make_calls(uint64_t set, void *context)
     }
 }
 
-/* handler context, or outside handlers. Make the calls that the program itself has requested. */
-static void make_requested_calls(void *context)
-{
-    if (atomic_load_explicit(&state.wake.requested, memory_order_relaxed) == 0) return;
-    for (uint64_t set = atomic_exchange(&state.wake.requested, 0); set != 0; set &= set - 1)
-        sigcffi_handler_call_interpreter(__builtin_ctzll(set) + 1);
-    sigcffi_retry_later(context);
-}
-
-/* Outside handlers. Have the interpreter call what it runs for a signal, as if by itself: nothing
- * was delivered, and nothing is counted. The main thread makes the call, or, where a poke does not
- * reach it, this thread: an interpreter may not look at what another thread has marked before its
- * main thread takes the GIL again. */
-void sigcffi_wake_request(int signum)
-{
-    atomic_fetch_or(&state.wake.requested, sigcffi_bit(signum));
-    bool main = sigcffi_main_thread_is_current();
-    if (main || atomic_load(&state.main_thread.blocks_pokes)) make_requested_calls(NULL);
-    if (!main && !poke_main()) make_requested_calls(NULL);
-}
-
 /* handler context, or outside handlers. A signal by which the interpreter calls the dispatcher; 0
  * if there is none. Where somebody has installed a handler without us the signal may still be
  * recorded, but the trampoline is gone, and the call would come to that handler, out of nothing. */
@@ -183,7 +162,6 @@ void sigcffi_wake_look_around(void *context)
 {
     if (!sigcffi_main_thread_is_current()) return;
     make_calls(UINT64_MAX, context);
-    make_requested_calls(context);
     sigcffi_retry_take_over(context);
     /* What only a handler keeps out: the dispatcher sees whether that handler is still there,
      * wherever the signal came from. Not what another thread has made pending since: that thread
