@@ -74,20 +74,26 @@ def _load(wanted: dict[str, str]) -> None:
                 globals().setdefault(name, value)
 
 
+def _load_all() -> None:
+    """All names are here from now on: nobody need be asked for one, and the interpreter finds them
+    the quick way, which it does not go in a module that has a ``__getattr__``.
+    """
+    _load(_OTHERS | _INSTALLING)
+    globals().setdefault("__all__", [name for name in sorted(globals()) if name[0] != "_"])
+    globals().pop("__getattr__", None)
+
+
 def __getattr__(name: str) -> object:
-    if name == "__all__":
-        return [each for each in __dir__() if not each.startswith("_")]
-    if not name.startswith("_"):
-        if any(name in names.split() for names in _INSTALLING.values()):
-            _load(_OTHERS | _INSTALLING)
-        else:
-            own = {home: names for home, names in _OTHERS.items() if name in names.split()}
-            _load(own or {home: names for home, names in _OTHERS.items() if "*" in names})
-        if name in globals():
-            return globals()[name]
+    if name == "__all__" or any(name in names.split() for names in _INSTALLING.values()):
+        _load_all()
+    elif not name.startswith("_"):
+        own = {home: names for home, names in _OTHERS.items() if name in names.split()}
+        _load(own or {home: names for home, names in _OTHERS.items() if "*" in names})
+    if name in globals():
+        return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
 
 
 def __dir__() -> list[str]:
-    _load(_OTHERS | _INSTALLING)
+    _load_all()
     return sorted(globals())

@@ -219,6 +219,26 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         exec("from sigcffi import nothing")
 
 
+def test_when_all_names_are_there_nobody_is_asked_for_one() -> None:
+    """The interpreter does not remember where it found a name in a module with a ``__getattr__``:
+    each call through the module would take longer.
+    """
+    code = """
+        import sigcffi
+        sigcffi.sigpending
+        asked = "__getattr__" in vars(sigcffi)
+        sigcffi.signal
+        print(asked, "__getattr__" in vars(sigcffi), "signal" in sigcffi.__all__)
+        try:
+            sigcffi.nothing
+        except AttributeError as error:
+            print(error)
+    """
+    assert run_python(code).stdout == (
+        "True False True\nmodule 'sigcffi' has no attribute 'nothing'\n"
+    )
+
+
 def test_what_a_program_has_put_there_stays() -> None:
     code = """
         import sigcffi

@@ -113,7 +113,7 @@ def test_what_is_lost_in_a_callback_is_lost_there_once(monkeypatch: pytest.Monke
     assert len(lost) <= 1
 
 
-@pytest.mark.skipif(PYPY, reason="PyPy looks too seldom to find the moment between two callbacks")
+@pytest.mark.skipif(PYPY, reason="PyPy lacks a look for signals between two callbacks")
 def test_what_callbacks_of_c_lose_comes_when_c_has_returned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -43,7 +43,7 @@ def test_the_end_of_a_block_hears_of_what_is_said_to_reach_it(function: Callable
     assert heard > 0
 
 
-@pytest.mark.skipif(not PYPY, reason="CPython knows better")
+@pytest.mark.skipif(not PYPY, reason="CPython lacks the fault that this shows")
 def test_pypy_takes_for_in_a_block_what_leaves_it_at_a_second_place() -> None:
     """If this fails PyPy has been mended: then nothing need be skipped above."""
 
