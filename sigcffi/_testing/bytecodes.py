@@ -36,7 +36,7 @@ class Bytecodes:
     _instrumented: ClassVar[set[types.CodeType]] = set()
 
     def __init__(self, watched: Watched, look: Callable[..., Any], lines: bool = False) -> None:
-        self.watched = watched
+        self._watched = watched
         self.look = look
         self.lines = lines
         former = sys.gettrace()
@@ -68,6 +68,10 @@ class Bytecodes:
                 sys.monitoring.set_local_events(_TOOL, self._instrumented.pop(), 0)
             sys.monitoring.free_tool_id(_TOOL)
 
+    def watched(self, code: types.CodeType) -> bool:
+        """Never what ends the tracing here: a strike there would come out of it."""
+        return code.co_filename != __file__ and self._watched(code)
+
     def _begin(self, code: types.CodeType, offset: int) -> None:
         if self.watched(code) and code not in self._instrumented:
             self._instrumented.add(code)
@@ -86,7 +90,8 @@ class Bytecodes:
         try:
             return function()
         finally:
-            self.end()
+            self.stop()  # not in a function in Python, at whose beginning a handler would strike
+            self.tidy_up()
 
     def end(self) -> None:
         self.stop()

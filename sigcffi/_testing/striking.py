@@ -19,7 +19,6 @@ from sigcffi._core.arguments import index, signal_number
 from sigcffi._core.ffi import lib
 from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._core.names import name_of
-from sigcffi._testing import bytecodes
 from sigcffi._testing.bytecodes import Recording, Tracing, Tripping
 from sigcffi._testing.kernel import disposition
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from typing import Any, Literal, SupportsIndex
 
 __all__ = ["Strike", "strike"]
-
-_OURS = (__file__, bytecodes.__file__)
 
 
 class Strike:
@@ -106,7 +103,7 @@ def strike(
         raise ValueError(f"{name_of(number)} is blocked")
 
     def watched(code: CodeType) -> bool:
-        return code.co_filename not in _OURS and (only is None or only(code))
+        return code.co_filename != __file__ and (only is None or only(code))
 
     striking = (_StrikingOnPyPy if LOOKS_LATE else _Striking)(
         number, function, watched, at == "every line"

@@ -27,6 +27,7 @@ from sigcffi._dispatch.registry import entries
 from sigcffi._shutdown import shutdown as _shutdown
 from sigcffi._testing.bytecodes import Tripping
 from sigcffi._time import timers as _timers
+from sigcffi._time.schedule import schedule
 
 S, T, U = signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH
 NEVER = 1 << 30
@@ -228,6 +229,7 @@ def test_struck_anywhere_it_leaves_nothing_in_force(
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
     calls: list[int] = []
     signal.signal(T, lambda signum, frame: calls.append(signum))
+    schedule.prepare()  # the timer of timeouts stays once there is one
     kept_timers = set(_timers._open)
     kept_entries = dict(entries)
     program()
