@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import DEADLINE, python_says
+from support import DEADLINE, PYPY, python_says
 
 import sigcffi as signal
 
@@ -65,7 +65,9 @@ def test_a_process_of_multiprocessing_has_what_it_inherits(
         text=True,
         timeout=DEADLINE,
     )
-    status = 0 if inherit and method == "fork" else -S
+    # PyPy crashes if a thread is started in a child that does not know yet that it is one.
+    has = inherit and method == "fork" and not (PYPY and what == "thread")
+    status = 0 if has else -S
     assert (done.stdout, done.stderr) == (f"{status}\n", "")
 
 

@@ -263,7 +263,8 @@ def test_a_forked_child_has_what_is_inherited(where: str, inherit: bool) -> None
                     signal.pause()
             os.kill(pid, signal.SIGTERM)
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            assert status == (3 if inherit else -signal.SIGTERM), status
+            has = inherit and not (where == "thread" and sys.implementation.name == "pypy")
+            assert status == (3 if has else -signal.SIGTERM), status
         print("done")
     """
     assert python_says(code, where, str(inherit)) == "done\n"
