@@ -336,6 +336,15 @@ def taken(pid: int, signum: int) -> None:
     until(lambda: not pending(), f"process {pid} takes signal {signum}")
 
 
+def until_ended(pid: int) -> None:
+    """Wait until a child has ended, and do not take its status: it is a zombie from then on."""
+
+    def ended() -> bool:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("Z")
+
+    until(ended, f"process {pid} ends")
+
+
 def python_says(code: str, *args: str, **options: Any) -> str:
     """The output of code that must end well; what it says beside, as figures, is ours, too."""
     done = run_python(code, *args, **options)

@@ -194,7 +194,6 @@ uint64_t sigcffi_masks_sigpending(void);
 void sigcffi_masks_fork_begins(void);
 void sigcffi_masks_fork_ends(void);
 void sigcffi_masks_take_no_signals(void);
-bool sigcffi_masks_differ(void);
 uint64_t sigcffi_masks_valid_signals(void);
 unsigned sigcffi_masks_blocks(void);
 uint64_t sigcffi_masks_block(uint64_t set);

@@ -16,6 +16,7 @@ from __future__ import annotations
 import _imp
 import atexit
 import os
+import sys
 from importlib.machinery import BuiltinImporter
 
 from sigcffi._attached.receiving import Receiver
@@ -45,6 +46,9 @@ __all__ = ["add", "remove"]
 
 CAPACITY = 1024
 PATIENCE = 5.0  # seconds that the interpreter's end waits for callbacks
+
+# While PyPy tells a forked child that it is one: a thread that is started then crashes.
+_CANNOT_START_THREADS = sys.implementation.name == "pypy"
 
 
 def _interpreters_own() -> Any:
@@ -186,6 +190,8 @@ def _in_child() -> None:
             del _subscribers[key]
     if former is None or former.receiver.closed:
         return
+    if _CANNOT_START_THREADS:
+        _subscribers.clear()
     if not _subscribers:
         former.receiver.close()
         return

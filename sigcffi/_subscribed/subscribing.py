@@ -135,7 +135,8 @@ def subscribe(
     docs/delivery.md.
 
     A forked child has the subscription, too, with a thread of its own where that is needed, unless
-    *inherit* is false: then it is closed there before the child takes a signal.
+    *inherit* is false: then it is closed there before the child takes a signal. (On PyPy, which
+    crashes if a thread is started so early, also with *where* "thread".)
 
     Raises ValueError for a number that is not a signal's and an unknown *where*, with "main" also
     outside the main thread of the main interpreter; TypeError for a callback that cannot be called;

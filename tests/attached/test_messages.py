@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Recorder, join, python_says, queue, readable, run_python, running_python, says
+from support import (
+    Recorder,
+    join,
+    python_says,
+    queue,
+    readable,
+    run_python,
+    running_python,
+    says,
+    until_ended,
+)
 
 import sigcffi as signal
 from sigcffi import actions
@@ -107,7 +117,7 @@ def test_it_speaks_as_describe_does_and_adds_the_senders_command(lines: Lines) -
         while len(recorder.infos) < 4:
             signal.pause()
     child = subprocess.Popen(["/bin/sh", "-c", "exit 3"])
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    until_ended(child.pid)
     while len(recorder.infos) < 5:
         signal.pause()
     child.wait()
@@ -146,7 +156,7 @@ def test_what_a_command_is_called_can_do_nothing_to_a_terminal(lines: Lines) -> 
     signal.signal(S, lambda signum, frame: None)
     with actions.message(S, lines.fd):
         with running_python(code, str(HERE)) as child:
-            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+            until_ended(child.pid)
             pid = child.pid
         [rest] = lines.rests()
     assert rest == f"SIGUSR1 sent with kill by process {pid} of user {UID} (a?[2J??(b))"
@@ -168,7 +178,7 @@ def test_a_sender_that_has_ended_is_named_a_hundred_times_of_a_hundred(
             script.chmod(0o700)
             with signal.blocked(R):
                 with subprocess.Popen([script]) as sender:
-                    os.waitid(os.P_PID, sender.pid, os.WEXITED | os.WNOWAIT)
+                    until_ended(sender.pid)
                     assert signal.sigpending() == {R}
                     assert lines.rests() == []
                     signal.pthread_sigmask(signal.SIG_UNBLOCK, {R})

@@ -176,14 +176,17 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 ORPHAN = """
 import os, sys
+lives, writing = os.pipe()
 if os.fork() == 0:
     if os.fork() == 0:
         os.read(0, 1)
         os.write(1, f"{os.getppid()}\\n".encode())
         os._exit(0)
     os._exit(0)
+os.close(writing)
 os.wait()
 print(os.getppid(), flush=True)
+os.read(lives, 1)  # until the orphan has ended: it reads stdin before
 sys.stdin.read()
 """
 

@@ -148,7 +148,12 @@ def word(*signums: int) -> int:
 def begins_with(*words: str, ignored: int = 0, blocked: int = 0) -> bool:
     done = subprocess.run([*words, *SHOW], capture_output=True, text=True, check=False)
     found = dict(re.findall(r"^(Sig(?:Blk|Ign):)\s+(\w+)$", done.stdout, re.MULTILINE))
-    assert found == {"SigBlk:": f"{blocked:016x}", "SigIgn:": f"{ignored:016x}"}, done
+    # The C library keeps two signals for itself, and nobody but it can say what is done about them.
+    valid = sum(1 << (signum - 1) for signum in signal.valid_signals())
+    assert {what: int(word, 16) & valid for what, word in found.items()} == {
+        "SigBlk:": blocked,
+        "SigIgn:": ignored,
+    }, done
     return True
 
 

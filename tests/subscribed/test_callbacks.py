@@ -225,6 +225,22 @@ def test_at_the_interpreters_end_what_has_come_is_handed_over() -> None:
     assert python_says(code) == "".join(f"{number}\n" for number in range(50))
 
 
+def test_the_interpreters_end_does_not_wait_for_ever_for_a_callback() -> None:
+    code = """
+    import os, threading
+    import sigcffi as signal
+    begun = threading.Event()
+    def callback(info, frame):
+        begun.set()
+        threading.Event().wait()
+    signal.subscribe(signal.SIGUSR1, callback, where="thread")
+    os.kill(os.getpid(), signal.SIGUSR1)
+    begun.wait()
+    print("done")
+    """
+    assert python_says(code) == "done\n"
+
+
 @pytest.mark.parametrize("where", ["main", "thread"])
 @pytest.mark.parametrize("inherit", [True, False])
 def test_a_forked_child_has_what_is_inherited(where: str, inherit: bool) -> None:
@@ -247,7 +263,8 @@ def test_a_forked_child_has_what_is_inherited(where: str, inherit: bool) -> None
                     signal.pause()
             os.kill(pid, signal.SIGTERM)
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            assert status == (3 if inherit else -signal.SIGTERM), status
+            has = inherit and not (where == "thread" and sys.implementation.name == "pypy")
+            assert status == (3 if has else -signal.SIGTERM), status
         print("done")
     """
     assert python_says(code, where, str(inherit)) == "done\n"

@@ -62,13 +62,6 @@ void sigcffi_masks_take_no_signals(void)
     sigcffi_backpressure_change_mask(SIG_BLOCK, 0);
 }
 
-/* Whether this thread has blocked what its owner has not: then a program that it starts without a
- * fork of ours (vfork, posix_spawn, exec) inherits that. */
-bool sigcffi_masks_differ(void)
-{
-    return sigcffi_owner_differs();
-}
-
 /* ---- Looking ---- */
 
 /* Blocked and pending, for the thread or the process. */
