@@ -27,7 +27,6 @@ from sigcffi._dispatch.registry import entries
 from sigcffi._shutdown import shutdown as _shutdown
 from sigcffi._testing.bytecodes import Tripping
 from sigcffi._time import timers as _timers
-from sigcffi._time.schedule import schedule
 
 S, T, U = signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH
 NEVER = 1 << 30
@@ -229,7 +228,8 @@ def test_struck_anywhere_it_leaves_nothing_in_force(
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
     calls: list[int] = []
     signal.signal(T, lambda signum, frame: calls.append(signum))
-    schedule.prepare()  # the timer of timeouts stays once there is one
+    with signal.timeout(1000):
+        pass  # the timer of timeouts, by which a shutdown is told, stays once there is one
     kept_timers = set(_timers._open)
     kept_entries = dict(entries)
     program()
