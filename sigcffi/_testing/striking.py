@@ -74,8 +74,8 @@ def strike(
             assert not lock.locked(), each
 
     A place is a bytecode, or a line, of the function or of Python code that it calls in this
-    thread; *only*, which is given a code object, says which code counts. The handler that is
-    installed runs where the interpreter looks for signals next. An int as *at* is the one place of
+    thread, and a function's end may count, too; *only*, which is given a code object, says which
+    code counts. The handler that is installed runs where the interpreter looks for signals next. An int as *at* is the one place of
     that number, to look at it again; an iterable some: ``range(1, 10_000, 7)``. Else it goes on
     until the function has ended before its signal came.
 
