@@ -3,8 +3,9 @@
 Law: pytest loads it, and nothing of the library does. What is asked of signals is asked in the main
 thread; a session that runs in another one is left alone, but for the mark, which cannot work there.
 
-- The setting ``signal_leaks`` is ``warn`` (usual), ``error`` or ``off``. After each test with its
-  fixtures, what it has left of signals is named and put back: dispositions, mask, interval timers,
+- The setting ``signal_leaks`` is ``error``, ``warn`` or, unless a project says so, ``off``: pytest
+  loads this wherever sigcffi is installed, also for a project that does not know it. After each
+  test with its fixtures, what it has left of signals is named and put back: dispositions, mask, interval timers,
   the wakeup fd, what was attached, subscribed or opened and not closed. What a fixture of many
   tests changes stays as long as the fixture.
 - The mark ``time_limit(seconds)``: a test with its fixtures ends in time, or ``TimedOut`` is what
@@ -47,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "signal_leaks",
         "what is said of a test that leaves signals otherwise than it has found them: error, warn "
         "or off",
-        default="warn",
+        default="off",
     )
 
 
