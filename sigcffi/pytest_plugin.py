@@ -5,9 +5,9 @@ thread; a session that runs in another one is left alone, but for the mark, whic
 
 - The setting ``signal_leaks`` is ``error``, ``warn`` or, unless a project says so, ``off``: pytest
   loads this wherever sigcffi is installed, also for a project that does not know it. After each
-  test with its fixtures, what it has left of signals is named and put back: dispositions, mask, interval timers,
-  the wakeup fd, what was attached, subscribed or opened and not closed. What a fixture of many
-  tests changes stays as long as the fixture.
+  test with its fixtures, what it has left of signals is named and put back: dispositions, mask,
+  interval timers, the wakeup fd, what was attached, subscribed or opened and not closed. What a
+  fixture of many tests changes stays as long as the fixture.
 - The mark ``time_limit(seconds)``: a test with its fixtures ends in time, or ``TimedOut`` is what
   it fails with. If its time was over before its fixtures were to end, they have as much once more.
 """
@@ -36,7 +36,7 @@ _MODES = ("error", "warn", "off")
 _MARK = "time_limit(seconds): the test with its fixtures must end in time (sigcffi.timeout)"
 
 _before = pytest.StashKey["Snapshot"]()
-_deadline = pytest.StashKey[float]()
+_limit = pytest.StashKey["time_limit"]()
 
 
 class SignalLeakWarning(UserWarning):
@@ -139,38 +139,54 @@ class _Leaks:
 # ---- Time ----
 
 
-def _limit(item: pytest.Item, anew: bool = False) -> AbstractContextManager[Any]:
-    """The block of one stage of a test; all have one deadline."""
-    mark = item.get_closest_marker("time_limit")
-    if mark is None:
-        return nullcontext()
-    seconds = _seconds(*mark.args, **mark.kwargs)
-    now = time.monotonic()
-    if _deadline not in item.stash or (anew and now >= item.stash[_deadline]):
+class time_limit:
+    """One deadline for all stages of a test."""
+
+    def __init__(self, seconds: float) -> None:
         sigcffi.timeout(seconds)  # refuses what is no time
-        item.stash[_deadline] = now + seconds
-    return sigcffi.timeout_at(item.stash[_deadline])
+        if seconds <= 0:
+            raise ValueError("the time must be positive")
+        self.seconds = seconds
+
+    def begin(self) -> None:
+        self.deadline = time.monotonic() + self.seconds
+
+    def is_over(self) -> bool:
+        return self.deadline <= time.monotonic()
 
 
-def _seconds(seconds: float) -> float:
-    return seconds
+def pytest_collection_finish(session: pytest.Session) -> None:
+    for item in session.items:
+        mark = item.get_closest_marker("time_limit")
+        if mark is not None:
+            try:
+                item.stash[_limit] = time_limit(*mark.args, **mark.kwargs)
+            except (TypeError, ValueError, OverflowError) as error:
+                raise pytest.UsageError(f"{item.nodeid}: time_limit(seconds): {error}") from None
+
+
+def _stage(item: pytest.Item) -> AbstractContextManager[Any]:
+    limit = item.stash.get(_limit, None)
+    return nullcontext() if limit is None else sigcffi.timeout_at(limit.deadline)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    if _deadline in item.stash:  # it is run once more
-        del item.stash[_deadline]
-    with _limit(item):
+    if _limit in item.stash:
+        item.stash[_limit].begin()
+    with _stage(item):
         return (yield)  # type: ignore[return-value]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    with _limit(item):
+    with _stage(item):
         return (yield)  # type: ignore[return-value]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
-    with _limit(item, anew=True):
+    if _limit in item.stash and item.stash[_limit].is_over():
+        item.stash[_limit].begin()
+    with _stage(item):
         return (yield)  # type: ignore[return-value]

@@ -75,9 +75,9 @@ def strike(
 
     A place is a bytecode, or a line, of the function or of Python code that it calls in this
     thread, and a function's end may count, too; *only*, which is given a code object, says which
-    code counts. The handler that is installed runs where the interpreter looks for signals next. An int as *at* is the one place of
-    that number, to look at it again; an iterable some: ``range(1, 10_000, 7)``. Else it goes on
-    until the function has ended before its signal came.
+    code counts. The handler that is installed runs where the interpreter looks for signals next.
+    An int as *at* is the one place of that number, to look at it again; an iterable some:
+    ``range(1, 10_000, 7)``. Else it goes on until the function has ended before its signal came.
 
     First *function* is called a few times without a signal, to learn the places; if it raises
     something then, or later before its signal has come, that is raised here.

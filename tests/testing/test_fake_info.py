@@ -24,7 +24,15 @@ def test_a_handler_cannot_tell_it_from_a_signal_that_has_come() -> None:
     assert len(recorder.infos) == 2
     for real, fake in zip(recorder.infos, faked, strict=True):
         assert type(fake) is type(real)
-        for name in ("si_signo", "si_code", "si_errno", "si_pid", "si_uid", "si_value", "si_status"):
+        for name in (
+            "si_signo",
+            "si_code",
+            "si_errno",
+            "si_pid",
+            "si_uid",
+            "si_value",
+            "si_status",
+        ):
             assert getattr(fake, name) == getattr(real, name), name
         assert real.time_ns is not None
         assert fake.time_ns is not None

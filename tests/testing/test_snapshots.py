@@ -115,9 +115,9 @@ def test_what_was_left_is_told_and_put_back(name: str) -> None:
 
 def test_whoever_ends_what_was_begun_leaves_nothing() -> None:
     before = snapshot()
-    with signal.blocked(S), signal.handling(R, handler), signal.timeout(1000):
-        with actions.counter(S), signal.open_signal_receiver(signal.SIGUSR2):
-            assert len(differences(before, snapshot())) >= 4
+    opened = actions.counter(S), signal.open_signal_receiver(signal.SIGUSR2)
+    with signal.blocked(S), signal.handling(R, handler), signal.timeout(1000), opened[0], opened[1]:
+        assert len(differences(before, snapshot())) >= 4
     assert differences(before, snapshot()) == []
 
 
@@ -129,9 +129,7 @@ def test_an_interval_timer_that_runs_on_is_no_difference() -> None:
         pass
     assert differences(before, snapshot()) == []
     signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-    assert [line.partition(",")[2] for line in differences(before, snapshot())] == [
-        " is not armed"
-    ]
+    assert [line.partition(",")[2] for line in differences(before, snapshot())] == [" is not armed"]
 
 
 def test_what_was_there_before_stays_and_its_end_is_told() -> None:
