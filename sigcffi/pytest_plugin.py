@@ -77,7 +77,7 @@ class _Leaks:
         if before is not None:
             item.stash[_before] = before
             self.item = item
-        return (yield)  # type: ignore[return-value]
+        return (yield)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
@@ -85,7 +85,7 @@ class _Leaks:
     ) -> Iterator[None]:
         before = None if fixturedef.scope == "function" else self.look()
         try:
-            return (yield)  # type: ignore[return-value]
+            return (yield)
         finally:
             if before is not None:
                 after = self.look()
@@ -175,13 +175,13 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     if _limit in item.stash:
         item.stash[_limit].begin()
     with _stage(item):
-        return (yield)  # type: ignore[return-value]
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     with _stage(item):
-        return (yield)  # type: ignore[return-value]
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -189,4 +189,4 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     if _limit in item.stash and item.stash[_limit].is_over():
         item.stash[_limit].begin()
     with _stage(item):
-        return (yield)  # type: ignore[return-value]
+        return (yield)

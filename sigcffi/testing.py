@@ -4,7 +4,17 @@ Law: for tests. Nothing else of the library imports it, and it imports no test f
 """
 
 from sigcffi._testing.infos import fake_info
+from sigcffi._testing.sending import flood, send_when_blocked_in
 from sigcffi._testing.snapshots import Snapshot, differences, snapshot
 from sigcffi._testing.striking import Strike, strike
 
-__all__ = ["Snapshot", "Strike", "differences", "fake_info", "snapshot", "strike"]
+__all__ = [
+    "Snapshot",
+    "Strike",
+    "differences",
+    "fake_info",
+    "flood",
+    "send_when_blocked_in",
+    "snapshot",
+    "strike",
+]

@@ -23,6 +23,7 @@ __all__ = ["Act", "Recording", "Tracing", "Tripping", "Watched"]
 Watched = Callable[[types.CodeType], bool]
 Act = Callable[[types.FrameType], Any]
 
+_monitoring: Any = getattr(sys, "monitoring", None)  # from CPython 3.12 on
 _TOOL = 4  # of sys.monitoring: none that has a name there
 
 
@@ -40,12 +41,12 @@ class Bytecodes:
         self.look = look
         self.lines = lines
         former = sys.gettrace()
-        self.beside = former is not None and hasattr(sys, "monitoring")
+        self.beside = former is not None and _monitoring is not None
         # One call of C: a handler that is due may strike before it or behind it.
         if self.beside:
-            events = sys.monitoring.events
+            events = _monitoring.events
             self.event = events.LINE if lines else events.INSTRUCTION
-            self.stop = partial(sys.monitoring.register_callback, _TOOL, self.event, None)
+            self.stop = partial(_monitoring.register_callback, _TOOL, self.event, None)
         else:
             self.stop = partial(sys.settrace, former)
 
@@ -54,7 +55,7 @@ class Bytecodes:
             sys.settrace(self._trace)
             return
         self.tidy_up()
-        of = sys.monitoring
+        of = _monitoring
         of.use_tool_id(_TOOL, __name__)
         of.register_callback(_TOOL, of.events.PY_START, self._begin)
         of.register_callback(_TOOL, self.event, self.look)
@@ -62,11 +63,11 @@ class Bytecodes:
 
     def tidy_up(self) -> None:
         """What a strike may have left undone the next one does."""
-        if self.beside and sys.monitoring.get_tool(_TOOL) is not None:
-            sys.monitoring.set_events(_TOOL, 0)
+        if self.beside and _monitoring.get_tool(_TOOL) is not None:
+            _monitoring.set_events(_TOOL, 0)
             while self._instrumented:
-                sys.monitoring.set_local_events(_TOOL, self._instrumented.pop(), 0)
-            sys.monitoring.free_tool_id(_TOOL)
+                _monitoring.set_local_events(_TOOL, self._instrumented.pop(), 0)
+            _monitoring.free_tool_id(_TOOL)
 
     def watched(self, code: types.CodeType) -> bool:
         """Never what ends the tracing here: a strike there would come out of it."""
@@ -75,7 +76,7 @@ class Bytecodes:
     def _begin(self, code: types.CodeType, offset: int) -> None:
         if self.watched(code) and code not in self._instrumented:
             self._instrumented.add(code)
-            sys.monitoring.set_local_events(_TOOL, code, self.event)
+            _monitoring.set_local_events(_TOOL, code, self.event)
 
     def _trace(self, frame: types.FrameType, event: str, arg: object) -> Any:
         if not self.watched(frame.f_code):

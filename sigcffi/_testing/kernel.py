@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sigcffi._core.ffi import NULL, address_of, lib, new_sigaction
 
-__all__ = ["ITIMERS", "Disposition", "Kernel", "disposition", "kernel", "wakeup_fd"]
+__all__ = ["ITIMERS", "Disposition", "Kernel", "disposition", "has_handler", "kernel", "wakeup_fd"]
 
 ITIMERS = {
     name: getattr(_signal, name) for name in ("ITIMER_REAL", "ITIMER_VIRTUAL", "ITIMER_PROF")
@@ -45,6 +45,12 @@ def disposition(signum: int) -> Disposition | None:
     if handler in (SIG_DFL, SIG_IGN):
         return handler, 0, 0
     return handler, action.sa_flags, lib.sigcffi_dispositions_mask_of(action)
+
+
+def has_handler(signum: int) -> bool:
+    """Whether it is neither ignored nor left to its default action."""
+    now = disposition(signum)
+    return now is not None and now[0] not in (SIG_DFL, SIG_IGN)
 
 
 def wakeup_fd() -> int | None:

@@ -11,7 +11,7 @@ import _signal  # type: ignore[import-not-found]
 import os
 from collections.abc import Iterable
 from itertools import count
-from signal import SIG_BLOCK, SIG_DFL, SIG_IGN
+from signal import SIG_BLOCK
 from traceback import FrameSummary
 
 from sigcffi._changes.installed import require_main_thread
@@ -20,7 +20,7 @@ from sigcffi._core.ffi import lib
 from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._core.names import name_of
 from sigcffi._testing.bytecodes import Recording, Tracing, Tripping
-from sigcffi._testing.kernel import disposition
+from sigcffi._testing.kernel import has_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ def strike(
         raise TypeError("the function must be callable")
     numbers = _numbers(at)
     require_main_thread()
-    now = disposition(number)
-    if now is None or now[0] in (SIG_DFL, SIG_IGN):
+    if not has_handler(number):
         raise ValueError(f"{name_of(number)} has no handler")
     if number in _signal.pthread_sigmask(SIG_BLOCK, ()):
         raise ValueError(f"{name_of(number)} is blocked")
