@@ -10,6 +10,9 @@ the right to read its libraries (chroot, setuid).
 Two functions stay the standard module's, because they must speak to the interpreter itself:
 set_wakeup_fd, whose C handler writes the bytes, and raise_signal, because a Python function would
 put a frame of its own between the caller and the handler.
+
+pytest warns of a package with a plugin for it that was imported before pytest was, unless it reads
+here: PYTEST_DONT_REWRITE.
 """
 
 import sys as _sys

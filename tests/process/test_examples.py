@@ -104,7 +104,7 @@ def test_the_supervisor_ends_as_what_it_runs_ends(signum: int) -> None:
 def test_every_example_is_run() -> None:
     [mark] = test_an_example_ends_by_itself_and_says_what_happened.pytestmark  # type: ignore[attr-defined]
     run = {row[0] for row in mark.args[1]} | {"graceful_server.py", "steps_with_deadlines.py"}
-    run |= {"worker.py", "first_process.py"}
+    run |= {"worker.py", "first_process.py", "test_transfer.py"}
     assert run == {path.name for path in EXAMPLES.glob("*.py")}
 
 
@@ -182,3 +182,10 @@ def test_a_worker_logs_in_a_thread_while_the_main_thread_has_the_lock() -> None:
         "the worker stops\n",
         complained,
     )
+
+
+def test_a_test_module_finds_what_ctrl_c_does() -> None:
+    """Also: the plugin does not mind that sigcffi was imported before pytest."""
+    status, said, complained = outcome("test_transfer.py")
+    assert (status, complained) == (0, ""), said
+    assert "5 passed" in said
