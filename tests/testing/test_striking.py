@@ -21,6 +21,11 @@ from sigcffi.testing import Strike, strike
 
 S = signal.SIGUSR1
 
+traced_as_it_runs = pytest.mark.skipif(
+    sys.version_info >= (3, 15),
+    reason="CPython 3.15, while it traces bytecodes, looks for signals before a with block begins",
+)
+
 
 class Struck(BaseException):
     pass
@@ -87,7 +92,9 @@ def test_it_finds_the_window_between_a_lock_and_its_try(at: str) -> None:
 @pytest.mark.skipif(
     PYPY, reason="PyPy looks between any two bytecodes of a with statement, where nobody can help"
 )
-@pytest.mark.parametrize("at", ["every bytecode", "every line"])
+@pytest.mark.parametrize(
+    "at", [pytest.param("every bytecode", marks=traced_as_it_runs), "every line"]
+)
 def test_it_finds_nothing_where_the_window_is_mended(at: str) -> None:
     strikes, found = left_locked(mended, at=at)
     assert strikes > 2
