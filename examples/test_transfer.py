@@ -21,12 +21,13 @@ purse = {"mine": 10, "yours": 0}
 
 def transfer():
     with signal.deferred(signal.SIGINT), lock:
-        purse["mine"] -= 1
-        purse.update(yours=purse["yours"] + 1)
+        careless_transfer()
 
 
 def careless_transfer():
-    purse.update(mine=purse["mine"] - 1)
+    purse["mine"] -= 1
+    if min(purse.values()) < 0:
+        raise ValueError("there is nothing to be had")
     purse["yours"] += 1
 
 
