@@ -82,7 +82,9 @@ def _load_all() -> None:
     the quick way, which it does not go in a module that has a ``__getattr__``.
     """
     _load(_OTHERS | _INSTALLING)
-    globals().setdefault("__all__", [name for name in sorted(globals()) if name[0] != "_"])
+    others = {name for name in globals() if f"{__name__}.{name}" in _sys.modules} - {*_OTHERS}
+    names = [name for name in sorted(globals()) if name[0] != "_" and name not in others]
+    globals().setdefault("__all__", names)  # without what is there as pytest loads a plugin
     globals().pop("__getattr__", None)
 
 

@@ -16,7 +16,7 @@ from sigcffi._core.names import CODES
 from sigcffi._sigcffi import lib
 
 PUBLIC = [name for name in dir(standard) if not name.startswith("_")]
-OURS = [name for name in dir(signal) if not name.startswith("_")]
+OURS = list(signal.__all__)
 FUNCTIONS = [name for name in OURS if inspect.isroutine(getattr(signal, name))]
 
 
@@ -38,6 +38,8 @@ def test_nothing_else_is_public_but_what_is_meant_to_be() -> None:
         *("dispositions", "dropped", "handling", "ignoring", "patch_stdlib"),
         *(["pthread_sigqueue"] if lib.SIGCFFI_HAS_PTHREAD_SIGQUEUE else []),
         *("sigaction", "sigqueue", "subscribe", "unpatch_stdlib"),
+        *("AsyncShutdown", "ShutdownInterrupt", "shutdown"),
+        *("ProcessSignals", "ThreadSignals", "process_signals"),
         *("DeadMansSwitch", "ForceQuit", "Receiver", "actions", "force_quit", "kill_after"),
         *("CLOCK_BOOTTIME_ALARM", "CLOCK_REALTIME_ALARM", "Timer", "blocked", "sigdrain"),
         *(
