@@ -7,11 +7,12 @@ looks at the clock in any case: so no block is interrupted after its end, and no
 over ends as if it were not.
 
 The timer expires again and again until no block is due. So an exception that got lost (in an
-``except: pass``, say) is raised anew, and a handler that was itself interrupted runs again. In a
-``__del__``, and where an exception has got lost before, the handler does not raise: it marks its
-signal as due again (``interrupt_main``), so that the interpreter calls it between the next
-bytecodes, until the program is out of there; after some time it pauses. What is swallowed time and
-again is raised there less and less often, and a warning says where.
+``except: pass``, say) is raised anew, and a handler that was itself interrupted runs again. In
+a ``__del__``, in what the collector calls, and where an exception has got lost before, the
+handler does not raise: it marks its signal as due again (``interrupt_main``), so that the
+interpreter calls it between the next bytecodes, until the program is out of there; after some
+time it pauses. What is swallowed time and again is raised there less and less often, and a
+warning says where.
 
 Main thread only.
 
@@ -22,6 +23,7 @@ the function beside the block.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from _thread import interrupt_main
@@ -222,13 +224,15 @@ def _expire(signum: int, frame: FrameType | None) -> None:
 
 
 def _gets_lost(block: Limit, frame: FrameType) -> bool:
-    """Whether what is raised where *frame* is now may go nowhere: in a finalizer, or in what was
-    interrupted the last time, and that came to nothing.
+    """Whether what is raised where *frame* is now may go nowhere: in a finalizer, in what the
+    collector calls, or in what was interrupted the last time, and that came to nothing.
     """
-    lost = block._lost if block._raised else None
+    lost = [getattr(callback, "__code__", None) for callback in getattr(gc, "callbacks", ())]
+    if block._raised:
+        lost.append(block._lost)
     now: FrameType | None = frame
     while now is not None and now is not block._frame:
-        if now.f_code is lost or now.f_code.co_name == "__del__":
+        if now.f_code in lost or now.f_code.co_name == "__del__":
             return True
         now = now.f_back
     return False
