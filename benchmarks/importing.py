@@ -12,6 +12,7 @@ import importlib.util
 import statistics
 import subprocess
 import sys
+import time
 
 from measuring import begin, heading, met
 
@@ -45,6 +46,24 @@ def measured(statement: str, folder: str) -> list[float]:
     return [float(word) for word in said.split()]
 
 
+def started(*words: str) -> float:
+    """Milliseconds from the start of an interpreter to its end."""
+    began = time.perf_counter_ns()
+    subprocess.run([sys.executable, *words], stdout=subprocess.DEVNULL, check=True, cwd="/")
+    return (time.perf_counter_ns() - began) / 1e6
+
+
+def compare_command_line(rounds: int) -> None:
+    """What `sigcffi show` takes, beside an interpreter that does nothing."""
+    pairs = [(started("-c", "pass"), started("-m", "sigcffi", "show")) for _ in range(rounds)]
+    nothing, show = map(statistics.median, zip(*pairs, strict=True))
+    target = 2 * nothing + 30
+    print(
+        f"\n`python -c pass` {nothing:.1f} ms, `sigcffi show` {show:.1f} ms "
+        f"(target: twice that and 30 ms, {target:.1f}; met: {met(show, target)})"
+    )
+
+
 def main() -> None:
     rounds = begin(__doc__, 15)
     found = importlib.util.find_spec("sigcffi")
@@ -65,6 +84,7 @@ def main() -> None:
             f"| {row} | {wall:.2f} | {processor:.2f} | {ratio:.1f} | {modules:.0f} | {memory:.0f} "
             f"| {target or ''} | {met(ratio, target)} |"
         )
+    compare_command_line(rounds)
 
 
 if __name__ == "__main__":

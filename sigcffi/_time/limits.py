@@ -7,11 +7,12 @@ looks at the clock in any case: so no block is interrupted after its end, and no
 over ends as if it were not.
 
 The timer expires again and again until no block is due. So an exception that got lost (in an
-``except: pass``, say) is raised anew, and a handler that was itself interrupted runs again. In a
-``__del__``, and where an exception has got lost before, the handler does not raise: it marks its
-signal as due again (``interrupt_main``), so that the interpreter calls it between the next
-bytecodes, until the program is out of there; after some time it pauses. What is swallowed time and
-again is raised there less and less often, and a warning says where.
+``except: pass``, say) is raised anew, and a handler that was itself interrupted runs again. In
+a ``__del__``, in what the collector calls, and where an exception has got lost before, the
+handler does not raise: it marks its signal as due again (``interrupt_main``), so that the
+interpreter calls it between the next bytecodes, until the program is out of there; after some
+time it pauses. What is swallowed time and again is raised there less and less often, and a
+warning says where.
 
 Main thread only.
 
@@ -22,6 +23,7 @@ the function beside the block.
 
 from __future__ import annotations
 
+import gc
 import sys
 from _thread import interrupt_main
 from time import monotonic_ns
@@ -33,8 +35,8 @@ from sigcffi._core.forking import in_child
 from sigcffi._core.scope import warn
 from sigcffi._handlers.signal import getsignal, signal
 from sigcffi._time.places import PLUGINS, Place, module_of, shielded, shields, stage_of
-from sigcffi._time.schedule import AGAIN, NEVER, in_range, schedule
-from sigcffi._time.unwinding import UNDERSTOOD, opens_block
+from sigcffi._time.schedule import AGAIN, NEVER, in_range, require_main_thread, schedule
+from sigcffi._time.unwinding import opens_block
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 
     from sigcffi._core.arguments import Number
 
-__all__ = ["Limit", "choose", "prepare", "require_main_thread", "use_signal"]
+__all__ = ["Limit", "choose", "prepare", "use_signal"]
 
 _SOON = 50_000  # where a few bytecodes are in the way
 _LATER = 100_000_000  # at the latest, where there is no telling
@@ -60,9 +62,6 @@ _MACHINERY = (
     *("contextlib", "heapq"),
     *PLUGINS,
 )
-
-
-_unsaid = not UNDERSTOOD  # that this interpreter's tables are not
 
 
 class Limit(Place):
@@ -187,23 +186,6 @@ def use_signal(number: int) -> None:
         schedule.forget_timer()
 
 
-def require_main_thread() -> None:
-    global _unsaid
-    if not lib.sigcffi_main_thread_is_current():
-        raise ValueError("timeout only works in main thread of the main interpreter")
-    if _unsaid:
-        import warnings
-
-        warnings.warn(
-            "sigcffi does not understand the exception tables of this Python: what interrupts a "
-            "timeout may come out beside its block",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-        _unsaid = False
-    schedule.thread = words[_MAIN_THREAD]
-
-
 # ---- Whether and where to raise ----
 
 
@@ -241,13 +223,15 @@ def _expire(signum: int, frame: FrameType | None) -> None:
 
 
 def _gets_lost(block: Limit, frame: FrameType) -> bool:
-    """Whether what is raised where *frame* is now may go nowhere: in a finalizer, or in what was
-    interrupted the last time, and that came to nothing.
+    """Whether what is raised where *frame* is now may go nowhere: in a finalizer, in what the
+    collector calls, or in what was interrupted the last time, and that came to nothing.
     """
-    lost = block._lost if block._raised else None
+    lost = [getattr(callback, "__code__", None) for callback in getattr(gc, "callbacks", ())]
+    if block._raised:
+        lost.append(block._lost)
     now: FrameType | None = frame
     while now is not None and now is not block._frame:
-        if now.f_code is lost or now.f_code.co_name == "__del__":
+        if now.f_code in lost or now.f_code.co_name == "__del__":
             return True
         now = now.f_back
     return False

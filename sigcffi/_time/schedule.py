@@ -17,7 +17,9 @@ from signal import SIGRTMAX
 from time import CLOCK_MONOTONIC, monotonic_ns
 
 from sigcffi._attached.dead_man import unwatch, watch
+from sigcffi._core.ffi import lib, words
 from sigcffi._time.timers import Timer
+from sigcffi._time.unwinding import UNDERSTOOD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     # the process is to end, or None; and in ``_entry`` its item in the heap while it is open.
     Entry = tuple[int, int, Any]
 
-__all__ = ["AGAIN", "NEVER", "in_range", "schedule"]
+__all__ = ["AGAIN", "NEVER", "in_range", "require_main_thread", "schedule"]
+
+_MAIN_THREAD = lib.SIGCFFI_WORD_MAIN_THREAD
 
 NEVER = 2**63 - 1  # nanoseconds of the monotonic clock
 AGAIN = 10_000_000  # the interval
@@ -168,3 +172,22 @@ class Schedule:
 
 
 schedule = Schedule()
+
+_unsaid = not UNDERSTOOD  # that this interpreter's tables are not
+
+
+def require_main_thread() -> None:
+    global _unsaid
+    if not lib.sigcffi_main_thread_is_current():
+        raise ValueError("timeout only works in main thread of the main interpreter")
+    if _unsaid:
+        import warnings
+
+        warnings.warn(
+            "sigcffi does not understand the exception tables of this Python: what interrupts a "
+            "timeout may come out beside its block",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        _unsaid = False
+    schedule.thread = words[_MAIN_THREAD]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from time import monotonic_ns
 
-from sigcffi._time.limits import choose, require_main_thread
+from sigcffi._time.limits import choose
 from sigcffi._time.places import Place, shields
-from sigcffi._time.schedule import schedule
+from sigcffi._time.schedule import require_main_thread, schedule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

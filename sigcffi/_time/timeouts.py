@@ -15,9 +15,9 @@ from time import monotonic_ns
 
 from sigcffi._core.arguments import nanoseconds, signal_number
 from sigcffi._core.ffi import lib
-from sigcffi._time.limits import Limit, require_main_thread, use_signal
+from sigcffi._time.limits import Limit, use_signal
 from sigcffi._time.places import ASYNCHRONOUS, GENERATOR
-from sigcffi._time.schedule import AGAIN, NEVER, in_range, schedule
+from sigcffi._time.schedule import AGAIN, NEVER, in_range, require_main_thread, schedule
 from sigcffi._time.shielding import Shield
 
 TYPE_CHECKING = False
@@ -62,8 +62,8 @@ class timeout(Limit):
     others ``TimedOut`` takes the interruption's place. With 0 or a negative time it is over at
     once. Blocks nest to any depth; of several whose time is over the outermost is interrupted. If
     the interruption is swallowed in the block it is raised anew, as long as the block lasts; after
-    ten times less and less often, and a RuntimeWarning says where. Destructors (``__del__``), where
-    all exceptions get lost, are not interrupted: what comes behind them is.
+    ten times less and less often, and a RuntimeWarning says where. Destructors (``__del__``) and
+    ``gc.callbacks``, where all exceptions get lost, are not interrupted: what comes behind them is.
 
     *kill_after*: if Python does not get to run within so many seconds after the deadline, because C
     code does not return, or its handlers are held back (``deferred``), the process is ended by

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import time
 import warnings
@@ -62,12 +63,33 @@ def test_lost_in_a_finalizer_it_comes_again(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(TimedOut), timeout(SHORT):
         cycle = Finalized()
         del cycle
-        import gc
-
         gc.collect()
         spin()
     limited = False
     assert set(lost) <= {TimeoutInterrupt}
+
+
+@pytest.mark.skipif(not hasattr(gc, "callbacks"), reason="this collector calls nobody")
+def test_beside_what_the_collector_calls_it_comes_and_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lost: list[Any] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda args: lost.append(args.exc_type))
+
+    def callback(phase: str, info: dict[str, int]) -> None:
+        for _ in range(100):
+            pass
+
+    gc.callbacks.append(callback)
+    try:
+        for _ in range(20):
+            with pytest.raises(TimedOut) as info, timeout(SHORT / 10):
+                while True:
+                    gc.collect(0)
+            assert isinstance(info.value.__cause__, TimeoutInterrupt)
+    finally:
+        gc.callbacks.remove(callback)
+    assert lost == []
 
 
 @pytest.mark.skipif(PYPY, reason="objects are finalized by the collector, all at once")
