@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,7 +52,8 @@ def running(*words: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def line_of(stream: Any) -> str:
-    """The next line of what a process says."""
+    """The next line of what a process says, which it does not keep to itself for ever."""
+    assert select.select([stream], [], [], DEADLINE)[0], f"nothing was said in {DEADLINE} s"
     line: bytes = stream.readline()
     return line.decode().rstrip("\n")
 

@@ -25,8 +25,6 @@ from signal import (
     SIGTTIN,
     SIGTTOU,
     SIGWINCH,
-    getsignal,
-    signal,
 )
 
 import sigcffi
@@ -244,8 +242,9 @@ def main(words: list[str]) -> int:
     former = block_all()
     options = _options(words)
     ignore = options.ignore
-    if getsignal(SIGCHLD) == SIG_IGN:  # the kernel itself would wait for the children
-        signal(SIGCHLD, SIG_DFL)
+    # As the kernel has it: the interpreter's own getsignal of PyPy says the default at its start.
+    if sigcffi.getsignal(SIGCHLD) == SIG_IGN:  # the kernel itself would wait for the children
+        sigcffi.signal(SIGCHLD, SIG_DFL)
         ignore |= {SIGCHLD} - options.default
     terminal = Terminal() if options.group else None
     mask = former - options.default | options.block

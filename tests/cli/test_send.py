@@ -98,7 +98,7 @@ import os, sys
 import sigcffi
 from sigcffi._cli import send
 dir(sigcffi)
-send._parser()  # which imports more, and that other user may not read the interpreter's library
+send._parser().parse_args(["TERM", "1"])  # nobody may read where the interpreter is
 os.setgid(65534)
 os.setuid(65534)
 sys.exit(send.main(["TERM", sys.argv[1]]))
