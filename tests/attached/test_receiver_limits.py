@@ -33,6 +33,11 @@ def blocked_by_the_kernel() -> set[int]:
     return set(map(int, standard.pthread_sigmask(standard.SIG_BLOCK, ())))
 
 
+@pytest.fixture(autouse=True)
+def _what_a_test_that_fails_leaves_pending_ends_nothing() -> None:
+    signal.signal(R, signal.SIG_IGN)
+
+
 # ---- Full ----
 
 
