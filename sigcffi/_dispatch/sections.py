@@ -4,7 +4,8 @@ Law: a deferred signal is pending in C, a bit of a word that the trampoline read
 no system call unless a signal has come. A change of several steps, which would be wrong for ever if
 it stayed half done, is made within ``undisturbed``: a handler that raises runs before or after it.
 
-A handler that was installed without sigcffi does not wait before the trampoline covers it.
+A handler that was installed without sigcffi, SIGINT's by the interpreter, does not wait before the
+trampoline covers it: the first section of a process covers those that are there (``cover_first``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from sigcffi._core.ffi import lib
 from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
 from sigcffi._core.scope import Scope
 
-__all__ = ["Section", "undisturbed"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Section", "cover_first", "undisturbed"]
 
 _defer = lib.sigcffi_deferral_defer
 _lift = lib.sigcffi_deferral_lift
@@ -41,3 +46,15 @@ class Section(Scope, metaclass=ExitOfEach):
 
 
 undisturbed = Section(2**64 - 1)
+
+
+def cover_first(cover_all: Callable[[], None]) -> None:
+    """Have *cover_all* called before the first section, and cost nothing from then on."""
+    enter = Section.__enter__
+
+    def first(section: Section) -> None:
+        cover_all()
+        Section.__enter__ = enter  # type: ignore[method-assign]
+        enter(section)
+
+    Section.__enter__ = first  # type: ignore[method-assign]

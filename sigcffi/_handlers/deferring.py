@@ -1,13 +1,12 @@
 """Critical sections: ``deferred``.
 
-Law: the first section that a program enters covers the handlers that were there before sigcffi.
+Law: a critical section is a section as the library's own are.
 """
 
 from __future__ import annotations
 
 from sigcffi._core.scope import Known, Scope
 from sigcffi._dispatch.sections import Section
-from sigcffi._handlers.signal import cover_all
 from sigcffi._masks.masks import word_of
 
 TYPE_CHECKING = False
@@ -17,18 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["deferred"]
 
 
-class _Deferred(Section):
-    __slots__ = ()
-
-    def __enter__(self) -> None:
-        # Handlers that were installed without sigcffi, SIGINT's by the interpreter.
-        cover_all()
-        _Deferred.__enter__ = Section.__enter__  # type: ignore[method-assign]
-        super().__enter__()
-
-
-_known = Known(_Deferred)
-_everything = _Deferred(2**64 - 1)
+_known = Known(Section)
+_everything = Section(2**64 - 1)
 
 
 def deferred(*signums: SupportsIndex) -> Scope:

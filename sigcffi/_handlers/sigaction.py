@@ -16,6 +16,7 @@ from sigcffi._core.exits import exit_of
 from sigcffi._core.ffi import lib
 from sigcffi._core.scope import Scope, warn
 from sigcffi._dispatch.action import Action
+from sigcffi._dispatch.sections import undisturbed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,16 +82,16 @@ class Replacing(Scope):
     def __init__(self, signums: Iterable[SupportsIndex], action: Action) -> None:
         self._signums = [signal_number(signum) for signum in signums]
         self._action = action
-        self._stack: list[list[tuple[int, Action]]] = []
+        self._stack: list[dict[int, Action]] = []
 
     def __enter__(self) -> None:
-        changed: list[tuple[int, Action]] = []
+        changed: dict[int, Action] = {}
         try:
             self._stack.append(changed)
             for signum in self._signums:
                 require_main_thread()
                 require_changeable(signum)
-                changed.append((signum, installed(signum)))
+                changed.setdefault(signum, installed(signum))
                 install(signum, self._action)
         except BaseException:
             self._undo([changed])  # the last one, too: a handler that was due may have raised
@@ -101,13 +102,24 @@ class Replacing(Scope):
         if self._stack:
             self._undo(self._stack[-1:])
 
+    def hand_down(self, later: Replacing) -> None:
+        """End before *later*, which has the same action, and has found it there: what was
+        there before is *later*'s to put back.
+        """
+        with undisturbed:
+            for mine, its in zip(self._stack, later._stack, strict=False):
+                for signum in mine.keys() & its.keys():
+                    former = mine.pop(signum)
+                    if its[signum] is self._action:
+                        its[signum] = former
+
     def _undoing(self) -> Callable[[], None]:
-        entered: list[list[tuple[int, Action]]] = []
+        entered: list[dict[int, Action]] = []
         return lambda: self._undo(entered)
 
     __exit__ = exit_of(_undoing)
 
-    def _undo(self, entered: list[list[tuple[int, Action]]]) -> None:
+    def _undo(self, entered: list[dict[int, Action]]) -> None:
         """Put back what was there, in the place of our own. *entered* is what has to be undone, or
         is told that: what was entered last.
         """
@@ -115,13 +127,13 @@ class Replacing(Scope):
             entered.append(self._stack[-1])
         changed, others = entered[0], []
         while changed:
-            signum, former = changed[-1]
-            now = installed(signum)
+            signum = next(reversed(changed))
+            former, now = changed[signum], installed(signum)
             if self._is_ours(now) or now == former:
                 install(signum, former)
             else:
                 others.append(signum)
-            changed.pop()
+            changed.pop(signum)
         if self._stack and self._stack[-1] is changed:
             self._stack.pop()
         if others:

@@ -29,6 +29,7 @@ from sigcffi._core.mainthread import run_due_handlers
 from sigcffi._dispatch.action import Action, disposition
 from sigcffi._dispatch.dispatcher import dispatch
 from sigcffi._dispatch.registry import DEFAULT, FOREIGN, IGNORED, PYTHON, entries, in_force
+from sigcffi._dispatch.sections import cover_first
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -207,3 +208,6 @@ def cover_all() -> None:
         if callable(_lookup(signum)) and kind_of(signum) is PYTHON:
             notice(signum)
             lib.sigcffi_interpose_interpreter(signum)
+
+
+cover_first(cover_all)

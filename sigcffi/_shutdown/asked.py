@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from sigcffi._changes.installed import require_main_thread
 from sigcffi._core.ffi import lib
-from sigcffi._core.siginfo import SigInfo
 from sigcffi._shutdown.stages import DRAINING, RUNNING, Stages
 
 __all__ = ["Asked", "AsyncShutdown"]
@@ -61,17 +60,17 @@ class Asked:
         """End the program as the signal would have: by SystemExit, and when everything that Python
         and C libraries do at the exit has been done, by the signal's default action. So the parent
         sees a death by this signal. (The first process of a PID namespace, which the kernel spares
-        that, exits with 128 plus the signal's number.) If no signal has come, with status 0.
+        that, exits with 128 plus the signal's number.) If no signal has come first, with status 0.
 
         However the program then ends, it ends so, unless by ``os._exit``. ValueError outside the
         main thread.
         """
         require_main_thread()
-        reason = self.reason
-        if not isinstance(reason, SigInfo):
+        info = None if self._stages is None else self._stages.came
+        if info is None:
             raise SystemExit(0)
-        lib.sigcffi_shutdowns_end_at_exit(reason._signo)
-        raise SystemExit(128 + reason._signo)
+        lib.sigcffi_shutdowns_end_at_exit(info._signo)
+        raise SystemExit(128 + info._signo)
 
     def _begun(self) -> Stages:
         if self._stages is None:

@@ -74,10 +74,11 @@ class shutdown(Asked, Limit):
     one block.
 
     In a forked child the block is closed, and the signals have the actions that they had before,
-    unless *inherit* is true: then it begins anew there.
+    unless *inherit* is true and the thread that is in the block has forked: then it begins anew
+    there.
 
     Raises when it is made: ValueError for a number that is not a signal's, a negative time, NaN and
-    *force* less than 1; OverflowError for an infinity, or a time that is too large; TypeError for
+    *force* less than 1; OverflowError for an infinity, or a number that is too large; TypeError for
     what is no number; OSError (EINVAL) for a signal that cannot be handled. When it is entered:
     ValueError outside the main thread of the main interpreter, RuntimeError if it was entered
     before, in a coroutine without ``async``, and if the timeouts' signal has a handler; OSError:
@@ -116,14 +117,16 @@ class shutdown(Asked, Limit):
             raise ValueError("grace must be non-negative")
         if kill_after is not None and self._kills <= 0:
             raise ValueError("kill_after must be positive")
-        if force is not None and not 0 < self._force < 2**31 - 2:
+        if force is not None and self._force < 1:
             raise ValueError("force must be at least 1")
+        if self._force > 2**31 - 3:
+            raise OverflowError("force is too large")
         if self._signums & {SIGKILL, SIGSTOP}:
             check(-errno.EINVAL)
         self.inherit = inherit
         self._stages: Stages | None = None
         self._loop: InLoop | None = None
-        self._replacing = Replacing(self._signums, Action(_came))
+        self._replacing = Replacing(self._signums, _action)
 
     # ---- The block ----
 
@@ -148,6 +151,8 @@ class shutdown(Asked, Limit):
             self._attach()
             _open[self] = None
             self._replacing.__enter__()
+            if self:  # it was asked before there was a handler
+                self._look()
         except BaseException:
             self._close()
             raise
@@ -178,6 +183,9 @@ class shutdown(Asked, Limit):
     def _close(self) -> bool:
         """End the block; whether what leaves it ends here."""
         self._leave()
+        for each in list(_open):
+            if each._number > self._number and self in _open:
+                self._replacing.hand_down(each._replacing)
         self._replacing.undo()
         _open.pop(self, None)
         if self._stages is not None:
@@ -224,6 +232,12 @@ class shutdown(Asked, Limit):
         self._begun().seen()
 
     # ---- What comes ----
+
+    def _look(self) -> None:
+        if self._loop is None:
+            self._advance()
+        else:
+            self._loop.call_soon()
 
     def _advance(self) -> None:
         """Do what the stage asks for. Main thread; in a loop, within that."""
@@ -275,16 +289,19 @@ def _came(info: SigInfo, frame: FrameType | None) -> None:
     """One of the signals, or a request: all that are open look."""
     for each in list(_open):
         if info._signo in each._signums:
-            if each._loop is None:
-                each._advance()
-            else:
-                each._loop.call_soon()
+            each._look()
+
+
+# One for all: a block that begins within another one, or beside it, changes nothing.
+_action = Action(_came)
 
 
 def _begin_anew() -> None:
-    """In a forked child: what has come is the parent's."""
+    """In a forked child: what has come is the parent's; and so is the block, if another thread than
+    the one that is in it has forked.
+    """
     for each in list(_open):
-        if each.inherit and each._loop is None:
+        if each.inherit and each._loop is None and schedule.thread:
             each._renew()
         else:
             each._close()

@@ -40,7 +40,7 @@ class _Stage(Attachment):
 
 class Stages:
     __slots__ = (
-        *("_asked", "_attached", "_cell", "_ends", "_number", "_reason", "_value", "_watches"),
+        *("_asked", "_attached", "_came", "_cell", "_ends", "_number", "_value", "_watches"),
         *("_tell", "address", "signums"),
     )
 
@@ -59,7 +59,7 @@ class Stages:
         self._attached: list[_Stage] = []
         self._ends: list[int] = []  # of a pipe
         self._asked: dict[str, object] = {}  # the reason, if the program is what has come first
-        self._reason: object = None
+        self._came: SigInfo | None = None
         self._tell = tell
         self._cell = self._number = -1
         self._watches = Watches(self._count, self._copy)
@@ -82,7 +82,8 @@ class Stages:
 
     def __del__(self) -> None:
         if self._cell >= 0:
-            self.close()
+            with undisturbed:  # what strikes here would get lost
+                self.close()
             lib.sigcffi_flags_free(self._cell)
 
     # ---- What has come ----
@@ -95,19 +96,25 @@ class Stages:
     @property
     def reason(self) -> object:
         """What has come first: a SigInfo, or what the program has said. None if nothing has."""
-        while self._reason is None and self.stage and self._number >= 0:
-            reason = self._first()
-            if reason is not None or self._asked:
-                self._reason = self._asked.get("reason") if reason is None else reason
+        came = self.came
+        return self._asked.get("reason") if came is None else came
+
+    @property
+    def came(self) -> SigInfo | None:
+        """The signal that has come first; None if none has, or the program was first."""
+        while self._came is None and self.stage and self._number >= 0:
+            self._came = self._first()
+            if self._asked:
                 break
             os.sched_yield()  # the thread that has taken the first signal is just writing it
-        return self._reason
+        return self._came
 
     def _first(self) -> SigInfo | None:
         record, memory = new_records(1)
-        if lib.sigcffi_shutdowns_first(self._number, record):
-            return SigInfo(*RECORD.unpack_from(memory, 0))
-        return None
+        with changing:  # it may be ending
+            if self._number < 0 or not lib.sigcffi_shutdowns_first(self._number, record):
+                return None
+        return SigInfo(*RECORD.unpack_from(memory, 0))
 
     # ---- What the program does ----
 
@@ -122,7 +129,9 @@ class Stages:
                     self._tell()
 
     def reach(self, stage: int) -> bool:
-        """The program has come to a stage by itself. Whether that is new."""
+        """The program has come to a stage by itself. Whether that is new. In the main thread, or
+        while the block is kept from ending.
+        """
         return self._number >= 0 and lib.sigcffi_shutdowns_raise(
             self._number, self._cell, stage, min(self.signums)
         )
@@ -172,11 +181,11 @@ class Stages:
         while self._attached:
             self._attached[-1].close()
             self._attached.pop()
-        if self._number >= 0:
-            self.reason  # noqa: B018  # which C forgets
-            number, self._number = self._number, -1
-            lib.sigcffi_shutdowns_close(number)
-        with undisturbed, changing:
+        self.came  # noqa: B018  # which C forgets
+        with undisturbed, changing:  # a thread may be asking
+            if self._number >= 0:
+                lib.sigcffi_shutdowns_close(self._number)
+                self._number = -1
             while self._ends:
                 # The writing end first: loops that watch a copy of the other see that it is over.
                 os.close(self._ends.pop())

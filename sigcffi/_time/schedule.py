@@ -97,9 +97,13 @@ class Schedule:
     def look(self, now: int) -> None:
         """Find out which blocks are due."""
         heap, due, asked = self.heap, self.due, self.asked
+        # What is done is taken away behind it: what an exception ends is done again. The timer may
+        # expire within a call, and what looks there may have taken it away already.
         while asked:
-            asked[0]()
-            asked.popleft()  # behind it: what an exception ends is called again
+            call = asked[0]
+            call()
+            if asked and asked[0] is call:
+                asked.popleft()
         while heap and (heap[0][0] <= now or not is_current(heap[0])):
             entry = heap[0]
             block = entry[2]
@@ -108,7 +112,8 @@ class Schedule:
                 block._becomes_due()
             elif self.dead:
                 self.dead -= 1
-            heappop(heap)
+            if heap and heap[0] is entry:
+                heappop(heap)
         for block in list(due):
             if block._entry is None or block._deadline > now:
                 del due[block]

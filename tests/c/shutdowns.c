@@ -139,6 +139,19 @@ CASE(a_program_that_does_not_see_its_interruption_ends_in_time)
     figures("unseen, seen");
 }
 
+/* By the first signal and by the second. The deadline is looked at, not waited for. */
+CASE(a_time_that_the_clock_never_reaches_is_never_over)
+{
+    register_signal(QUEUED);
+    for (int stage = 1; stage <= 2; stage++) {
+        struct opened shutdown = open_shutdown(QUEUED, INT64_MAX - 1, INT64_MAX - 1, 0);
+        CHECK(sigcffi_shutdowns_raise(shutdown.number, shutdown.cell, stage, QUEUED));
+        EQUAL(atomic_load(&state.shutdowns[shutdown.number].deadline), INT64_MAX);
+        sigcffi_attachments_detach(QUEUED, shutdown.handle);
+        sigcffi_shutdowns_close(shutdown.number);
+    }
+}
+
 CASE(a_forked_child_has_no_shutdown_of_its_parents)
 {
     register_signal(STANDARD);

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import threading
 from collections.abc import Callable
 
 import pytest
-from support import disposition, in_thread, join, run_python, until
+from support import DEADLINE, asleep, disposition, in_thread, join, run_python, until
 
 import sigcffi as signal
 from sigcffi import shutdown
+from sigcffi._handlers.sigaction import Replacing
+from sigcffi._shutdown.stages import Stages
 
 S, T = signal.SIGUSR1, signal.SIGUSR2
 HERE = os.getpid()
@@ -86,7 +89,8 @@ def test_one_object_is_one_block() -> None:
         (lambda: shutdown(S, kill_after=-1.5), ValueError),
         (lambda: shutdown(S, kill_after=math.nan), ValueError),
         (lambda: shutdown(S, force=0), ValueError),
-        (lambda: shutdown(S, force=2**31), ValueError),
+        (lambda: shutdown(S, force=2**31), OverflowError),
+        (lambda: shutdown(S, force=10**30), OverflowError),
         (lambda: shutdown(S, force=1.0), TypeError),  # type: ignore[arg-type]
     ],
 )
@@ -135,6 +139,107 @@ def test_what_cannot_be_attached_leaves_nothing() -> None:
     assert (disposition(S), disposition(T)) == before
 
 
+@pytest.mark.parametrize("between", [False, True])
+def test_of_blocks_that_overlap_the_last_puts_back_what_was_there_before_the_first(
+    between: bool,
+) -> None:
+    """As those of two tasks do."""
+    calls: list[int] = []
+    signal.signal(S, lambda signum, frame: calls.append(signum))
+    before = disposition(S)
+    blocks = [shutdown(S, grace=0) for _ in range(3)]
+    for block in blocks:
+        block.__enter__()
+    blocks[1 if between else 0].__exit__(None, None, None)
+    blocks[0 if between else 1].__exit__(None, None, None)
+    with contextlib.suppress(signal.ShutdownInterrupt):  # its block is no with statement's
+        send()
+        for_ever()
+    assert [block.stage for block in blocks] == ["running", "running", "interrupted"]
+    blocks[2].__exit__(None, None, None)
+    assert not calls
+    assert disposition(S) == before
+    send()
+    assert calls == [S]
+
+
+def test_a_handler_that_came_between_two_blocks_is_nobodys_to_take_away() -> None:
+    outer, inner = shutdown(S), shutdown(S)
+    calls: list[int] = []
+    before = disposition(S)
+    outer.__enter__()
+    with signal.handling(S, lambda info, frame: calls.append(info.si_signo)):
+        inner.__enter__()
+        outer.__exit__(None, None, None)
+        send()
+        assert (inner.stage, calls) == ("draining", [])
+        inner.__exit__(None, None, None)
+        send()
+        assert calls == [S]
+    signal.sigaction(S, signal.SIG_DFL)
+    assert disposition(S) == before
+
+
+def test_what_comes_before_there_is_a_handler_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    enter = Replacing.__enter__
+
+    def late(self: Replacing) -> None:
+        send()
+        enter(self)
+
+    monkeypatch.setattr(Replacing, "__enter__", late)
+    with shutdown(S, grace=0) as stop:
+        for_ever()
+    assert stop.stage == "interrupted"
+
+
+def test_a_thread_that_is_just_asking_is_waited_for_by_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order: list[str] = []
+    within, main = threading.Event(), threading.get_native_id()
+    reach = Stages.reach
+
+    def slow(self: Stages, stage: int) -> bool:
+        within.set()
+        until(lambda: asleep(main), "the block's end waits")
+        order.append("asked" if self._number >= 0 else "asked what has ended")
+        return reach(self, stage)
+
+    monkeypatch.setattr(Stages, "reach", slow)
+    with shutdown(S, kill_after=3600) as stop:
+        thread = in_thread(lambda: stop.request("a thread"))
+        within.wait(DEADLINE)
+    order.append("ended")
+    join(thread)
+    assert order == ["asked", "ended"]
+
+
+FOREIGN = """
+    import os, signal, sigcffi
+    from sigcffi._shutdown import stages
+    check = stages.check
+
+    def late(result):
+        os.kill(os.getpid(), signal.SIGINT)
+        return check(result)
+
+    for _ in range({times}):
+        stages.check = late
+        try:
+            with sigcffi.shutdown(signal.SIGTERM):
+                print("not struck")
+        except KeyboardInterrupt:
+            stages.check = check
+    with sigcffi.shutdown(signal.SIGTERM), sigcffi.shutdown(signal.SIGTERM):
+        print("good")
+"""
+
+
+def test_ctrl_c_within_the_beginning_leaves_nothing() -> None:
+    assert run_python(FOREIGN.format(times=20)).stdout == "good\n"
+
+
 # ---- Forked children ----
 
 CHILD = """
@@ -157,3 +262,23 @@ CHILD = """
 @pytest.mark.parametrize(("inherit", "status"), [(False, 10), (True, 1)])
 def test_a_forked_child_has_it_only_if_it_inherits(inherit: bool, status: int) -> None:
     assert run_python(CHILD.format(inherit=inherit)).stdout == f"{status} draining\n"
+
+
+def test_a_child_of_another_thread_is_in_no_block() -> None:
+    code = """
+        import os, threading, sigcffi as signal
+
+        def fork():
+            pid = os.fork()
+            if pid == 0:
+                os.kill(os.getpid(), signal.SIGUSR1)
+                os._exit(0)
+            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+        with signal.shutdown(signal.SIGUSR1, inherit=True, grace=0):
+            thread = threading.Thread(target=fork)
+            thread.start()
+            thread.join()
+    """
+    done = run_python(code, flags=["-W", "ignore::DeprecationWarning"])
+    assert done.stdout == f"{-S}\n", done

@@ -153,6 +153,11 @@ def test_exit_without_a_signal_is_a_success() -> None:
     assert done.stdout == "not flushed, at exit\n"
 
 
+def test_exit_does_not_take_what_the_program_says_for_a_signal() -> None:
+    done = run_python(EXIT.format(how="stop.request(signal.SigInfo.of(9))"))
+    assert (done.returncode, done.stdout) == (0, "not flushed, at exit\n")
+
+
 def test_exit_belongs_to_the_main_thread() -> None:
     code = """
     import os, threading, sigcffi as signal

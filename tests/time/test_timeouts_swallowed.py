@@ -35,6 +35,58 @@ def spin() -> None:
             raise AssertionError("nothing came")
 
 
+# ---- The timer may expire in whatever the schedule calls while it looks ----
+
+
+class Due:
+    """A block whose time is over."""
+
+    _kill = None
+    _entry = None
+    _deadline = 1
+
+    def __init__(self, schedule: Schedule, number: int) -> None:
+        self._number = number
+        self._schedule = schedule
+        schedule.add(self)
+
+    def _becomes_due(self) -> None:
+        if self._schedule.opened == 0:
+            self._schedule.opened = 1
+            self._schedule.look(2)
+
+
+def test_a_look_within_a_look_loses_no_block() -> None:
+    schedule = Schedule()
+    blocks = [Due(schedule, number) for number in range(3)]
+    later = Due(schedule, 3)
+    schedule.remove(later)
+    later._deadline = 1000
+    schedule.add(later)
+    schedule.look(2)
+    assert list(schedule.due) == blocks
+    assert [entry[2] for entry in schedule.heap] == [later]
+
+
+def test_a_look_within_a_look_takes_away_no_other_request() -> None:
+    schedule = Schedule()
+    heard = []
+
+    def first() -> None:
+        heard.append("first")
+        if len(heard) == 1:
+            schedule.look(2)
+            schedule.asked.append(lambda: heard.append("second"))  # as another thread does
+
+    schedule.asked.append(first)
+    schedule.look(2)
+    assert heard == ["first", "first", "second"]
+    assert not schedule.asked
+
+
+# ---- Interruptions ----
+
+
 def test_swallowed_it_comes_again() -> None:
     def swallow() -> int:
         swallowed = 0

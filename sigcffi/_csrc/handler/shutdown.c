@@ -22,6 +22,13 @@ static void end_at(struct shutdown *shutdown, int64_t when, int signum)
     sigcffi_platform_wake(&state.deadlines, 1);
 }
 
+/* A time as long as the clock can count is never over. */
+static int64_t later(int64_t when, int64_t by)
+{
+    int64_t sum;
+    return __builtin_add_overflow(when, by, &sum) ? INT64_MAX : sum;
+}
+
 /* handler context, or outside handlers. A stage has been reached. */
 void sigcffi_shutdown_reach(struct shutdown *shutdown, int stage, int signum)
 {
@@ -30,5 +37,5 @@ void sigcffi_shutdown_reach(struct shutdown *shutdown, int stage, int signum)
     if (shutdown->kill < 0 || wait < 0 || stage > 2) return;
     clock_gettime(CLOCK_MONOTONIC, &now);
     int64_t when = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    end_at(shutdown, when + wait + shutdown->kill, signum);
+    end_at(shutdown, later(later(when, wait), shutdown->kill), signum);
 }
