@@ -81,13 +81,16 @@ def _load(wanted: dict[str, str]) -> None:
 
 def _load_all() -> None:
     """All names are here from now on: nobody need be asked for one, and the interpreter finds them
-    the quick way, which it does not go in a module that has a ``__getattr__``.
+    the quick way, which it does not go in a module that has a ``__getattr__``. Without a GIL that
+    stays: another thread may just have found a name missing, and be about to ask it.
     """
     _load(_OTHERS | _INSTALLING)
-    others = {name for name in globals() if f"{__name__}.{name}" in _sys.modules} - {*_OTHERS}
-    names = [name for name in sorted(globals()) if name[0] != "_" and name not in others]
+    here = sorted(globals())  # at once: other threads add to it
+    others = {name for name in here if f"{__name__}.{name}" in _sys.modules} - {*_OTHERS}
+    names = [name for name in here if name[0] != "_" and name not in others]
     globals().setdefault("__all__", names)  # without what is there as pytest loads a plugin
-    globals().pop("__getattr__", None)
+    if "t" not in _sys.abiflags:  # not free-threaded
+        globals().pop("__getattr__", None)
 
 
 def __getattr__(name: str) -> object:

@@ -1,9 +1,9 @@
 """How a program ends in each stage of a shutdown, as its parent sees it: the table in
 docs/stopping.md.
 
-``python tests/endings.py`` prints it: by what the stage is reached, and what ``wait``
-says of the process, for a block in synchronous code, in asyncio, in trio, and in uvloop where that
-is installed. Needs an interpreter whose loops in C do not look for signals: CPython.
+``python tests/endings.py`` prints it: by what the stage is reached, and what ``wait`` says of the
+process, for a block in synchronous code, around threads, in asyncio, in trio, and in uvloop where
+that is installed. Needs an interpreter whose loops in C do not look for signals: CPython.
 """
 
 from __future__ import annotations
@@ -14,59 +14,66 @@ import subprocess
 import sys
 
 SYNCHRONOUS = """
-    with signal.shutdown({arguments}) as stop:
-        print(flush=True)
+with signal.shutdown({arguments}) as stop:
+    {drain}
+"""
+THREADS = """
+with signal.shutdown({arguments}) as stop:
+    def work():
         {drain}
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    worker.join()
 """
 LOOP = """
-    async def main():
-        async with signal.shutdown({arguments}) as stop:
-            print(flush=True)
-            {drain}
-        return stop
-    stop = {run}
+async def main():
+    async with signal.shutdown({arguments}) as stop:
+        {drain}
+    return stop
+stop = {run}
 """
 PROGRAM = """
-import asyncio, os, sys, time
+import asyncio, ctypes, itertools, threading, time
 import sigcffi as signal
-if True:
-    {block}
+{block}
 print(stop.stage, flush=True)
 stop.exit()
 """
-RUN = {
-    "synchronous": "",
-    "asyncio": "asyncio.run(main())",
-    "trio": "__import__('trio').run(main)",
-    "uvloop": "__import__('uvloop').run(main())",
+PLACES = {
+    "synchronous": SYNCHRONOUS,
+    "threads": THREADS,
+    "asyncio": LOOP.replace("{run}", "asyncio.run(main())"),
+    "trio": LOOP.replace("{run}", "__import__('trio').run(main)"),
+    "uvloop": LOOP.replace("{run}", "__import__('uvloop').run(main())"),
 }
-STUCK = "sum(range(10**12))"  # in C, and it does not look for signals
+READY = "print(flush=True)"
 WAITS = "while True: {sleep}"
+# In C, where nobody looks for signals. It says so itself, with no bytecode in between, and with the
+# interpreter's lock: no other thread is at a bytecode either.
+SAYS = "map(ctypes.PyDLL(None).write, [1], [b'.\\n'], [2])"
+STUCK = f"sum(itertools.chain({SAYS}, range(10**12)))"
 
-# By what, the block's arguments, what it does then, and what is sent.
+# By what, the block's arguments, what it does then, and how many signals are sent.
 WAYS = [
-    ("one signal, and the block ends", "", "{wait}", 1),
-    ("`request()`, and the block ends", "", "stop.request()", 0),
-    ("a second signal", "", "{wait}; " + WAITS, 2),
-    ("one signal, and `grace` is over", "grace=0.1", "{wait}; " + WAITS, 1),
-    ("signals, while Python is stuck in C: `force`", "force=2", STUCK, 4),
-    ("one signal, while Python is stuck in C: `kill_after`", "grace=0, kill_after=0.1", STUCK, 1),
+    ("one signal, and the block ends", "", [READY, "{wait}"], 1),
+    ("`request()`, and the block ends", "", [READY, "stop.request()"], 0),
+    ("a second signal", "", [READY, "{wait}", WAITS], 2),
+    ("one signal, and `grace` is over", "grace=0.1", [READY, "{wait}", WAITS], 1),
+    ("signals, while Python is stuck in C: `force`", "force=2", [STUCK], 4),
+    ("one signal, while Python is stuck in C: `kill_after`", "grace=0, kill_after=0.1", [STUCK], 1),
 ]
 
 
-def program(where: str, arguments: str, drain: str) -> str:
+def program(where: str, arguments: str, drain: list[str]) -> str:
     """The source of a program."""
-    if where == "synchronous":
+    if where in ("synchronous", "threads"):
         words = {"wait": "stop.wait()", "sleep": "time.sleep(1)"}
-        template = SYNCHRONOUS
     else:
         module = "__import__('trio')" if where == "trio" else "asyncio"
         words = {"wait": "await stop.wait()", "sleep": f"await {module}.sleep(1)"}
-        template = LOOP
-    first, _, rest = drain.format(**words).partition("; ")
-    lines = f"\n{' ' * (8 if where == 'synchronous' else 12)}".join(filter(None, (first, rest)))
-    block = template.format(arguments=arguments, drain=lines, run=RUN[where])
-    return PROGRAM.format(block=block.strip())
+    indent = " " * (4 if where == "synchronous" else 8)
+    lines = f"\n{indent}".join(line.format(**words) for line in drain)
+    return PROGRAM.format(block=PLACES[where].format(arguments=arguments, drain=lines))
 
 
 def pending(pid: int) -> bool:
@@ -75,7 +82,7 @@ def pending(pid: int) -> bool:
         return any(int(line.split()[1], 16) for line in status if line[3:6] == "Pnd")
 
 
-def ending(where: str, arguments: str, drain: str, signals: int) -> str:
+def ending(where: str, arguments: str, drain: list[str], signals: int) -> str:
     """Run a program to its end: its last stage, if it says it, and its wait status."""
     with subprocess.Popen(
         [sys.executable, "-P", "-W", "error", "-c", program(where, arguments, drain)],
@@ -97,7 +104,7 @@ def ending(where: str, arguments: str, drain: str, signals: int) -> str:
 
 def places() -> list[str]:
     """Where a block can be here."""
-    return [each for each in RUN if each != "uvloop" or importlib.util.find_spec("uvloop")]
+    return [each for each in PLACES if each != "uvloop" or importlib.util.find_spec("uvloop")]
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -31,6 +31,7 @@ from sigcffi._core.ffi import words
 from sigcffi._dispatch.changing import changing
 from sigcffi._handlers import signal as _handlers
 from sigcffi._sigcffi import ffi, lib
+from sigcffi._testing.kernel import disposition, kernel
 from sigcffi._time.schedule import NEVER, schedule
 
 T = TypeVar("T")
@@ -69,54 +70,17 @@ nested_handlers = pytest.mark.skipif(
 )
 
 
-class Kernel(NamedTuple):
-    """What the kernel does with signals for this process and thread."""
-
-    dispositions: dict[int, Any]
-    mask: set[int]
-    timers: list[tuple[float, float]]
-    wakeup_fd: int
-
-
-def disposition(signum: int) -> tuple[int, int, bytes] | None:
-    """The kernel's handler for a signal as an address, its flags and mask; None if it has none.
-
-    Flags and mask of the default action or of ignoring mean nothing, and are left out.
-    """
-    action = ffi.new("struct sigaction *")
-    if lib.sigaction(signum, ffi.NULL, action) != 0:
-        return None
-    handler = int(ffi.cast("uintptr_t", action.sa_handler))
-    if handler in (signal.SIG_DFL, signal.SIG_IGN):
-        return handler, 0, b""
-    # The kernel fills in no more than it has signals; behind that is what was there before.
-    mask = bytes(ffi.buffer(ffi.addressof(action, "sa_mask")))[: (signal.NSIG + 6) // 8]
-    return handler, action.sa_flags, mask
-
-
 def flags_of(signum: int) -> int:
     now = disposition(signum)
     assert now is not None
     return now[1]
 
 
-def kernel() -> Kernel:
-    wakeup_fd = signal.set_wakeup_fd(-1)
-    if wakeup_fd != -1:
-        signal.set_wakeup_fd(wakeup_fd)
-    return Kernel(
-        {signum: disposition(signum) for signum in range(1, signal.NSIG)},
-        set(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ()))),
-        [
-            signal.getitimer(which)
-            for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
-        ],
-        wakeup_fd,
-    )
-
-
 class Snapshot:
-    """Signals as they are now, to be put back and compared."""
+    """Signals as they are now, to be put back and compared by what has nothing to do with the
+    library's own ``snapshot``: it asks what that has no business to know, too, such as whether the
+    trampoline is gone.
+    """
 
     def __init__(self) -> None:
         self.kernel = kernel()

@@ -247,8 +247,9 @@ def test_what_cannot_be_written_is_a_failure() -> None:
 
 def test_show_imports_little() -> None:
     code = """
-        import sys
+        import argparse, sys
         from sigcffi._cli.main import main
+        argparse.ArgumentParser()  # PyPy's brings threading
         before = set(sys.modules)
         main(["show"])
         slow = {"json", "difflib", "typing", "subprocess", "asyncio", "inspect", "threading"}

@@ -258,7 +258,7 @@ def test_behind_a_block_the_handler_beneath_a_c_librarys_is_called_as_before(
     assert chaining.foreign_set(int(S), 1) == 0  # another one ignores the signal for a while
     with block():
         pass
-    assert disposition(S) == (signal.SIG_IGN, 0, b"")
+    assert disposition(S) == (signal.SIG_IGN, 0, 0)
 
 
 def test_what_signal_has_put_back_is_told_again_what_comes(foreign: ctypes.CDLL) -> None:

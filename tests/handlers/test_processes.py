@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 import pickle
 import signal as standard
-import subprocess
-import sys
 import threading
 
 import pytest
-from support import DEADLINE, in_thread, join, python_says, running_python, says, tell, until
+from support import (
+    DEADLINE,
+    child_that_exits_with,
+    in_thread,
+    join,
+    python_says,
+    running_python,
+    says,
+    tell,
+    until,
+)
 
 import sigcffi as signal
 from sigcffi import SIGRTMIN, SIGTERM, SIGUSR1, SIGUSR2, process_signals
@@ -112,11 +120,8 @@ def test_it_tells_of_another_process() -> None:
 
 
 def test_a_process_that_has_ended_and_is_not_waited_for_is_a_zombie() -> None:
-    child = subprocess.Popen([sys.executable, "-S", "-c", ""], stdout=subprocess.PIPE)
-    until(lambda: process_signals(child.pid).state == "zombie", "its end")
-    assert process_signals(child.pid).caught == set()
-    assert child.wait(DEADLINE) == 0
-    child.communicate()
+    with child_that_exits_with(0) as child:
+        until(lambda: process_signals(child.pid).state == "zombie", "its end")
 
 
 def test_the_number_of_a_thread_is_not_a_processs() -> None:

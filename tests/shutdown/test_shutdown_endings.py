@@ -8,7 +8,7 @@ from pathlib import Path
 import endings
 import pytest
 from stuck import child, ended, ended_in_c
-from support import PYPY, run_python, says, taken, tell
+from support import FREE_THREADED, PYPY, run_python, says, taken, tell
 
 import sigcffi as signal
 
@@ -194,9 +194,11 @@ def test_a_child_of_a_program_that_is_exiting_exits_as_it_says() -> None:
     ids=lambda each: each if isinstance(each, str) else each[0],
 )
 def test_a_program_ends_as_the_documentation_says(
-    where: str, way: tuple[str, str, str, int]
+    where: str, way: tuple[str, str, list[str], int]
 ) -> None:
     how, *rest = way
+    if where == "threads" and FREE_THREADED and "stuck" in how:
+        pytest.skip("free-threaded: one thread that is stuck does not hold up the others")
     lines = [line.strip("| ").split(" | ") for line in PAGE.read_text().splitlines()]
     [columns] = [line for line in lines if line[0] == "reached by"]
     [row] = [line for line in lines if line[0] == how]
