@@ -83,7 +83,7 @@ class AsyncShutdown(Asked):
     """What ``async with shutdown(...)`` gives: as ``shutdown``, but ``wait`` is to be awaited. Made
     by ``shutdown``.
 
-    Threads: ``wait`` is the event loop's; all else any may call.
+    Threads: ``wait`` is the event loop's, ``exit`` the main thread's; all else any may call.
     """
 
     __slots__ = ("_stages",)

@@ -52,7 +52,7 @@ class TimedOut(TimeoutError):  # noqa: N818
 
 class timeout(Limit):
     """A block that must end in *seconds* (int or float; None: it need not): context manager and
-    decorator, for synchronous code in the main thread. Each call of a function is a block then.
+    decorator, for synchronous code in the main thread. As a decorator it gives each call a block.
 
     When the time is over a ``TimeoutInterrupt``, which is no Exception, is raised in the block, and
     at the block's end it becomes a ``TimedOut``, which is a TimeoutError. A block whose time is
