@@ -116,7 +116,8 @@ def package() -> str:
             lines.append(f"from sigcffi.{home} import {name} as {name}")
     lines += ["", 'if sys.platform != "linux":']
     lines += [f"    from signal import {name} as {name}" for name in NOT_ON_LINUX]
-    return "\n".join([*lines, "", *(f"{name}: int" for name in CODES), ""])
+    lines += ["", "__version__: str", *(f"{name}: int" for name in CODES), ""]
+    return "\n".join(lines)
 
 
 # ---- The documentation ----
@@ -171,7 +172,8 @@ def names() -> str:
         "",
         "What sigcffi has of its own; `help(sigcffi.name)` tells all. The constants, enums and",
         "exceptions of the standard module, `set_wakeup_fd`, `raise_signal` and",
-        "`default_int_handler` are the standard module's own objects.",
+        "`default_int_handler` are the standard module's own objects. `sigcffi.__version__` is the",
+        "version, a str.",
     ]
     rooms: dict[str, list[str]] = {}
     for home, own in HOMES.items():

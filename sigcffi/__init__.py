@@ -20,6 +20,8 @@ from signal import *  # noqa: F403
 
 from sigcffi._core import mainthread as _mainthread  # noqa: F401
 
+__version__ = "0.2.0"  # here alone: pyproject.toml takes it from this line
+
 # Where names are: generate.py makes __init__.pyi of this, for type checkers. A platform may lack
 # some. "*" stands for the module's __all__: numbers that the C compiler has.
 _OTHERS = {

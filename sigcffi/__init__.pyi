@@ -117,6 +117,7 @@ if sys.platform != "linux":
     from signal import SIGEMT as SIGEMT
     from signal import SIGINFO as SIGINFO
 
+__version__: str
 SA_NOCLDSTOP: int
 SA_NOCLDWAIT: int
 SA_NODEFER: int

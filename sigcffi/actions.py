@@ -26,11 +26,9 @@ from sigcffi._waits.sleeping import sleep_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import SupportsIndex, TypeAlias
+    from typing import SupportsIndex
 
     from sigcffi._core.arguments import Number
-
-    When: TypeAlias = "Flag | SupportsIndex | None"
 
 __all__ = [
     "Attachment",
@@ -57,7 +55,9 @@ class Flag(Attachment):
     ``address`` is where that int is: for code that looks at it without Python, compiled by numba or
     Cython, or called by ctypes. It stays readable as long as the Flag exists.
 
-    A forked child's flags are cleared; one that is not inherited is closed there.
+    A forked child's flags are cleared; one that is not inherited is closed there. Made by ``flag``.
+
+    Threads: any may call everything.
     """
 
     __slots__ = ("_cell", "_value", "address")
@@ -113,7 +113,9 @@ class Counter(Attachment):
     """Counts deliveries of a signal; ``int(counter)`` tells how many since it was attached.
 
     A standard signal that is sent again before it was delivered is delivered once. A forked child
-    counts from 0.
+    counts from 0. Made by ``counter``.
+
+    Threads: any may call everything.
     """
 
     __slots__ = ()
@@ -129,20 +131,28 @@ class Counter(Attachment):
 class _Ending(Attachment):
     __slots__ = ("_when",)
 
-    def __init__(self, signum: SupportsIndex, number: int, when: When, inherit: bool) -> None:
+    def __init__(
+        self, signum: SupportsIndex, number: int, when: Flag | SupportsIndex | None, inherit: bool
+    ) -> None:
         self._when = when  # what C names it keeps alive
         super().__init__(signum, inherit, number, *_condition(when))
 
 
 class Exit(_Ending):
-    """Ends the process at once."""
+    """Ends the process at once. Made by ``exit``.
+
+    Threads: any may call everything.
+    """
 
     __slots__ = ()
     _kind = lib.SIGCFFI_SLOT_EXIT
 
 
 class Default(_Ending):
-    """Takes the signal's default action."""
+    """Takes the signal's default action. Made by ``default``.
+
+    Threads: any may call everything.
+    """
 
     __slots__ = ()
     _kind = lib.SIGCFFI_SLOT_DEFAULT
@@ -151,19 +161,30 @@ class Default(_Ending):
 def flag(signum: SupportsIndex, *, inherit: bool = True) -> Flag:
     """Attach a flag to a signal: false, and true once the signal has come.
 
-    Raises ValueError for a number that is not a signal's, TypeError for what is not an integer,
-    OSError: EINVAL for a signal that cannot be handled, ENOSPC if the signal has eight actions.
-    Nothing is attached then.
+    A forked child has it, too, and false at first, unless *inherit* is false: it is closed there
+    then.
+
+    Returns a ``Flag``. Raises ValueError for a number that is not a signal's, TypeError for what is
+    not an integer, OSError: EINVAL for a signal that cannot be handled, ENOSPC if the signal has
+    eight actions or there are too many flags. Nothing is attached then.
+
+    Threads: any may call it. The flag is set in the thread that takes the signal.
     """
     return made(Flag, Flag.close, signum, inherit)
 
 
 def counter(signum: SupportsIndex, *, inherit: bool = True) -> Counter:
-    """Attach a counter of deliveries to a signal. Raises what ``flag`` raises."""
+    """Attach a counter of deliveries to a signal.
+
+    *inherit* as for ``flag``; a child counts from 0. Returns a ``Counter``. Raises what ``flag``
+    raises.
+
+    Threads: any may call it.
+    """
     return made(Counter, Counter.close, signum, inherit)
 
 
-def _condition(when: When) -> tuple[int, int]:
+def _condition(when: Flag | SupportsIndex | None) -> tuple[int, int]:
     """The cell of a flag, and from which delivery on."""
     if when is None:
         return -1, 0
@@ -178,15 +199,25 @@ def _condition(when: When) -> tuple[int, int]:
 
 
 def exit(
-    signum: SupportsIndex, status: SupportsIndex, *, when: When = None, inherit: bool = True
+    signum: SupportsIndex,
+    status: SupportsIndex,
+    *,
+    when: Flag | SupportsIndex | None = None,
+    inherit: bool = True,
 ) -> Exit:
     """End the process with a status when a signal comes: ``os._exit``, so nothing is flushed or
     cleaned up.
 
     *status* is 0 to 255. With *when*, a Flag, the process ends only if that is set by then (one of
     the same signal, attached before, always is); with a number n, not before the n-th delivery.
+    *inherit* as for ``flag``.
 
-    Raises what ``flag`` raises, and ValueError for a status out of range.
+    Returns an ``Exit``. Raises what ``flag`` raises, and ValueError for a status out of range, for
+    a flag that is closed and for an n below 1.
+
+    Threads: any may call it. The process is ended by the thread that takes the signal.
+
+    Source: _exit(2).
     """
     number = index(status)
     if not 0 <= number <= 255:
@@ -194,14 +225,21 @@ def exit(
     return made(Exit, Exit.close, signum, number, when, inherit)
 
 
-def default(signum: SupportsIndex, *, when: When = None, inherit: bool = True) -> Default:
+def default(
+    signum: SupportsIndex, *, when: Flag | SupportsIndex | None = None, inherit: bool = True
+) -> Default:
     """Take a signal's default action when it comes, as if nothing handled it: the parent sees the
     process end by that signal, with a core dump where that is usual. (The first process of a PID
     namespace is spared that by the kernel: it exits with status 128 plus the signal's number.)
 
     A signal that stops the process (SIGTSTP, SIGTTIN, SIGTTOU) does so, and when it is continued
-    everything is in place; one that is ignored by default does nothing. *when* as for ``exit``.
+    everything is in place; one that is ignored by default does nothing. *when* as for ``exit``,
+    *inherit* as for ``flag``.
 
-    Raises what ``flag`` raises.
+    Returns a ``Default``. Raises what ``exit`` raises.
+
+    Threads: any may call it. The action is taken by the thread that takes the signal.
+
+    Source: signal(7).
     """
     return made(Default, Default.close, signum, 0, when, inherit)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from sigcffi.testing import Snapshot
 
-    Wrapper = Iterator[None]
 
 __all__ = ["SignalLeakWarning"]
 
@@ -149,7 +148,7 @@ class time_limit:
         self.seconds = seconds
 
     def begin(self) -> None:
-        self.deadline = time.monotonic() + self.seconds
+        self.deadline: float = time.monotonic() + self.seconds
 
     def is_over(self) -> bool:
         return self.deadline <= time.monotonic()

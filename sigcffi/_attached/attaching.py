@@ -20,7 +20,9 @@ from sigcffi._handlers.signal import kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, SupportsIndex
+    from typing import Self, SupportsIndex
+
+    from sigcffi._core.scope import Exit
 
 __all__ = ["Attachment", "new_cell"]
 
@@ -43,8 +45,11 @@ def new_cell() -> int:
 class Attachment:
     """An action in C that is attached to a signal until ``close``; a context manager.
 
+    Made by ``flag``, ``counter`` and the other functions, as an object of a class of its own.
     ``signum`` is the signal, ``closed`` tells whether it was closed. An attachment that the
     program drops stays attached. In a forked child it is closed if it was not to be inherited.
+
+    Threads: any may call everything.
     """
 
     __slots__ = ("_at_the_end", "_handle", "_tally", "signum")
@@ -57,7 +62,7 @@ class Attachment:
         self._tally = 0, 0  # as it was when the program last looked
         self._at_the_end: tuple[int, int] | None = None
         self._handle = 0
-        self.signum = signal_number(signum)
+        self.signum: int = signal_number(signum)
         kind_of(self.signum)  # C learns the interpreter's handler by this
         notice(self.signum)
         try:
@@ -104,10 +109,10 @@ class Attachment:
             self._at_the_end = tally.count, tally.missed
         _attached.pop(self._handle, None)
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> Self:
         return self
 
-    __exit__ = exit_of(attrgetter("close"))
+    __exit__: Exit = exit_of(attrgetter("close"))
 
     def _details(self) -> str:
         return ""

@@ -20,6 +20,7 @@ from sigcffi._core.forking import in_child
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sigcffi._core.arguments import Number
+    from sigcffi._core.scope import Exit
 
 __all__ = ["DeadMansSwitch", "kill_after", "unwatch", "watch"]
 
@@ -52,9 +53,12 @@ def unwatch(what: object) -> None:
 
 
 class DeadMansSwitch:
-    """Ends the process unless it is put off, or cancelled, in time; a context manager.
+    """Ends the process unless it is put off, or cancelled, in time; a context manager. Made by
+    ``kill_after``.
 
     ``seconds`` is the time that each ``pet`` gives.
+
+    Threads: any may call everything.
     """
 
     __slots__ = ("_cancelled", "_wait", "seconds")
@@ -65,7 +69,7 @@ class DeadMansSwitch:
             raise ValueError("the time must be positive")
         if wait >= 2**62:
             raise OverflowError("the time is too large")
-        self.seconds = seconds
+        self.seconds: Number = seconds
         self._wait = wait
         self._cancelled = False
         _show_tracebacks()
@@ -100,7 +104,7 @@ class DeadMansSwitch:
     def __enter__(self) -> DeadMansSwitch:
         return self
 
-    __exit__ = exit_of(attrgetter("cancel"))
+    __exit__: Exit = exit_of(attrgetter("cancel"))
 
     def __repr__(self) -> str:
         left = self.remaining()
@@ -125,8 +129,11 @@ def kill_after(seconds: Number) -> DeadMansSwitch:
     which the process is stopped does. The switch stays on until it is cancelled, whether or not
     the program keeps it; in a forked child it is cancelled.
 
-    Raises ValueError for a time that is not positive and for NaN, OverflowError if it is too large,
-    TypeError if it is not a number. Any thread may call it.
+    Returns a ``DeadMansSwitch``. Raises ValueError for a time that is not positive and for NaN,
+    OverflowError if it is too large, TypeError if it is not a number; OSError (EAGAIN) if the first
+    one's thread cannot be started.
+
+    Threads: any may call it.
     """
     return made(DeadMansSwitch, DeadMansSwitch.cancel, seconds)
 

@@ -25,16 +25,18 @@ __all__ = ["ForceQuit", "force_quit"]
 
 
 class ForceQuit(Attachment):
-    """Ends the process by a signal that Python does not get to see.
+    """Ends the process by a signal that Python does not get to see. Made by ``force_quit``.
 
     ``after`` is how many it takes, ``unseen`` how many there are.
+
+    Threads: any may call everything.
     """
 
     __slots__ = ("after",)
     _kind = lib.SIGCFFI_SLOT_FORCE_QUIT
 
     def __init__(self, signum: int, after: int, inherit: bool) -> None:
-        self.after = after
+        self.after: int = after
         super().__init__(signum, inherit, nth=after)
 
     @property
@@ -59,8 +61,9 @@ def force_quit(
 
     A forked child has it, too, with nothing counted, unless *inherit* is false.
 
-    Returns an attachment: closable, a context manager. For SIGTERM and the like install a handler,
-    or open a receiver: without either Python never sees them, and the *after*-th ends the process.
+    Returns a ``ForceQuit``, which can be closed and is a context manager. For SIGTERM and the like
+    install a handler, or open a receiver: without either Python never sees them, and the *after*-th
+    ends the process.
 
     Raises ValueError for a number that is not a signal's and for *after* less than 1; OSError:
     EINVAL for a signal that cannot be handled, ENOSPC if it has eight actions; RuntimeError if

@@ -44,7 +44,9 @@ class _Sending(Attachment):
 
 class Write(_Sending):
     """Writes one byte, the signal's number, for each delivery; ``missed`` counts those that could
-    not be written.
+    not be written. Made by ``write``.
+
+    Threads: any may call everything.
     """
 
     __slots__ = ()
@@ -53,7 +55,9 @@ class Write(_Sending):
 
 class Message(_Sending):
     """Writes a line for each delivery that says who has sent the signal; ``missed`` counts those
-    that could not be written.
+    that could not be written. Made by ``message``.
+
+    Threads: any may call everything.
     """
 
     __slots__ = ("_text",)
@@ -71,7 +75,11 @@ class Message(_Sending):
 
 
 class Forward(_Sending):
-    """Sends the signal on to a process or group; ``missed`` counts those that could not be sent."""
+    """Sends the signal on to a process or group; ``missed`` counts those that could not be sent.
+    Made by ``forward``.
+
+    Threads: any may call everything.
+    """
 
     __slots__ = ()
     _kind = lib.SIGCFFI_SLOT_FORWARD
@@ -93,8 +101,12 @@ def write(signum: SupportsIndex, fd: FileDescriptorLike, *, inherit: bool = True
     closing it has no effect before the action is closed. What cannot be written (the pipe is full,
     or its other end is closed) is counted as ``missed``; SIGPIPE is not raised.
 
-    Raises what ``flag`` raises, ValueError for a descriptor that blocks and OSError (EBADF) for
-    none.
+    *inherit* as for ``flag``. Returns a ``Write``. Raises what ``flag`` raises, ValueError for a
+    descriptor that blocks, OSError (EBADF) for none, OverflowError for what does not fit a C int.
+
+    Threads: any may call it. The byte is written in the thread that takes the signal.
+
+    Source: write(2), POSIX.1-2008.
     """
     number = _fileno(fd)
     try:
@@ -131,9 +143,11 @@ def message(
     parent has waited for it; from then on its number and user are all that is known. One that has
     called execve in between is named by what it runs now.
 
-    Raises what ``flag`` raises, OSError (EBADF) for a descriptor that nothing can be written to,
-    TypeError for a *text* that is no str, and ValueError for one that is too long or more than one
-    line.
+    *inherit* as for ``flag``. Returns a ``Message``. Raises what ``flag`` raises, OSError (EBADF)
+    for a descriptor that nothing can be written to, TypeError for a *text* that is no str, and
+    ValueError for one that is too long or more than one line.
+
+    Threads: any may call it. The line is written in the thread that takes the signal.
 
     Race conditions: a pipe or terminal that blocks, and that this process may not open once more
     (it belongs to another user), is asked whether it has room; another process that fills it in
@@ -167,8 +181,16 @@ def forward(signum: SupportsIndex, pid: SupportsIndex, *, inherit: bool = False)
     Ctrl-C at a terminal reaches every process of the foreground group; one that is in it gets a
     forwarded SIGINT in addition.
 
-    Raises what ``flag`` raises, ProcessLookupError and PermissionError as ``os.kill``, and
-    ValueError for this very process.
+    *pid* is a C int. Returns a ``Forward``. Raises what ``flag`` raises, ProcessLookupError and
+    PermissionError as ``os.kill``, ValueError for this very process, and OverflowError for what
+    does not fit a C int.
+
+    Threads: any may call it. The signal is sent by the thread that takes it.
+
+    Race conditions: where the kernel has no pidfd, or a filter refuses it, and for groups, the
+    number of a process or group that has ended may be another's by then.
+
+    Source: kill(2), sigqueue(3), pidfd_send_signal(2).
     """
     number = index(pid)
     if not -(2**31) <= number < 2**31:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Any, SupportsIndex
 
     from sigcffi._core.arguments import Number
+    from sigcffi._core.scope import Exit
 
 __all__ = ["Receiver", "open_signal_receiver"]
 
@@ -78,7 +79,7 @@ class Receiver:
     ) -> None:
         self._handle = 0
         self._dropped = 0
-        self.signums = signums
+        self.signums: frozenset[int] = signums
         self.capacity = capacity
         self.overflow = overflow
         self.unread: list[SigInfo] = []
@@ -215,7 +216,7 @@ class Receiver:
     def __enter__(self) -> Receiver:
         return self
 
-    __exit__ = exit_of(attrgetter("close"))
+    __exit__: Exit = exit_of(attrgetter("close"))
 
     async def __aenter__(self) -> Receiver:
         return self
@@ -250,7 +251,7 @@ def open_signal_receiver(
     overflow: str = "block",
     inherit: bool = False,
 ) -> Receiver:
-    """Receive the deliveries of some signals, beside whatever handles them.
+    """Receive the deliveries of some signals, beside whatever handles them; returns a ``Receiver``.
 
     Each delivery is written into a ring by the C handler, with who sent it and with which value,
     and handed over once: by ``read()``, ``wait()``, ``for`` or ``async for``, in any thread or

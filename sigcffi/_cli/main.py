@@ -10,6 +10,8 @@ import sys
 from importlib import import_module
 from signal import SIGINT, SIGPIPE
 
+from sigcffi import __version__
+
 __all__ = ["main"]
 
 COMMANDS = {
@@ -22,7 +24,8 @@ _HELP = "\n".join(
     [
         "usage: sigcffi [show] | watch | send | run ...",
         "",
-        "POSIX signals on the command line. sigcffi COMMAND --help tells all of a command.",
+        "POSIX signals on the command line. sigcffi COMMAND --help tells all of a command, and",
+        "sigcffi --version which version this is.",
         "",
         *(f"  {name:7}{what}" for name, what in COMMANDS.items()),
         "",
@@ -37,6 +40,9 @@ def main(words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     if words in (["-h"], ["--help"]):
         print(_HELP)
+        return 0
+    if words == ["--version"]:
+        print(f"sigcffi {__version__}")
         return 0
     if not words or words[0].startswith("-"):
         words = ["show", *words]

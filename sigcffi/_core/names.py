@@ -91,7 +91,11 @@ else:  # PyPy
     class struct_siginfo(  # type: ignore[no-redef]
         namedtuple("struct_siginfo", "si_signo si_code si_errno si_pid si_uid si_status si_band")
     ):
-        """The result of ``sigwaitinfo`` and ``sigtimedwait``."""
+        """What the standard module's ``sigwaitinfo`` and ``sigtimedwait`` return: a tuple with
+        seven fields, made of any *sequence* of seven, TypeError for another number.
+
+        Threads: any may look at it.
+        """
 
         __slots__ = ()
 

@@ -13,9 +13,33 @@ from _warnings import warn
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeVar
+    from types import TracebackType
+    from typing import Any, Protocol, TypeVar
 
     F = TypeVar("F", bound=Callable[..., Any])
+
+    class Exit(Protocol):
+        """The ``__exit__`` of a block that exceptions leave."""
+
+        def __call__(
+            self,
+            kind: type[BaseException] | None,
+            error: BaseException | None,
+            trace: TracebackType | None,
+            /,
+        ) -> None: ...
+
+    class SwallowingExit(Protocol):
+        """The ``__exit__`` of a block at which some exceptions end."""
+
+        def __call__(
+            self,
+            kind: type[BaseException] | None,
+            error: BaseException | None,
+            trace: TracebackType | None,
+            /,
+        ) -> bool: ...
+
 
 __all__ = ["Known", "Scope", "warn", "warn_unclosed"]
 
@@ -30,7 +54,7 @@ class Scope:
     def __enter__(self) -> Any:
         raise NotImplementedError
 
-    __exit__: Any
+    __exit__: Exit
 
     def __call__(self, function: F, /) -> F:
         """Decorate: every call is in the block from its beginning to its end."""

@@ -27,10 +27,15 @@ def pthread_kill(thread_id: SupportsIndex, signalnum: SupportsIndex, /) -> None:
     same; what this can do is interrupt a system call in the given thread.
 
     Raises OSError: EINVAL for a number that is not a signal's, ESRCH (ProcessLookupError) for a
-    thread that is known to have ended. Raises the auditing event ``signal.pthread_kill``.
+    thread that is known to have ended; OverflowError for a number that does not fit a C int,
+    TypeError for what is not an integer. Raises the auditing event ``signal.pthread_kill``.
+
+    Threads: any may call it, also for itself.
 
     Race conditions: an ident may be used again after its thread has ended, and one that never was
     an ident is as good as a wild pointer.
+
+    Source: pthread_kill(3), POSIX.1-2008.
     """
     thread, signum = index(thread_id) & _ULONG_MAX, index(signalnum)
     sys.audit("signal.pthread_kill", thread, signum)
@@ -58,7 +63,7 @@ if lib.SIGCFFI_HAS_SIGQUEUE:
         a number that is not a signal's; OverflowError for what does not fit a C int, TypeError for
         what is not an integer. Raises the auditing event ``sigcffi.sigqueue`` with the arguments.
 
-        Threads: any thread may call it. Which thread of the receiver takes the signal is left to
+        Threads: any may call it. Which thread of the receiver takes the signal is left to
         the kernel: one that does not block it.
 
         Race conditions: a process id may be used again after its process has been waited for;
@@ -88,7 +93,7 @@ if lib.SIGCFFI_HAS_PTHREAD_SIGQUEUE:
         that is known to have ended. Raises the auditing event ``sigcffi.pthread_sigqueue`` with the
         arguments.
 
-        Threads: any thread may call it, also for itself.
+        Threads: any may call it, also for itself.
 
         Race conditions: as for ``pthread_kill``.
 
@@ -113,8 +118,16 @@ if lib.SIGCFFI_HAS_PIDFD:
     ) -> None:
         """Send a signal to the process behind a pidfd, which cannot be confused with another.
 
-        *siginfo* must be None; *flags* are reserved and must be 0. Raises OSError: EBADF if *pidfd*
-        is not one, ProcessLookupError if its process has ended, PermissionError, EINVAL.
+        *pidfd* is a descriptor of ``os.pidfd_open``; *siginfo* must be None; *flags* are reserved
+        and must be 0. Signal 0 only checks.
+
+        Raises OSError: EBADF if *pidfd* is not one, EINVAL for a number that is not a signal's and
+        for flags; ProcessLookupError if its process has ended, PermissionError; OverflowError for
+        what does not fit a C int, TypeError for what is not an integer and for a *siginfo*.
+
+        Threads: any may call it.
+
+        Source: pidfd_send_signal(2), of Linux.
         """
         descriptor, signum, options = index(pidfd), index(signalnum), index(flags)
         if siginfo is not None:

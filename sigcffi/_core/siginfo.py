@@ -19,8 +19,8 @@ from sigcffi._core.names import code_name, member, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
+    from collections.abc import Callable, Iterator
+    from typing import Any, ClassVar
 
     Int = int | None
     Fields = tuple[int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int]  # _FIELDS
@@ -78,6 +78,8 @@ class SigInfo:
     Equal to another one if all fields are, to a tuple or ``struct_siginfo`` if the seven are.
     Immutable; can be pickled and copied. The library makes them; a program that wants one for its
     tests calls ``SigInfo.of``.
+
+    Threads: any may look into it.
     """
 
     __slots__ = ("_fields", "_number", "_signo")
@@ -107,7 +109,7 @@ class SigInfo:
         si_overrun: int | None = None,
         time_ns: int | None = None,
     ) -> SigInfo:
-        """One with these fields, as if such a signal had come."""
+        """One with these fields, as the properties explain them; what is not given is None."""
         return cls(si_signo, (
             member(si_signo), si_code, si_errno, si_pid, si_uid, si_status, si_band,
             si_value, si_addr, si_fd, si_timerid, si_overrun, time_ns,
@@ -235,10 +237,10 @@ class SigInfo:
             return self._all()[:_SEVEN] == other
         return NotImplemented
 
-    __contains__ = Sequence.__contains__
-    __reversed__ = Sequence.__reversed__
-    index = Sequence.index
-    count = Sequence.count
+    __contains__: ClassVar[Callable[[Any, object], bool]] = Sequence.__contains__
+    __reversed__: ClassVar[Callable[[Any], Iterator[Any]]] = Sequence.__reversed__
+    index: ClassVar[Callable[..., int]] = Sequence.index
+    count: ClassVar[Callable[[Any, object], int]] = Sequence.count
 
     def __hash__(self) -> int:
         return hash(self._all()[:_SEVEN])  # as that of a tuple which is equal

@@ -63,6 +63,10 @@ class Action:
 
     Raises TypeError for a handler that is none and for flags and signals that are no integers,
     ValueError for a number in *mask* that is not a signal's, OSError (EINVAL) for unknown flags.
+
+    Threads: any may make one and look at it.
+
+    Source: sigaction(2), POSIX.1-2008.
     """
 
     # Inside the library: _takes_info tells a handler of a SigInfo from one of a number; _saved is

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from signal import Signals
     from typing import SupportsIndex
 
+    from sigcffi._dispatch.registry import Handler
+
 __all__ = ["SignalState", "deliveries", "dispositions", "dropped", "strsignal"]
 
 _DEFAULT_ACTIONS = {
@@ -33,7 +35,11 @@ _DEFAULT_ACTIONS = {
 def strsignal(signalnum: SupportsIndex, /) -> str | None:
     """The system's description of a signal, None if it has none.
 
-    ValueError for a number that is not a signal's, TypeError for what is not an integer.
+    Raises ValueError for a number that is not a signal's, TypeError for what is not an integer.
+
+    Threads: any may call it.
+
+    Source: strsignal(3), POSIX.1-2008.
     """
     text = _strsignal(signal_number(signalnum))
     return None if text.startswith("Unknown signal") else text
@@ -44,7 +50,11 @@ def deliveries(signalnum: SupportsIndex, /) -> int:
 
     Counts what the kernel delivered to sigcffi's C handler, on any thread: not signals that are
     ignored, by default or by choice, nor those that the kernel merged into one that was pending.
-    A forked child counts from 0. ValueError for a number that is not a signal's.
+    A forked child counts from 0.
+
+    Raises ValueError for a number that is not a signal's, TypeError for what is not an integer.
+
+    Threads: any may call it; it counts those of the whole process.
     """
     return lib.sigcffi_channel_deliveries(signal_number(signalnum))
 
@@ -54,7 +64,11 @@ def dropped(signalnum: SupportsIndex | None = None, /) -> int:
 
     Only those count that were for a handler with a ``SigInfo`` and that neither the ring nor the
     kernel could hold: more than docs/delivery.md says is possible for real-time signals. A forked
-    child counts from 0. ValueError for a number that is not a signal's.
+    child counts from 0.
+
+    Raises ValueError for a number that is not a signal's, TypeError for what is not an integer.
+
+    Threads: any may call it; it counts those of the whole process.
     """
     if signalnum is None:
         return sum(map(lib.sigcffi_channel_dropped, range(1, NSIG)))
@@ -62,24 +76,26 @@ def dropped(signalnum: SupportsIndex | None = None, /) -> int:
 
 
 class SignalState:
-    """What a signal would do now.
+    """What a signal would do now. Made by ``dispositions``.
 
     ``signum`` and ``name``; ``meaning``, the system's description; ``default_action``: "terminate",
     "core", "ignore", "stop" or "continue"; ``disposition``: "default", "ignored", "Python handler"
     or "foreign"; ``handler`` as ``getsignal`` tells it; ``blocked`` in the calling thread;
     ``pending`` for it or the process; ``deliveries`` so far.
+
+    Threads: any may look at it; "the calling thread" is the one that has asked.
     """
 
     def __init__(self, signum: int, blocked: set[Signals], pending: set[Signals]) -> None:
-        self.signum = signum
-        self.name = name_of(signum)
-        self.meaning = strsignal(signum) or ""
-        self.default_action = _DEFAULT_ACTIONS[lib.sigcffi_defaults_action(signum)]
-        self.disposition = kind_of(signum) or ""
-        self.handler = getsignal(signum)
-        self.blocked = signum in blocked
-        self.pending = signum in pending
-        self.deliveries = deliveries(signum)
+        self.signum: int = signum
+        self.name: str = name_of(signum)
+        self.meaning: str = strsignal(signum) or ""
+        self.default_action: str = _DEFAULT_ACTIONS[lib.sigcffi_defaults_action(signum)]
+        self.disposition: str = kind_of(signum) or ""
+        self.handler: Handler = getsignal(signum)
+        self.blocked: bool = signum in blocked
+        self.pending: bool = signum in pending
+        self.deliveries: int = deliveries(signum)
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())

@@ -33,7 +33,7 @@ def patch_stdlib() -> None:
     Not affected: code that did ``from signal import signal`` before, which keeps the original, and
     C code.
 
-    Threads: any thread may call it, one at a time.
+    Threads: any may call it, one at a time.
     """
     if _replaced:
         return
@@ -53,7 +53,7 @@ def unpatch_stdlib() -> None:
     A function that other code has replaced since, or removed, is left alone, and a RuntimeWarning
     names it. Without a patch nothing happens.
 
-    Threads: any thread may call it, one at a time.
+    Threads: any may call it, one at a time.
     """
     lost = []
     while _replaced:

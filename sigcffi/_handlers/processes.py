@@ -43,11 +43,13 @@ class _Value:
 
 
 class ThreadSignals(_Value):
-    """What one thread does about signals.
+    """What one thread does about signals. Made by ``process_signals``.
 
     ``tid``, its number; ``name``; ``state``, the kernel's word for it: "running", "sleeping",
     "stopped", ...; ``blocked``, its signal mask, and ``pending``, what was sent to it and not to
     the process: immutable sets of signals.
+
+    Threads: any may look at it.
     """
 
     __slots__ = (*("tid", "name", "state"), *("blocked", "pending"))
@@ -66,12 +68,14 @@ class ThreadSignals(_Value):
 
 
 class ProcessSignals(_Value):
-    """What a process does about signals.
+    """What a process does about signals. Made by ``process_signals``.
 
     ``pid`` and ``name``; ``state`` of its first thread, the kernel's word: "zombie" for a process
     that has ended, and all sets are empty then; ``ignored``, ``caught`` (they have a handler), and
     ``pending`` for the process: immutable sets of signals; ``threads``, a tuple of
     ``ThreadSignals`` in the order of their numbers.
+
+    Threads: any may look at it.
     """
 
     __slots__ = (*("pid", "name", "state"), *("ignored", "caught", "pending", "threads"))

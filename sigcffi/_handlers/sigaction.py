@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import SupportsIndex
 
+    from sigcffi._core.scope import Exit
     from sigcffi._dispatch.action import AnyHandler
 
 __all__ = ["Replacing", "handling", "ignoring", "sigaction"]
@@ -56,6 +57,8 @@ def sigaction(
     Race conditions: as for ``signal``. Deliveries that had been kept out, by ``deferred`` or a
     running handler, go to what is installed when they are let in; with ``SIG_DFL`` the default
     action is taken then.
+
+    Source: sigaction(2), POSIX.1-2008.
     """
     number = signal_number(signum)
     if isinstance(handler, Action):
@@ -117,7 +120,7 @@ class Replacing(Scope):
         entered: list[dict[int, Action]] = []
         return lambda: self._undo(entered)
 
-    __exit__ = exit_of(_undoing)
+    __exit__: Exit = exit_of(_undoing)
 
     def _undo(self, entered: list[dict[int, Action]]) -> None:
         """Put back what was there, in the place of our own. *entered* is what has to be undone, or
@@ -154,11 +157,15 @@ class Replacing(Scope):
 class handling(Replacing):
     """A block in which a signal is handled by *handler*: context manager and decorator.
 
-    The arguments are those of ``sigaction``. At its end exactly what was there before is restored,
-    also if that was no Python handler. If other code has replaced the handler meanwhile, that stays
-    and a RuntimeWarning says so. Blocks nest; one object can be used again.
+    The arguments are those of ``sigaction``: *handler* is called with a ``SigInfo`` and the frame,
+    or is an ``Action``; *mask* and *flags* are as there. At its end exactly what was there before
+    is restored, also if that was no Python handler. If other code has replaced the handler
+    meanwhile, that stays and a RuntimeWarning says so. Blocks nest; one object can be used again.
 
-    Raises what ``sigaction`` raises, the arguments' errors when it is made. Main thread only.
+    Raises what ``sigaction`` raises, the arguments' errors when it is made, and ValueError outside
+    the main thread when it is entered.
+
+    Threads: the main thread enters and leaves it.
     """
 
     __slots__ = ()
@@ -180,7 +187,13 @@ class handling(Replacing):
 
 
 class ignoring(Replacing):
-    """A block in which signals are ignored: context manager and decorator. As ``handling``."""
+    """A block in which signals are ignored: context manager and decorator.
+
+    At its end exactly what was there before is restored, as ``handling`` does it; *signums* are the
+    signals. Raises what ``handling`` raises.
+
+    Threads: the main thread enters and leaves it.
+    """
 
     __slots__ = ()
 

@@ -93,6 +93,8 @@ def signal(signalnum: Signals | int, handler: Handler) -> Handler:
 
     Race conditions: handlers of signals that have arrived run first; if one raises, the call may
     end with its exception before or after the new handler is installed.
+
+    Source: Python's documentation of ``signal.signal``; sigaction(2), POSIX.1-2008.
     """
     signum = signalnum if type(signalnum) in _NUMBERS else _number(signalnum)
     action = handler if type(handler) in _FUNCTIONS else _number(handler)
@@ -158,8 +160,11 @@ def getsignal(signalnum: Signals | int) -> Handler:
     The answer is the kernel's: a handler that a C library has put in the place of a Python one is
     None, too, and a signal that it ignores is ``SIG_IGN``.
 
-    Raises ValueError for a number that is not a signal's, TypeError for what is not an integer. Any
-    thread may call it.
+    Raises ValueError for a number that is not a signal's, TypeError for what is not an integer.
+
+    Threads: any may call it.
+
+    Source: Python's documentation of ``signal.getsignal``; sigaction(2), POSIX.1-2008.
     """
     registered: Handler = _lookup(signalnum)
     try:
@@ -193,7 +198,11 @@ def siginterrupt(signalnum: SupportsIndex, flag: SupportsIndex, /) -> None:
     ``signal`` sets it to true. Python retries most interrupted calls itself, after the handler.
 
     Raises ValueError for a number that is not a signal's, OSError (EINVAL) for a signal that cannot
-    be handled, TypeError for what is not an integer. Any thread may call it; it holds for all.
+    be handled, TypeError for what is not an integer.
+
+    Threads: any may call it; it holds for all.
+
+    Source: siginterrupt(3), POSIX.1-2008.
     """
     signum, interrupt = index(signalnum), index(flag)
     if lib.siginterrupt(signal_number(signum), interrupt) != 0:

@@ -56,9 +56,9 @@ def word_of(sigset: Iterable[SupportsIndex]) -> int:
     return word
 
 
-# Programs use few masks, and enum look-ups are slow. A set that is in here is never changed, and
-# and two threads that look
-# for one word at once, and do not find it, make two equal sets: the later store stays.
+# Programs use few masks, and enum look-ups are slow. A set that is in here is never changed. Two
+# threads that look for one word at once, and do not find it, make two equal sets: the later store
+# stays.
 _sets: dict[int, set[Signals]] = {}
 
 
@@ -73,7 +73,7 @@ def members(word: int) -> set[Signals]:
     return known.copy()
 
 
-class Mask(Set):  # type: ignore[type-arg]
+class Mask(Set[Signals]):
     """A mask as an immutable set of signals. The set is made when the program looks into it."""
 
     __slots__ = ("_word",)
@@ -116,6 +116,8 @@ def pthread_sigmask(how: SupportsIndex, mask: Iterable[SupportsIndex]) -> set[Si
 
     Threads: each has its own mask and hands a copy to the threads it starts. A handler of a signal
     that the main thread blocks still runs, if another thread does not block it.
+
+    Source: pthread_sigmask(3), POSIX.1-2008.
     """
     former = _sigmask(how if type(how) is Sigmasks else index(how), word_of(mask))
     if former == _ALL_ONES:
@@ -127,12 +129,23 @@ def pthread_sigmask(how: SupportsIndex, mask: Iterable[SupportsIndex]) -> set[Si
 
 
 def sigpending() -> set[Signals]:
-    """The signals that are blocked and have arrived, for the calling thread or the process."""
+    """The signals that are blocked and have arrived, for the calling thread or the process: a set.
+
+    Threads: what was sent to another thread is told there only.
+
+    Source: sigpending(2), POSIX.1-2008.
+    """
     pending = _sigpending()
     known = _sets.get(pending)
     return members(pending) if known is None else known.copy()
 
 
 def valid_signals() -> set[Signals]:
-    """The signals that a program may use on this platform, real-time signals included."""
+    """The signals that a program may use on this platform, real-time signals included: a set of its
+    own for each call. The two or three that the C library keeps for itself are not among them.
+
+    Threads: any may call it.
+
+    Source: sigfillset(3), POSIX.1-2008.
+    """
     return members(_VALID)

@@ -51,10 +51,12 @@ if lib.SIGCFFI_HAS_SIGNALFD:
 
     def signalfd_siginfo(data: bytes | bytearray | memoryview, /) -> list[SigInfo]:
         """What was read from a ``signalfd``, bytes or any buffer, as ``SigInfo`` objects in the
-        same order. ``time_ns`` is now.
+        same order: *data* becomes a list. ``time_ns`` is now.
 
         Raises ValueError if it is not a whole number of structures, TypeError for what is not a
-        buffer. Any thread may call it.
+        buffer.
+
+        Threads: any may call it.
 
         Source: signalfd(2), struct signalfd_siginfo.
         """

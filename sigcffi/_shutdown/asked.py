@@ -79,7 +79,11 @@ class Asked:
 
 
 class AsyncShutdown(Asked):
-    """What ``async with shutdown(...)`` gives: as ``shutdown``, but ``wait`` is to be awaited."""
+    """What ``async with shutdown(...)`` gives: as ``shutdown``, but ``wait`` is to be awaited. Made
+    by ``shutdown``.
+
+    Threads: ``wait`` is the event loop's, ``exit`` the main thread's; all else any may call.
+    """
 
     __slots__ = ("_stages",)
 

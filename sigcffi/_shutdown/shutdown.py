@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from typing import Any, SupportsIndex
 
     from sigcffi._core.arguments import Number
+    from sigcffi._core.scope import SwallowingExit
     from sigcffi._shutdown.in_loop import InLoop
 
 __all__ = ["ShutdownInterrupt", "shutdown"]
@@ -85,6 +86,8 @@ class shutdown(Asked, Limit):
     ENOSPC if a signal has eight actions or 16 blocks are open, EMFILE, EAGAIN as for ``timeout``.
     Nothing has changed then.
 
+    Threads: the main thread enters and leaves it; any may ask it, wait for it and ``request``.
+
     Race conditions: as for ``timeout``. A signal that comes behind the last bytecode of the block
     has the action of before.
     """
@@ -123,7 +126,7 @@ class shutdown(Asked, Limit):
             raise OverflowError("force is too large")
         if self._signums & {SIGKILL, SIGSTOP}:
             check(-errno.EINVAL)
-        self.inherit = inherit
+        self.inherit: bool = inherit
         self._stages: Stages | None = None
         self._loop: InLoop | None = None
         self._replacing = Replacing(self._signums, _action)
@@ -192,7 +195,7 @@ class shutdown(Asked, Limit):
             self._stages.close()
         return self._comes_from_it(sys.exc_info()[1])
 
-    __exit__ = exit_of(attrgetter("_close"), swallows=True)
+    __exit__: SwallowingExit = exit_of(attrgetter("_close"), swallows=True)
 
     async def __aenter__(self) -> AsyncShutdown:
         require_main_thread()

@@ -68,7 +68,7 @@ class Stages:
                 self._cell = new_cell()
                 pointer = lib.sigcffi_flags_cell(self._cell)
                 self._value = view(pointer, 1, "i")
-                self.address = address_of(pointer)
+                self.address: int = address_of(pointer)
                 self._ends.extend(os.pipe())
                 self._number = number = check(lib.sigcffi_shutdowns_open(grace, kill, force))
             for end in self._ends:

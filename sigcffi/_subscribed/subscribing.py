@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any, SupportsIndex
 
+    from sigcffi._core.scope import Exit
     from sigcffi._core.siginfo import SigInfo
     from sigcffi._dispatch.action import InfoHandler
 
@@ -36,10 +37,14 @@ _parents: dict[int, Subscription] = {}
 
 
 class Subscription:
-    """A callback that is called for some signals, until ``close``; a context manager.
+    """A callback that is called for some signals, until ``close``; a context manager. Made by
+    ``subscribe``.
 
     ``signums`` is a frozenset, ``callback`` the callable, ``where`` the thread, ``inherit`` whether
-    a forked child has it, ``closed`` tells whether it was closed.
+    a forked child has it, ``closed`` tells whether it was closed, ``since`` when it was made, in
+    nanoseconds of ``time.monotonic_ns()``.
+
+    Threads: any may call everything.
     """
 
     __slots__ = (
@@ -55,11 +60,11 @@ class Subscription:
         where: str = "main",
         inherit: bool = True,
     ) -> None:
-        self.signums = signums
-        self.callback = callback
-        self.where = where
-        self.inherit = inherit
-        self.since = time.monotonic_ns()  # what came before is not for it
+        self.signums: frozenset[int] = signums
+        self.callback: InfoHandler = callback
+        self.where: str = where
+        self.inherit: bool = inherit
+        self.since: int = time.monotonic_ns()  # what came before is not for it
         self._closed = False
         self._first = iter((True,))  # taken by one step
         # An object of this subscription: one callback can be in two, of which one is closed.
@@ -87,7 +92,7 @@ class Subscription:
             unsubscribe(signum, self._call)
 
     def hand_over(self, info: SigInfo) -> Any:
-        """Call the callback: for the thread of callbacks."""
+        """What the callback returns for *info*: for the thread of callbacks."""
         return self._call(info, None)
 
     def _pass_on(self, info: SigInfo, frame: FrameType | None) -> Any:
@@ -102,7 +107,7 @@ class Subscription:
     def __enter__(self) -> Subscription:
         return self
 
-    __exit__ = exit_of(attrgetter("close"))
+    __exit__: Exit = exit_of(attrgetter("close"))
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
@@ -138,10 +143,14 @@ def subscribe(
     *inherit* is false: then it is closed there before the child takes a signal. (On PyPy, which
     crashes if a thread is started so early, also with *where* "thread".)
 
+    Returns a ``Subscription``.
+
     Raises ValueError for a number that is not a signal's and an unknown *where*, with "main" also
     outside the main thread of the main interpreter; TypeError for a callback that cannot be called;
     OSError: EINVAL for a signal that cannot be handled, with "thread" also ENOSPC if it has eight
     actions, or EMFILE; RuntimeError where no thread can be started. Nothing has changed then.
+
+    Threads: with "thread" any may call it, with "main" the main thread.
 
     Race conditions: as for ``signal``.
     """

@@ -62,6 +62,8 @@ def fake_info(signum: SupportsIndex, **fields: Any) -> SigInfo:
 
     Raises ValueError for a number that is not a signal's, and for ``si_addr`` with a signal that is
     no fault; TypeError for a field that there is not.
+
+    Threads: any may call it.
     """
     number = signal_number(signum)
     SigInfo.of(number, **fields)  # refuses what is no field

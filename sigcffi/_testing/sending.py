@@ -131,7 +131,8 @@ def send_when_blocked_in(
     value: SupportsIndex | None = None,
     timeout: float = 10.0,
 ) -> AbstractContextManager[None]:
-    """Within the block, as soon as *thread* sleeps in a system call, send it a signal, once.
+    """A context manager: within the block, as soon as *thread* sleeps in a system call, send it a
+    signal, once.
 
         with send_when_blocked_in(threading.current_thread(), "read", SIGALRM):
             os.read(fd, 1)  # is interrupted
@@ -149,7 +150,11 @@ def send_when_blocked_in(
     was not seen asleep there within *timeout* seconds, ProcessLookupError if it has ended. An
     exception of the block ends the waiting.
 
-    Race condition: a thread that is seen asleep may be just about to wake up.
+    Threads: any may enter it.
+
+    Race conditions: a thread that is seen asleep may be just about to wake up.
+
+    Source: proc_pid_syscall(5), tgkill(2).
     """
     number = signal_number(signum)
     sent = None if value is None else index(value)

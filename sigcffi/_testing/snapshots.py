@@ -63,22 +63,24 @@ class Snapshot:
     tells whether the standard module is. ``open`` is what was made and not closed, cancelled or
     left: attachments of ``sigcffi.actions`` and ``force_quit``, subscriptions, receivers, timers,
     dead man's switches, timeouts; a dict with words for each as its values.
+
+    Threads: any may look at it; ``restore`` is the main thread's.
     """
 
     def __init__(self) -> None:
         self.dispositions: dict[int, Action] = {signum: installed(signum) for signum in _CHANGEABLE}
         self._kernels = {signum: disposition(signum) for signum in self.dispositions}
         self._stood_for = handlers._stood_for.copy()
-        self.mask = frozenset(map(int, _signal.pthread_sigmask(SIG_BLOCK, ())))
-        self.pending = frozenset(map(int, _signal.sigpending()))
-        self.deferred = frozenset(map(int, members(words[_DEFERRED])))
+        self.mask: frozenset[int] = frozenset(map(int, _signal.pthread_sigmask(SIG_BLOCK, ())))
+        self.pending: frozenset[int] = frozenset(map(int, _signal.sigpending()))
+        self.deferred: frozenset[int] = frozenset(map(int, members(words[_DEFERRED])))
         self.itimers: dict[str, tuple[float, float]] = {
             name: _signal.getitimer(which) for name, which in ITIMERS.items()
         }
-        self.wakeup_fd = wakeup_fd()
-        self.patched = bool(patching._replaced)
+        self.wakeup_fd: int | None = wakeup_fd()
+        self.patched: bool = bool(patching._replaced)
         self._tracebacks = faulthandler.is_enabled()
-        self.open = {each: words for each, (words, _) in _open().items()}
+        self.open: dict[object, str] = {each: words for each, (words, _) in _open().items()}
 
     def restore(self) -> None:
         """Have signals as they were: what was made since is closed, what was changed is put back.
@@ -126,8 +128,8 @@ class Snapshot:
         handlers._stood_for.update(self._stood_for)
 
     def adopt(self, before: Snapshot, after: Snapshot) -> None:
-        """Take over what has changed between two others: for what is to stay, as a fixture of many
-        tests, and when it has gone, the other way round.
+        """Take over what has changed between two others, *before* and *after*: for what is to stay,
+        as a fixture of many tests, and when it has gone, the other way round.
         """
         for name in ("dispositions", "_kernels", "itimers", "open"):
             mine, former, later = (vars(each)[name] for each in (self, before, after))
@@ -155,10 +157,13 @@ def snapshot() -> Snapshot:
 
 
 def differences(before: Snapshot, after: Snapshot) -> list[str]:
-    """In words, a line each, what *after* has otherwise than *before*; empty if nothing.
+    """What *after* has otherwise than *before*: a list of words for people, a str for each
+    difference, empty if there is none.
 
     What sigcffi itself keeps is none of these: the signal of timeouts, SIGURG, and faulthandler,
-    which ``kill_after`` enables.
+    which ``kill_after`` enables. Raises nothing for two snapshots.
+
+    Threads: any may call it.
     """
     lines = []
     tracebacks = before._tracebacks != after._tracebacks

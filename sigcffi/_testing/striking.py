@@ -35,7 +35,9 @@ class Strike:
     """What came of one signal: ``number`` counts the places from 1 on; ``place`` is where it came,
     a ``traceback.FrameSummary`` (``filename``, ``lineno``, ``name``, ``line``), as the function
     went when nothing struck it, None if it has gone further now; ``exception`` is what has left the
-    function, or None, and ``result`` what it has returned else.
+    function, or None, and ``result`` what it has returned else. Made by ``strike``.
+
+    Threads: any may look at it.
     """
 
     __slots__ = ("exception", "number", "place", "result")
@@ -47,10 +49,10 @@ class Strike:
         exception: BaseException | None,
         result: Any,
     ) -> None:
-        self.number = number
-        self.place = place
-        self.exception = exception
-        self.result = result
+        self.number: int = number
+        self.place: FrameSummary | None = place
+        self.exception: BaseException | None = exception
+        self.result: Any = result
 
     def __repr__(self) -> str:
         where = "?" if self.place is None else f"{self.place.name}, line {self.place.lineno}"
@@ -91,6 +93,8 @@ def strike(
     signal's, for a signal that has no handler (its default action would be taken) or that this
     thread blocks, and for what *at* cannot be; TypeError for a function that cannot be called.
     ImportError on CPython without ctypes. Nothing was called then.
+
+    Threads: the main thread's; the places are those of this thread.
     """
     number = signal_number(signum)
     if not callable(function):

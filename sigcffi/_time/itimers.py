@@ -35,7 +35,9 @@ def alarm(seconds: SupportsIndex, /) -> int:
     Raises TypeError for anything but an integer, OverflowError if it does not fit a C int. A
     negative number is a very long time, as in the standard module.
 
-    Threads: any thread may call it; the handler runs in the main thread.
+    Threads: any may call it; the handler runs in the main thread.
+
+    Source: alarm(2), POSIX.1-2008.
     """
     return _alarm(seconds if type(seconds) is int else index(seconds))
 
@@ -57,7 +59,9 @@ def setitimer(
     NaN, OverflowError for an infinity or more than 2**63 nanoseconds, TypeError for what is not a
     number. Nothing is changed then.
 
-    Threads: any thread may call it; the timers belong to the process.
+    Threads: any may call it; the timers belong to the process.
+
+    Source: setitimer(2), POSIX.1-2008.
     """
     # Exact types first: this is called in loops, and a Python call costs as much as the C one.
     former = _setitimer(
@@ -74,8 +78,15 @@ def setitimer(
 def getitimer(which: SupportsIndex, /) -> tuple[float, float]:
     """The state of an interval timer: ``(delay, interval)`` in seconds as floats.
 
-    ``delay`` is the time left, 0.0 if the timer is not armed. Raises ItimerError (EINVAL) for an
-    unknown timer, TypeError or OverflowError for what is not a C int.
+    *which* is ``ITIMER_REAL``, ``ITIMER_VIRTUAL`` or ``ITIMER_PROF``. ``delay`` is the time left,
+    0.0 if the timer is not armed.
+
+    Raises ItimerError (EINVAL) for an unknown timer, TypeError or OverflowError for what is not a C
+    int.
+
+    Threads: any may call it; the timers belong to the process.
+
+    Source: getitimer(2), POSIX.1-2008.
     """
     setting = _getitimer(which if type(which) is int else index(which))
     value, repeat = setting.value, setting.interval

@@ -52,7 +52,7 @@ class TimedOut(TimeoutError):  # noqa: N818
 
 class timeout(Limit):
     """A block that must end in *seconds* (int or float; None: it need not): context manager and
-    decorator, for synchronous code in the main thread.
+    decorator, for synchronous code in the main thread. As a decorator it gives each call a block.
 
     When the time is over a ``TimeoutInterrupt``, which is no Exception, is raised in the block, and
     at the block's end it becomes a ``TimedOut``, which is a TimeoutError. A block whose time is
@@ -77,8 +77,6 @@ class timeout(Limit):
     RuntimeWarning says so once. What pytest catches in a test it does not pass on to the fixture:
     there the interruption fails the test, and ``TimedOut`` the fixture's end.
 
-    As a decorator it gives each call a block of its own.
-
     The program's alarm, interval timers and handlers are left alone: the timer is a POSIX timer of
     its own, with a real-time signal of which ``set_timeout_signal`` tells. After a block has ended
     the timer may expire once more, with nothing to do, and end a system call of C code early
@@ -90,6 +88,8 @@ class timeout(Limit):
     coroutine, if it was entered before, and if the signal has a handler already;
     BlockingIOError (EAGAIN) if the kernel has no room for the first block's timer
     (RLIMIT_SIGPENDING).
+
+    Threads: it is entered in the main thread; what it tells, any may ask.
 
     Race conditions: none that end a block of its own wrongly. Another exception (KeyboardInterrupt,
     or the interruption of a block around it) that strikes in the instant in which the block begins
@@ -277,7 +277,8 @@ class timeout(Limit):
 
 def timeout_at(when: Number | None, *, kill_after: Number | None = None) -> timeout:
     """``timeout`` with the time at which it is over: *when*, in seconds of ``time.monotonic()``
-    (int or float; None: never). As a decorator all calls have the same deadline.
+    (int or float; None: never). As a decorator all calls have the same deadline. *kill_after* and
+    what is raised are as for ``timeout``. Threads: it is entered in the main thread.
     """
     deadline = NEVER if when is None else in_range(nanoseconds(when))
     block = timeout(None, kill_after=kill_after)
@@ -290,7 +291,7 @@ def set_timeout_signal(signum: int) -> None:
     Without this it is the last but one.
 
     Raises ValueError for a number that is not a signal's and outside the main thread, RuntimeError
-    while a ``timeout`` block is open, and if the signal has a handler.
+    while a ``timeout`` block is open, and if the signal has a handler. Threads: the main thread's.
     """
     number = signal_number(signum)
     require_main_thread()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import SupportsIndex
 
     from sigcffi._core.arguments import Number
+    from sigcffi._core.scope import Exit
 
 __all__: list[str] = []
 
@@ -116,15 +117,15 @@ class Timer:
         if not _VALID >> (number - 1) & 1:
             raise ValueError(f"signal {number} belongs to the C library")
         tid = 0 if thread_id is None else _kernels_number(thread_id)
-        self.signum = number
-        self.clock = which
-        self.value = sent
-        self.thread_id = thread_id
+        self.signum: int = number
+        self.clock: int = which
+        self.value: int = sent
+        self.thread_id: SupportsIndex | None = thread_id
         with undisturbed:
             handle = lib.sigcffi_timers_create(which, number, sent, tid)
             if handle in (-errno.EINVAL, -errno.ENOTSUP):
                 raise OSError(-handle, f"clock {which}: {os.strerror(-handle)}")
-            self.timerid = check(handle) & 0x7FFFFFFF
+            self.timerid: int = check(handle) & 0x7FFFFFFF
             self._handle = handle
             _open.add(handle)
 
@@ -154,7 +155,9 @@ class Timer:
     def settime_ns(
         self, value: SupportsIndex, interval: SupportsIndex = 0, *, absolute: bool = False
     ) -> tuple[int, int]:
-        """``settime`` in nanoseconds: ints, in and out."""
+        """``settime`` in nanoseconds: *value*, *interval* and what it returns are ints; *absolute*
+        as there.
+        """
         former = lib.sigcffi_timers_settime(
             self._handle, index(value), index(interval), bool(absolute)
         )
@@ -207,7 +210,7 @@ class Timer:
     def __enter__(self) -> Timer:
         return self
 
-    __exit__ = exit_of(attrgetter("close"))
+    __exit__: Exit = exit_of(attrgetter("close"))
 
     def __del__(self) -> None:
         if getattr(self, "_handle", _CLOSED) != _CLOSED and not self.closed:

@@ -43,9 +43,14 @@ def pause() -> None:
     """Sleep until a signal has been handled in the calling thread; its Python handler has run by
     then if that is the main thread.
 
+    Threads: each may wait for what the kernel gives to it. In the main thread a signal with a
+    Python handler ends it whichever thread takes the signal.
+
     Race conditions: none for a signal with a Python handler. One that arrives after ``pause`` was
     called, but before it slept, makes it return. A signal that arrived before is no reason to wake:
     where a condition is awaited, block the signal, test the condition, and only then wait.
+
+    Source: pause(2), POSIX.1-2008.
     """
     arrivals = lib.sigcffi_trampoline_arrivals()
     cover_all()
@@ -126,15 +131,30 @@ def _wait(word: int, wait: int) -> SigInfo | None:
 def sigwait(sigset: Iterable[SupportsIndex]) -> Signals:
     """Wait for one of the signals in *sigset*, which should be blocked; accept and return it.
 
-    Its handler does not run. Handlers of other signals run meanwhile.
+    *sigset* is any iterable of signal numbers. The handler of the signal does not run. Handlers of
+    other signals run meanwhile, and what one raises ends the wait.
+
+    Returns the signal: a member of ``Signals``, an int if it has none. Raises ValueError for a
+    number that is not a signal's, TypeError for what is not an integer or not iterable.
+
+    Threads: any may call it, for what is pending for the process or for that thread; the others run
+    on. Of several that wait for one signal, one gets it.
+
+    Source: sigwait(3), POSIX.1-2008.
     """
     return member(_accept(word_of(sigset), _FOR_EVER, NULL))
 
 
 def sigwaitinfo(sigset: Iterable[SupportsIndex], /) -> SigInfo:
     """Wait like ``sigwait`` and return a ``SigInfo``: the seven fields of ``struct_siginfo``, the
-    value that came with the signal, and more; ``time_ns`` is when it was accepted. If a handler of
-    another signal raises, its exception ends the wait.
+    value that came with the signal, and more; ``time_ns`` is when it was accepted.
+
+    *sigset* is any iterable of signal numbers, which should be blocked. Raises what ``sigwait``
+    raises; if a handler of another signal raises, its exception ends the wait.
+
+    Threads: any may call it, as ``sigwait``.
+
+    Source: sigwaitinfo(2), POSIX.1-2008.
     """
     info = _wait(word_of(sigset), _FOR_EVER)
     assert info is not None
@@ -143,10 +163,18 @@ def sigwaitinfo(sigset: Iterable[SupportsIndex], /) -> SigInfo:
 
 def sigtimedwait(sigset: Iterable[SupportsIndex], timeout: Number, /) -> SigInfo | None:
     """Like ``sigwaitinfo``, for at most *timeout* seconds (a number, rounded up to
-    nanoseconds; 0: do not wait). None when the time is over.
+    nanoseconds; 0: do not wait).
 
-    ValueError for a negative timeout or NaN, OverflowError if it is too large, TypeError if it is
-    not a number.
+    *sigset* is any iterable of signal numbers, which should be blocked. Returns a ``SigInfo``, or
+    None when the time is over.
+
+    Raises ValueError for a negative timeout or NaN and for a number that is not a signal's,
+    OverflowError for a timeout that is too large, TypeError for one that is not a number, and for a
+    signal that is not an integer.
+
+    Threads: any may call it, as ``sigwait``.
+
+    Source: sigtimedwait(2), POSIX.1-2008.
     """
     word, wait = word_of(sigset), nanoseconds(timeout)
     if not -(2**63) <= wait < 2**63:
@@ -171,7 +199,7 @@ def sigdrain(sigset: Iterable[SupportsIndex], *, max: SupportsIndex | None = Non
     meanwhile, its exception leaves this call, and what has just been accepted is gone with it:
     block that signal too, or use a receiver.
 
-    Threads: any thread may call it: for what is pending for the process or for that thread.
+    Threads: any may call it: for what is pending for the process or for that thread.
 
     Source: sigtimedwait(2), POSIX.1-2008.
     """

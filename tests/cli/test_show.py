@@ -142,6 +142,10 @@ def test_help_names_the_commands() -> None:
     assert [name for name in COMMANDS if f"  {name} " in said] == COMMANDS
 
 
+def test_the_version_is_the_packages() -> None:
+    assert outcome("--version") == (0, f"sigcffi {signal.__version__}\n", "")
+
+
 @pytest.mark.parametrize(
     ("words", "status", "complaint"),
     [

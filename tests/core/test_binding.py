@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import errno
+import importlib.metadata
 import re
 import shutil
 import subprocess
@@ -97,10 +98,12 @@ def test_a_deferred_signal_waits_for_the_lift() -> None:
     assert seen == [signum] * 2
 
 
-def test_no_version_is_kept_twice() -> None:
+def test_the_version_stands_in_one_place_from_which_the_metadata_have_it() -> None:
     version = re.compile(r"\b\d+\.\d+\.\d+\b")
-    for path in PACKAGE.rglob("*.py"):
-        assert not version.search(path.read_text()), path
+    found = {path: version.findall(path.read_text()) for path in PACKAGE.rglob("*.py")}
+    found = {path: versions for path, versions in found.items() if versions}
+    assert found == {PACKAGE / "__init__.py": [sigcffi.__version__]}
+    assert importlib.metadata.version("sigcffi") == sigcffi.__version__
 
 
 @pytest.mark.parametrize("checkout", [True, False])
