@@ -1,0 +1,20 @@
+"""A sampling profiler (SIGPROF, many times in a second) beside a time limit and a child."""
+
+import signal
+import subprocess
+
+import sigcffi
+
+samples = []
+sigcffi.signal(signal.SIGPROF, lambda signum, frame: samples.append(frame.f_lineno))
+sigcffi.setitimer(signal.ITIMER_PROF, 0.002, 0.002)
+
+try:
+    with sigcffi.timeout(0.2):
+        while True:
+            pass
+except TimeoutError:
+    print("the loop's time is over")
+print("samples were taken:", bool(samples))
+print("a child ends well:", subprocess.run(["true"], check=False).returncode == 0)
+sigcffi.setitimer(signal.ITIMER_PROF, 0)
