@@ -8,14 +8,14 @@ import pytest
 import sigcffi
 
 
-@pytest.mark.time_limit(0.1)
+@pytest.mark.time_limit(0.3)
 def test_with_a_mark():
     signal.pause()
 
 
 @pytest.fixture
 def limit():
-    with sigcffi.timeout(0.1):
+    with sigcffi.timeout(0.3):
         yield
 
 
@@ -29,7 +29,7 @@ def cleaned():
     print("the fixture's end has its turn")
 
 
-@pytest.mark.time_limit(0.1)
+@pytest.mark.time_limit(0.3)
 def test_with_a_fixture_that_cleans_up(cleaned):
     while True:
         try:

@@ -37,7 +37,7 @@ def with_asyncio():
 def with_sigcffi():
     for coroutine in burns(), blocks():
         try:
-            with sigcffi.timeout(0.1):
+            with sigcffi.timeout(0.3):
                 asyncio.run(coroutine)
         except TimeoutError:
             say(f"{coroutine.__name__}(): its time is over")

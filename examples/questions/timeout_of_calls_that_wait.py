@@ -70,7 +70,7 @@ if __name__ == "__main__":
     calls = [lock, queue_get, thread_join, process_communicate, multiprocessing_queue]
     for wait in [*calls, multiprocessing_pool, executor, terminal_input]:
         try:
-            with sigcffi.timeout(0.05):
+            with sigcffi.timeout(0.1):
                 wait()
         except TimeoutError:
             print(f"{wait.__name__}: its time is over")
