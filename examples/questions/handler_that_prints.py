@@ -37,7 +37,7 @@ def with_signal():
     try:
         print("the main thread's line", file=out)
     except RuntimeError as error:
-        say(str(error).split(" <")[0])
+        say(f"RuntimeError: {str(error)[:14]}")
 
 
 def with_sigcffi():

@@ -16,13 +16,17 @@ def in_thread(function):
     thread.join()
 
 
+def say_briefly(error):
+    say(f"{type(error).__name__}: {' '.join(str(error).split()[:6])} ...")
+
+
 def with_signal():
     @in_thread
     def worker():
         try:
             signal.signal(signal.SIGALRM, lambda signum, frame: None)
         except ValueError as error:
-            say(f"ValueError: {error}")
+            say_briefly(error)
 
 
 def with_sigcffi():
@@ -32,7 +36,7 @@ def with_sigcffi():
             with sigcffi.timeout(5):
                 say("never comes here")
         except ValueError as error:
-            say(f"ValueError: {error}")
+            say_briefly(error)
 
 
 def with_a_process():

@@ -21,13 +21,17 @@ PAGES = sorted((ROOT / "docs" / "questions").glob("*.md"))
 PROGRAMS = ROOT / "examples" / "questions"
 SHARED = "side_by_side"  # what the programs import
 
-# Why a program says something else, or nothing, on an interpreter that has no part in it.
+# Why a program says something else on an interpreter.
 ELSEWHERE = {
     "PyPy": {
-        "ctrl_c_and_a_lock": "the loop of strike needs ctypes to trace bytecodes",
+        "c_code_that_does_not_return": "PyPy has no ctypes.PyDLL",
+        "ctrl_c_in_a_destructor": "PyPy calls destructors when it collects",
+        "every_child_that_ends": "PyPy has no os.waitid",
+        "signal_at_the_end": "PyPy calls destructors when it collects",
+        "timeout_in_a_callback": "PyPy's sqlite3 ignores what is raised in a callback",
     },
     "free-threaded": {
-        "subinterpreters": "a free-threaded build refuses modules of cffi there",
+        "subinterpreters": "free-threaded builds refuse to load modules of cffi there",
     },
 }
 MISSING = re.compile(
