@@ -1,5 +1,7 @@
 """A server installs its own handler for SIGTERM, and the application's is not called any more."""
 
+import asyncio
+import os
 import signal
 
 from side_by_side import say, side_by_side
@@ -25,5 +27,18 @@ def with_sigcffi():
     serve()
 
 
+def with_asyncio():
+    async def main():
+        stopped = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await stopped.wait()
+        say("the coroutine stops")
+
+    sigcffi.patch_stdlib()
+    sigcffi.subscribe(signal.SIGTERM, lambda info, frame: say("the application stops"))
+    asyncio.run(main())
+
+
 if __name__ == "__main__":
-    side_by_side(with_signal, with_sigcffi)
+    side_by_side(with_signal, with_sigcffi, with_asyncio)
