@@ -87,7 +87,7 @@ def strike(
     On CPython interpreters look for signals behind calls, and at the beginning of functions and of
     loops' turns; so neighbouring places often have one outcome. PyPy is made to look at each place,
     between any two bytecodes, as it may: there a ``with lock`` has a window that nobody can close.
-    CPython 3.15 looks there, too, but only while bytecodes are traced: every line will do for it.
+    CPython 3.14 looks there, too, and 3.15 while bytecodes are traced: every line will do for 3.15.
 
     Raises ValueError outside the main thread of the main interpreter, for a number that is not a
     signal's, for a signal that has no handler (its default action would be taken) or that this

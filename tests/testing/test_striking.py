@@ -92,6 +92,10 @@ def test_it_finds_the_window_between_a_lock_and_its_try(at: str) -> None:
 @pytest.mark.skipif(
     PYPY, reason="PyPy looks between any two bytecodes of a with statement, where nobody can help"
 )
+@pytest.mark.skipif(
+    sys.version_info[:2] == (3, 14),
+    reason="CPython 3.14 looks behind an __enter__ in C, and then calls no __exit__",
+)
 @pytest.mark.parametrize(
     "at", [pytest.param("every bytecode", marks=traced_as_it_runs), "every line"]
 )
