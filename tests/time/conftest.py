@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support import with_room
+from support import PYPY, with_room
 
 import sigcffi
 
@@ -23,3 +23,18 @@ def make() -> Iterator[Callable[..., Any]]:
     yield call
     for timer in timers:
         timer.close()
+
+
+@pytest.fixture(scope="module")
+def without_jit() -> Iterator[None]:
+    """PyPy compiles over and over what is looked at before every bytecode. In a process that has run
+    other tests that took 100 times as long as not to compile.
+    """
+    if not PYPY:
+        yield
+        return
+    import pypyjit
+
+    pypyjit.set_param("off")
+    yield
+    pypyjit.set_param("default")

@@ -39,6 +39,8 @@ Frame = types.FrameType
 
 S = signal.SIGRTMAX - 1
 
+pytestmark = pytest.mark.usefixtures("without_jit")
+
 
 class Clock:
     """The clock of the timeouts, put on by hand."""

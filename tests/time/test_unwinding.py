@@ -22,6 +22,8 @@ from sigcffi._time.unwinding import reaches
 # exception that strikes there, or comes from ``__exit__``, calls whatever lies on the stack.
 LEFT_AT_TWO_PLACES = {"leaves_loops", "matches"} if PYPY else set()
 
+pytestmark = pytest.mark.usefixtures("without_jit")
+
 
 @pytest.mark.parametrize("function", corpus(), ids=lambda function: function.__name__)
 def test_the_end_of_a_block_hears_of_what_is_said_to_reach_it(function: Callable[[], Any]) -> None:

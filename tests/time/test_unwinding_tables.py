@@ -19,6 +19,8 @@ from sigcffi._testing.bytecodes import Tracing
 from sigcffi._time import unwinding as _unwinding
 from sigcffi._time.unwinding import opens_block, passes_by, reaches
 
+pytestmark = pytest.mark.usefixtures("without_jit")
+
 # ---- Tables ----
 
 
