@@ -27,8 +27,8 @@ def make() -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture(scope="module")
 def without_jit() -> Iterator[None]:
-    """PyPy compiles over and over what is looked at before every bytecode: in a process that has run
-    other tests it took 100 times as long as not to compile.
+    """PyPy compiles what is looked at before every bytecode over and over: 100 times as long, in a
+    process that has run other tests, as not to compile took.
     """
     if not PYPY:
         yield
