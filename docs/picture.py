@@ -108,7 +108,7 @@ def drawn(panels: dict[str, Lines]) -> str:
             '<title id="title">Ctrl-C while Python is stuck in C</title>',
             f'<desc id="said">{escape(said)}</desc>',
             '<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"'
-            ' font-size="15" style="white-space: pre">',
+            ' font-size="15" xml:space="preserve">',
             *parts,
             "</g>",
             "</svg>",
