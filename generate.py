@@ -5,8 +5,7 @@ source gives; tox runs that with the linters. Needs nothing but the source tree.
 
 - ``sigcffi/_sigcffi.pyi``, for type checkers, from the declarations for cffi;
 - ``sigcffi/__init__.pyi``, likewise, from the table of homes in ``sigcffi/__init__.py``;
-- the table of names in ``docs/names.md``, from that table and the docstrings, and the pages of
-  ``docs/reference``, which say where the site has the docstrings;
+- ``docs/names.md`` and ``docs/reference``, from that table, the subjects and the docstrings;
 - the map in ``docs/architecture.md``, from import-linter's layers and the modules' first lines;
 - the plans there, from ``sigcffi/_changes/plan.py``.
 """
@@ -27,7 +26,7 @@ ROOT = Path(__file__).resolve().parent
 PACKAGE = ROOT / "sigcffi"
 WIDTH = 100
 MADE_OF = "# Made by generate.py of {}: change that."
-MADE_IN_MARKDOWN = "<!-- " + MADE_OF.format("the package").removeprefix("# ") + " -->"
+MADE_IN_MARKDOWN = "<!-- Made by generate.py of the package: change that. -->"
 
 # ---- The declarations for cffi ----
 
@@ -181,7 +180,7 @@ def described(module: str) -> dict[str, ast.AST]:
 
 
 def subjects() -> dict[str, dict[str, ast.AST]]:
-    """What there is, by subject; every module has one."""
+    """What there is, by subject."""
     assert sorted(" ".join(SUBJECTS.values()).split()) == sorted({*HOMES, *MODULES})
     return {
         title: {name: node for home in homes.split() for name, node in described(home).items()}
@@ -217,8 +216,8 @@ def reference() -> dict[Path, str]:
     """A page for each subject: Sphinx puts the docstrings there."""
     pages = {}
     for subject, members in subjects().items():
-        lines = [MADE_IN_MARKDOWN, f"# {subject}", "", ", ".join(f"`{name}`" for name in members)]
-        lines += ["", "```{eval-rst}"]
+        listed = ", ".join(f"`{name}`" for name in members)
+        lines = [MADE_IN_MARKDOWN, f"# {subject}", "", listed, "", "```{eval-rst}"]
         for name, node in members.items():
             kind = "class" if isinstance(node, ast.ClassDef) else "function"
             lines.append(f".. auto{kind}:: sigcffi.{name}")

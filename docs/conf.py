@@ -7,7 +7,7 @@ programs that read (``llms.txt``). Nothing that a page shows comes from another 
 
 from __future__ import annotations
 
-import importlib
+import importlib.metadata
 import re
 import tomllib
 from pathlib import Path
@@ -30,7 +30,7 @@ PROJECT = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]
 
 project = PROJECT["name"]
 author = PROJECT["authors"][0]["name"]
-version = release = PROJECT["version"]
+version = release = importlib.metadata.version(project)
 project_copyright = author
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
