@@ -139,9 +139,8 @@ def package() -> str:
 
 def tree(module: str) -> ast.Module:
     path = PACKAGE / module.replace(".", "/")
-    return ast.parse(
-        (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
-    )
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return ast.parse(path.read_text())
 
 
 def first_sentence(node: ast.AST) -> str:
@@ -292,7 +291,6 @@ def main() -> None:
             sys.exit("\n".join(f"{path}: out of date, run python generate.py" for path in old))
         return
     for path in old:
-        path.parent.mkdir(exist_ok=True)
         path.write_text(texts[path])
         print(path)
 
