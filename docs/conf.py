@@ -60,6 +60,7 @@ html_copy_source = False
 html_show_sphinx = False
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_favicon = "static/icon.svg"
 
 # ---- Docstrings ----
 
@@ -110,6 +111,8 @@ class LinksToNames(SphinxPostTransform):
         """
         match = re.fullmatch(r"(?:sigcffi\.|signal\.)?([\w.]+)(\(.*\))?", text)
         if not match or text == "signal":  # that is mostly the standard module
+            return None
+        if self.env.docname == "architecture" and not match[2]:  # which has modules of such names
             return None
         objects = self.env.domains.python_domain.objects
         names = [f"sigcffi.{match[1]}"]
