@@ -42,7 +42,7 @@ highlight_language = "none"
 # Docstrings are written for help(): plain paragraphs, and types in the signature.
 autodoc_default_options = {
     "members": True,
-    "inherited-members": "Exception, BaseException, OSError, object, tuple",
+    "inherited-members": "BaseException, object, tuple, Sequence",
     "member-order": "bysource",
 }
 autodoc_class_signature = "mixed"
@@ -86,6 +86,19 @@ def show_labels(
         source = re.search(r"^Source: (.+?)\s*(?:\n\n|\Z)", home.__doc__ or "", re.M | re.S)
         if source:
             lines += ["", "**Source:** " + " ".join(source[1].split()), ""]
+
+
+# The classes that programs call; others they get from functions.
+CALLED = {"Action", "Timer"}
+
+
+def hide_signature(
+    app: Sphinx, what: str, name: str, obj: object, options: Any, signature: str, returns: str
+) -> tuple[str, None] | None:
+    """Hide how the library makes an object that a program does not make."""
+    short = name.rpartition(".")[2]
+    made = what == "class" and short[0].isupper() and short not in CALLED
+    return ("", None) if made and signature else None
 
 
 # ---- Names ----
@@ -179,6 +192,7 @@ def list_pages(app: Sphinx, exception: Exception | None) -> None:
 
 def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", show_labels)
+    app.connect("autodoc-process-signature", hide_signature)
     app.add_post_transform(LinksToNames)
     app.connect("env-check-consistency", require_every_name)
     app.connect("build-finished", list_pages)

@@ -201,6 +201,34 @@ def test_a_block_that_fails_is_noticed(tmp_path: Path, code: str, language: str)
         test_a_block_runs_as_it_stands(block, tmp_path)
 
 
+def test_what_a_block_shows_is_compared_with_what_it_says(tmp_path: Path) -> None:
+    text = """
+<!-- before: word=this -->
+
+```console
+$ echo $word
+this
+$ cd / && pwd
+/
+$ false
+$ echo 1 2 3; false
+1 ...
+```
+"""
+    match = BLOCK.search(text)
+    assert match is not None
+    code = match["code"].replace("$ false\n", "")
+    notes = {"before": match["second_is"] or match["first_is"]}
+    for number, (given, fails) in enumerate(
+        [(code, False), (code.replace("1 ...", "2 ..."), True), (match["code"], True)]
+    ):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        block = Block("README.md", 1, "console", given, None, notes)
+        with pytest.raises(AssertionError) if fails else contextlib.nullcontext():
+            test_a_block_runs_as_it_stands(block, directory)
+
+
 @pytest.mark.parametrize("said", ["is it process 7?\n", "it is process 7\nand more\n"])
 def test_what_a_program_says_is_compared(said: str) -> None:
     assert matches("it is process ...\n", "it is process 7\n")
