@@ -20,6 +20,7 @@ import runpy
 import signal
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -204,24 +205,21 @@ def names() -> str:
         page = page_of(subject).relative_to(ROOT / "docs")
         lines += ["", f"## [{subject}]({page})", "", "| name | what it is |", "| --- | --- |"]
         lines += [f"| `{name}` | {first_sentence(node)} |" for name, node in members.items()]
-    lines += ["", "## Numbers of the C compiler", ""]
-    lines.append("A platform may lack some: " + ", ".join(f"`{name}`" for name in CODES) + ".")
-    lines += ["", "```{toctree}", ":hidden:", ""]
+    codes = "A platform may lack some: " + ", ".join(f"`{name}`" for name in CODES) + "."
+    lines += ["", "## Numbers of the C compiler", "", codes, "", "```{toctree}", ":hidden:", ""]
     lines += [f"reference/{page_of(subject).stem}" for subject in SUBJECTS]
     return "\n".join([*lines, "```", ""])
 
 
-def reference() -> dict[Path, str]:
+def reference() -> Iterator[tuple[Path, str]]:
     """A page for each subject: Sphinx puts the docstrings there."""
-    pages = {}
     for subject, members in subjects().items():
         listed = ", ".join(f"`{name}`" for name in members)
         lines = [MADE_IN_MARKDOWN, f"# {subject}", "", listed, "", "```{eval-rst}"]
         for name, node in members.items():
             kind = "class" if isinstance(node, ast.ClassDef) else "function"
             lines.append(f".. auto{kind}:: sigcffi.{name}")
-        pages[page_of(subject)] = "\n".join([*lines, "```", ""])
-    return pages
+        yield page_of(subject), "\n".join([*lines, "```", ""])
 
 
 def chart() -> str:
@@ -283,7 +281,7 @@ def main() -> None:
         PACKAGE / "__init__.pyi": package(),
         ROOT / "docs/names.md": names(),
         ROOT / "docs/architecture.md": architecture(),
-        **reference(),
+        **dict(reference()),
     }
     old = [path for path, text in texts.items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv:

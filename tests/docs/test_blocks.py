@@ -169,7 +169,7 @@ def test_a_block_that_is_not_executed_says_why() -> None:
         reason = " ".join(block.notes["not run"].split())
         print(f"  {block}: {reason}")
         assert len(reason.split()) > 3, block
-    assert len(excused) * 8 <= len(BLOCKS)
+    assert len(excused) * 5 <= len(BLOCKS)
 
 
 def test_every_block_is_found() -> None:
