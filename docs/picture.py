@@ -91,7 +91,8 @@ def drawn(panels: dict[str, Lines]) -> str:
         for number, (at, text) in enumerate(rows, 1):
             y = top + LINE * number + EDGE // 4
             colour = "#ff9d76" if text == "^C" else "#8fd18f" if number == 1 else "#e6e9ef"
-            parts.append(f'<text x="{EDGE}" y="{y}" fill="{colour}">{escape(text)}</text>')
+            shown = escape(text).replace("  ", "&#160; ")  # else two blanks are shown as one
+            parts.append(f'<text x="{EDGE}" y="{y}" fill="{colour}">{shown}</text>')
             parts.append(
                 f'<text x="{WIDTH - EDGE}" y="{y}" fill="#a8b1c0" text-anchor="end">{at}</text>'
             )
@@ -108,7 +109,7 @@ def drawn(panels: dict[str, Lines]) -> str:
             '<title id="title">Ctrl-C while Python is stuck in C</title>',
             f'<desc id="said">{escape(said)}</desc>',
             '<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"'
-            ' font-size="15" xml:space="preserve">',
+            ' font-size="15">',
             *parts,
             "</g>",
             "</svg>",
