@@ -119,17 +119,16 @@ class LinksToNames(SphinxPostTransform):
                 link += literal
 
     def named(self, text: str, module: str) -> str | None:
-        """Which name of ours is meant: on pages of the reference, and where it is called, also one
-        of a public module's.
-        """
-        match = re.fullmatch(r"(?:sigcffi\.|signal\.)?([\w.]+)(\(.*\))?", text)
+        """Which name of ours is meant; on pages about a public module also one of that module's."""
+        match = re.fullmatch(r"(?:sigcffi\.)?([\w.]+)(\((?!\d\)).*\))?", text)  # not write(2)
         if not match or text == "signal":  # that is mostly the standard module
             return None
         if self.env.docname == "architecture" and not match[2]:  # which has modules of such names
             return None
         objects = self.env.domains.python_domain.objects
         names = [f"sigcffi.{match[1]}"]
-        if match[2] or self.env.docname.startswith("reference/"):
+        called_there = match[2] and self.env.docname == module
+        if called_there or self.env.docname.startswith("reference/"):
             names.append(f"sigcffi.{module}.{match[1]}")
         return next((name for name in names if name in objects), None)
 
