@@ -5,7 +5,7 @@ source gives; tox runs that with the linters. Needs nothing but the source tree.
 
 - ``sigcffi/_sigcffi.pyi``, for type checkers, from the declarations for cffi;
 - ``sigcffi/__init__.pyi``, likewise, from the table of homes in ``sigcffi/__init__.py``;
-- the table of names in ``docs/names.md``, from that table and the docstrings;
+- ``docs/names.md`` and ``docs/reference``, from that table, the subjects and the docstrings;
 - the map in ``docs/architecture.md``, from import-linter's layers and the modules' first lines;
 - the plans there, from ``sigcffi/_changes/plan.py``.
 """
@@ -20,12 +20,14 @@ import runpy
 import signal
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 PACKAGE = ROOT / "sigcffi"
 WIDTH = 100
 MADE_OF = "# Made by generate.py of {}: change that."
+MADE_IN_MARKDOWN = "<!-- Made by generate.py of the package: change that. -->"
 
 # ---- The declarations for cffi ----
 
@@ -89,7 +91,21 @@ def table(name: str) -> dict[str, list[str]]:
 
 
 HOMES = table("_OTHERS") | table("_INSTALLING")
-ATTACHED = "sigcffi._attached."
+MODULES = "actions", "testing"  # public ones
+# The subjects of docs/names.md, which have a page each in docs/reference: what these modules have.
+SUBJECTS = {
+    "Handlers": "_handlers.signal _handlers.sigaction _dispatch.action _subscribed.subscribing"
+    " _handlers.deferring _handlers.patching",
+    "What a signal carries": "_core.siginfo _core.names",
+    "Actions in C": "actions _attached.force_quit _attached.dead_man",
+    "Receivers": "_attached.receiving",
+    "Stopping": "_shutdown.shutdown _shutdown.asked",
+    "Timeouts and timers": "_time.timeouts _time.timers _time.itimers",
+    "Masks and waits": "_masks.blocking _masks.masks _waits.waiting _masks.signalfd",
+    "Sending": "_core.sending",
+    "Looking": "_handlers.inspecting _handlers.processes",
+    "Testing": "testing",
+}
 FROM_THE_STANDARD_MODULE = {"SIGSTKFLT", "struct_siginfo"}  # made here where it lacks them: PyPy
 NOT_ON_LINUX = "SIGEMT", "SIGINFO"  # of the standard module's; this is run on Linux
 # The numbers that C has for Python programs, and not for the library.
@@ -125,9 +141,8 @@ def package() -> str:
 
 def tree(module: str) -> ast.Module:
     path = PACKAGE / module.replace(".", "/")
-    return ast.parse(
-        (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
-    )
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return ast.parse(path.read_text())
 
 
 def first_sentence(node: ast.AST) -> str:
@@ -145,19 +160,6 @@ def definitions(module: str) -> dict[str, ast.AST]:
     }
 
 
-def described(module: str, names: list[str]) -> list[str]:
-    """A row of the table of names for each of these that is a function or a class."""
-    found = definitions(module)
-    if module == "actions":  # which has some from elsewhere
-        for node in tree(module).body:
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(ATTACHED):
-                found |= definitions((node.module or "").removeprefix("sigcffi."))
-    prefix = "actions." if module == "actions" else ""
-    return [
-        f"| `{prefix}{name}` | {first_sentence(found[name])} |" for name in names if name in found
-    ]
-
-
 def public_in(module: str) -> list[str]:
     for node in tree(module).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
@@ -165,32 +167,61 @@ def public_in(module: str) -> list[str]:
     raise LookupError(module)
 
 
+def described(module: str) -> dict[str, ast.AST]:
+    """The functions and classes that a module has for programs, by the names that these use."""
+    found: dict[str, ast.AST] = {}
+    for node in tree(module).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sigcffi._"):
+            found |= definitions((node.module or "").removeprefix("sigcffi."))
+    found |= definitions(module)
+    prefix = f"{module}." if module in MODULES else ""
+    own = found.keys() & (public_in(module) if module in MODULES else HOMES[module])
+    functions_first = sorted(own, key=lambda name: (name[0].isupper(), name))
+    return {prefix + name: found[name] for name in functions_first}
+
+
+def subjects() -> dict[str, dict[str, ast.AST]]:
+    """What there is, by subject."""
+    assert sorted(" ".join(SUBJECTS.values()).split()) == sorted({*HOMES, *MODULES})
+    return {
+        title: {name: node for home in homes.split() for name, node in described(home).items()}
+        for title, homes in SUBJECTS.items()
+    }
+
+
+def page_of(subject: str) -> Path:
+    return ROOT / "docs/reference" / (subject.lower().replace(",", "").replace(" ", "-") + ".md")
+
+
 def names() -> str:
     lines = [
-        "<!-- " + MADE_OF.format("the package").removeprefix("# ") + " -->",
+        MADE_IN_MARKDOWN,
         "# Names",
         "",
-        "What sigcffi has of its own; `help(sigcffi.name)` tells all. The constants, enums and",
-        "exceptions of the standard module, `set_wakeup_fd`, `raise_signal` and",
-        "`default_int_handler` are the standard module's own objects. `sigcffi.__version__` is the",
-        "version, a str.",
+        "Every name that sigcffi has of its own. `help(sigcffi.NAME)` says more, and so does the",
+        "page of each subject. The constants, enums and exceptions of the standard module,",
+        "`set_wakeup_fd`, `raise_signal` and `default_int_handler` are that module's own objects.",
+        "`sigcffi.__version__` is the version, a str.",
     ]
-    rooms: dict[str, list[str]] = {}
-    for home, own in HOMES.items():
-        members = public_in("actions") if home == "actions" else own
-        rooms.setdefault(home.partition(".")[0], []).extend(described(home, sorted(members)))
-    for room, rows in rooms.items():
-        lines += [
-            "",
-            f"## {first_sentence(tree(room))}",
-            "",
-            "| name | what it is |",
-            "| --- | --- |",
-        ]
-        lines += rows
-    lines += ["", "## Numbers of the C compiler", ""]
-    lines.append("A platform may lack some: " + ", ".join(f"`{name}`" for name in CODES) + ".")
-    return "\n".join([*lines, ""])
+    for subject, members in subjects().items():
+        page = page_of(subject).relative_to(ROOT / "docs")
+        lines += ["", f"## [{subject}]({page})", "", "| name | what it is |", "| --- | --- |"]
+        lines += [f"| `{name}` | {first_sentence(node)} |" for name, node in members.items()]
+    codes = "A platform may lack some: " + ", ".join(f"`{name}`" for name in CODES) + "."
+    lines += ["", "## Numbers of the C compiler", "", codes, "", "```{toctree}", ":hidden:", ""]
+    lines += [f"reference/{page_of(subject).stem}" for subject in SUBJECTS]
+    return "\n".join([*lines, "```", ""])
+
+
+def reference() -> Iterator[tuple[Path, str]]:
+    """A page for each subject: Sphinx puts the docstrings there."""
+    for subject, members in subjects().items():
+        listed = ", ".join(f"`{name}`" for name in members)
+        lines = [MADE_IN_MARKDOWN, f"# {subject}", "", listed, "", "```{eval-rst}"]
+        for name, node in members.items():
+            kind = "class" if isinstance(node, ast.ClassDef) else "function"
+            lines.append(f".. auto{kind}:: sigcffi.{name}")
+        yield page_of(subject), "\n".join([*lines, "```", ""])
 
 
 def chart() -> str:
@@ -252,6 +283,7 @@ def main() -> None:
         PACKAGE / "__init__.pyi": package(),
         ROOT / "docs/names.md": names(),
         ROOT / "docs/architecture.md": architecture(),
+        **dict(reference()),
     }
     old = [path for path, text in texts.items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv:

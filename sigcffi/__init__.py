@@ -1,5 +1,17 @@
 """POSIX signals for Python, complete: ``import sigcffi as signal``.
 
+The names, results and exceptions of the standard module ``signal``, and beyond it:
+
+- handlers that learn who sent a signal: ``sigaction``; further ones beside them: ``subscribe``;
+- what acts in C, at once: the module ``actions``, ``force_quit``, ``kill_after``;
+- signals one after the other, for threads, asyncio and trio: ``open_signal_receiver``;
+- blocks: ``shutdown`` (stop well), ``timeout``, ``deferred``, ``blocked``, ``handling``;
+- waits without a race: ``sigsuspend``, ``sigwaitinfo``, ``sigdrain``, ``signalfd``; ``Timer``;
+- senders: ``sigqueue``, ``pthread_sigqueue``; a look: ``dispositions``, ``process_signals``.
+
+``help(sigcffi.NAME)`` tells of each: arguments, result, errors, threads, and race conditions where
+there are some. ``sigcffi.testing`` is for tests of programs that use signals.
+
 Law: importing the package opens the door to C, which may refuse, and brings the standard module's
 objects: constants, enums, ItimerError, default_int_handler. Functions and classes of sigcffi's own
 are imported on first use, a module at a time. A name by which a handler can be installed brings all
@@ -18,7 +30,9 @@ here: PYTEST_DONT_REWRITE.
 import sys as _sys
 from signal import *  # noqa: F403
 
-from sigcffi._core import mainthread as _mainthread  # noqa: F401
+from sigcffi._core import mainthread as _mainthread
+
+del _mainthread  # imported, and not shown by help()
 
 __version__ = "0.2.0"  # here alone: pyproject.toml takes it from this line
 
