@@ -7,7 +7,7 @@ makes of the declarations is compiled too (PyPI: cffi), against the running inte
 ``python tests/c/cross.py [--kernel FILE] [TARGET ...]``; two minutes, of which most goes into C
 libraries that are built once and kept (``ZIG_GLOBAL_CACHE_DIR``, else a directory for temporary
 files). With a kernel for it the cases run on another processor, too, which takes longer: see
-qemu.py. Exit status: 0 if all is well.
+tools/qemu.py. Exit status: 0 if all is well.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ import tempfile
 import time
 from typing import NamedTuple
 
-import qemu
 from run import (
     COMMON,
     CSRC,
@@ -37,6 +36,7 @@ from run import (
 )
 
 sys.path.insert(0, os.path.join(HERE, os.pardir, os.pardir))
+from tools import qemu
 from tools.zig import ZIG, copy_headers, keep_libraries
 
 ROOT = os.path.normpath(os.path.join(HERE, os.pardir, os.pardir))
@@ -109,7 +109,8 @@ def machine_for(program: str, directory: str, kernel: str) -> list[str]:
     with open(source, "w", encoding="utf-8") as text:
         text.write(qemu.INIT)
     run([ZIG, "cc", "-target", qemu.TARGET, "-O2", *WARNINGS, source, "-o", init])
-    return qemu.command(kernel, init, program)
+    files = {"init": init, "program": program}
+    return qemu.command(kernel, f"{program}.cpio", files, "/program")
 
 
 def run_for(target: str, command: list[str]) -> Row:

@@ -15,13 +15,12 @@ import zipfile
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from auditwheel.wheeltools import InWheelCtx
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
-from elftools.elf.sections import SymbolTableSection
 
 from tools.wheels.kinds import only, run
 from tools.wheels.targets import Target
@@ -43,11 +42,9 @@ class Wants(NamedTuple):
 def wants(module: bytes) -> Wants:
     """Read what an extension module, an ELF file, wants of others."""
     file = ELFFile(BytesIO(module))
-    sections = {type(section): section for section in file.iter_sections()}
-    dynamic, named = sections[DynamicSection], file.get_section_by_name(".dynsym")
-    assert isinstance(dynamic, DynamicSection)
-    assert isinstance(named, SymbolTableSection)
-    tags = list(dynamic.iter_tags())
+    sections: dict[type, Any] = {type(section): section for section in file.iter_sections()}
+    symbols: Any = file.get_section_by_name(".dynsym")
+    tags: list[Any] = list(sections[DynamicSection].iter_tags())
     flags = sum(tag["d_val"] for tag in tags if tag["d_tag"] == "DT_FLAGS")
     needed = sections.get(GNUVerNeedSection)
     versions = [
@@ -59,7 +56,7 @@ def wants(module: bytes) -> Wants:
     of_symbols = sections.get(GNUVerSymSection)
     unversioned = {
         symbol.name
-        for number, symbol in enumerate(named.iter_symbols())
+        for number, symbol in enumerate(symbols.iter_symbols())
         if symbol["st_shndx"] == "SHN_UNDEF" and symbol.name
         if of_symbols is None or of_symbols.get_symbol(number)["ndx"] not in numbers
     }
@@ -110,7 +107,7 @@ def check_symbols(wheel: Path, target: Target) -> str:
     assert module.bound_when_loaded, f"{name}: some symbols are looked up when they are called"
     if target.libc.name == "musl":
         assert module.libraries == {f"libc.musl-{target.processor}.so.1"}, module.libraries
-        return "musl has none"
+        return "symbols: musl has no versions"
     assert module.libraries <= LIBRARIES["gnu"], module.libraries
     assert not module.unversioned, module.unversioned
-    return newest(module.versions)
+    return f"symbols: {newest(module.versions)}"

@@ -28,12 +28,20 @@ class Kind(NamedTuple):
     tags: str
     interpreters: tuple[str, ...]
     oldest_abi: str = ""  # if its ABI is a stable one
+    pythons: tuple[str, ...] = ()  # of .ci/interpreters
 
 
 KINDS = (
-    Kind("cp311-abi3", (sys.executable,), "3.11"),
-    Kind("cp314-cp314t", ("cpython3.14t",)),
-    Kind("cp315-abi3.abi3t", ("cpython3.15t", "cpython3.15"), "3.15"),
+    Kind(
+        "cp311-abi3",
+        (sys.executable,),
+        "3.11",
+        ("python3.11", "python3.11.2", "python3.12", "python3.13", "python3.14"),
+    ),
+    Kind("cp314-cp314t", ("cpython3.14t",), "", ("python3.14t",)),
+    Kind(
+        "cp315-abi3.abi3t", ("cpython3.15t", "cpython3.15"), "3.15", ("python3.15t", "python3.15")
+    ),
 )
 
 
@@ -89,10 +97,10 @@ def check_abi(wheel: Path, kind: Kind) -> str:
     """Look whether a wheel keeps to the stable ABI that its tags promise."""
     run(sys.executable, "-m", "twine", "check", "--strict", wheel)
     if not kind.oldest_abi:
-        return "no stable ABI"
+        return "abi3audit: not a stable ABI"
     audit = (sys.executable, "-m", "abi3audit", "--strict")
     run(*audit, "--assume-minimum-abi3", kind.oldest_abi, wheel)
-    return f"abi3 {kind.oldest_abi}"
+    return f"abi3audit: {kind.oldest_abi}"
 
 
 def copy_of_the_tests(folder: Path) -> Path:

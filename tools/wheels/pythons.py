@@ -91,15 +91,19 @@ def musl(target: Target, library: Path) -> Path:
     return loader
 
 
-def make(name: str, target: Target) -> Path:
-    """Return an interpreter, which is one of those in ``.ci/interpreters``, for a target."""
+def make(name: str, target: Target) -> Path | None:
+    """Return an interpreter, which is one of those in ``.ci/interpreters``, for a target; or None
+    for one that is not put together, or of whose library Debian has no package.
+    """
     parts = load(target)
+    [wanted] = (each for each in parts.MATRIX if each.name == name)
+    if not (isinstance(wanted, parts.CPython) and wanted.suite):
+        return None
     prefix = PLACE / target.platform / name
     program: Path = prefix / "bin" / name
     if (prefix / "made").exists():
         return program
     parts.fresh(prefix)
-    [wanted] = (each for each in parts.MATRIX if each.name == name)
     library = prefix / "lib" / name
     # Not as free-threaded: headers are not needed, and the library is one for both.
     parts.debian_library(wanted._replace(threads="", testsuite=False), library, prefix)
@@ -138,12 +142,15 @@ def make(name: str, target: Target) -> Path:
     return program
 
 
-def libc_of(program: Path) -> str:
-    """Say which C library an interpreter of this machine's processor runs on."""
-    code = "import os; print(os.confstr('CS_GNU_LIBC_VERSION'))"
-    said = subprocess.run([program, "-c", code], capture_output=True, text=True, check=False)
-    if said.returncode == 0:
-        return said.stdout.strip()
-    loader = next((program.parents[1] / "lib/libc").glob("ld-musl-*"))
-    said = subprocess.run([loader], capture_output=True, text=True, check=False)
-    return "musl " + said.stderr.partition("Version ")[2].split()[0]
+def describe(program: Path) -> str:
+    """Say what an interpreter of this machine's processor is, and on which C library it runs."""
+    code = (
+        "import os, platform; print(platform.python_implementation(), platform.python_version(),"
+        "end=', '); print(os.confstr('CS_GNU_LIBC_VERSION'))"
+    )
+    said = subprocess.run([program, "-c", code], capture_output=True, text=True, check=False).stdout
+    if "glibc" not in said:  # musl has no such name; its loader says what it is
+        loader = next((program.parents[1] / "lib/libc").glob("ld-musl-*"))
+        error = subprocess.run([loader], capture_output=True, text=True, check=False).stderr
+        said += f"musl {error.partition('Version ')[2].split()[0]}"
+    return said.strip()
