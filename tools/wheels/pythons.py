@@ -53,17 +53,20 @@ def load(target: Target) -> Any:
     return module
 
 
-def debian(target: Target, suite: str, package: str) -> Path:
-    """Unpack a package for the target's processor."""
-    root: Path = load(target).debian(suite, f"{package}:{DEBIAN[target.processor]}")
+def debian(target: Target, suite: str, *packages: str) -> Path:
+    """Unpack packages for the target's processor."""
+    names = [f"{package}:{DEBIAN[target.processor]}" for package in packages]
+    root: Path = load(target).debian(suite, *names)
     return root
 
 
 def glibc(target: Target, library: Path) -> Path:
-    """Put the oldest glibc there is into a folder; return its loader."""
+    """Put the oldest glibc there is into a folder, and libgcc, which modules in C++ or Rust expect
+    in the system; return its loader.
+    """
     for suite in SUITES:
         try:
-            root = debian(target, suite, "libc6")
+            root = debian(target, suite, "libc6", "libgcc-s1")
         except SystemExit as error:  # how .ci/interpreters says that apt has failed
             print(f"no {suite}: {str(error).splitlines()[-1]}", flush=True)
             continue

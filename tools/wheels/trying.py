@@ -93,7 +93,7 @@ def here(release: Release, program: Path, name: str, sdist: bool = False) -> Tri
             run(*install, "--no-deps", release.sdist)
         else:
             run(*install, *NEITHER_INDEX_NOR_SOURCES, release.folder, "sigcffi")
-            distribution = release.having(run(python, "-c", TAGS))
+            distribution = release.having(run(python, "-I", "-c", TAGS))
         output = run(python.with_name("pytest"), *PYTEST, *TESTS, cwd=release.tests)
     except subprocess.CalledProcessError as error:
         return Trial(distribution, said, f"FAILED: {summary(error.output)}", failed=True)
