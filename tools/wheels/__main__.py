@@ -16,7 +16,6 @@ import argparse
 import concurrent.futures
 import fnmatch
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -90,8 +89,9 @@ def main() -> int:
     arguments = parser.parse_args()
     began = time.monotonic()
     keep_libraries()
-    shutil.rmtree(arguments.to, ignore_errors=True)
-    arguments.to.mkdir(parents=True)
+    arguments.to.mkdir(parents=True, exist_ok=True)
+    for old in (*arguments.to.glob("sigcffi-*.whl"), *arguments.to.glob("sigcffi-*.tar.gz")):
+        old.unlink()
     with tempfile.TemporaryDirectory(prefix="sigcffi-wheels-") as name:
         work = Path(name)
         rows = make(arguments.to, work)

@@ -94,14 +94,10 @@ def musl(target: Target, library: Path) -> Path:
     return loader
 
 
-def make(name: str, target: Target) -> Path | None:
-    """Return an interpreter, which is one of those in ``.ci/interpreters``, for a target; or None
-    for one that is not put together, or of whose library Debian has no package.
-    """
+def make(name: str, target: Target) -> Path:
+    """Return an interpreter for a target: one that ``.ci/interpreters`` puts together, too."""
     parts = load(target)
     [wanted] = (each for each in parts.MATRIX if each.name == name)
-    if not (isinstance(wanted, parts.CPython) and wanted.suite):
-        return None
     prefix = PLACE / target.platform / name
     program: Path = prefix / "bin" / name
     if (prefix / "made").exists():

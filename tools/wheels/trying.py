@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,8 @@ from tools.wheels.kinds import KINDS, NEEDED_BY_TESTS, SMOKE, Kind, run
 from tools.wheels.targets import TARGETS, Target
 from tools.zig import ZIG
 
-TESTS = ("tests/core", "tests/handlers")
+# On another C library. On this one all the tests run in the environments of the interpreters.
+MORE = ("tests/core", "tests/handlers")
 PYTEST = ("-q", "-p", "no:cacheprovider")
 NEITHER_INDEX_NOR_SOURCES = ("--no-index", "--only-binary", ":all:", "--no-deps", "--find-links")
 TAGS = "import importlib.metadata as m; print(m.distribution('sigcffi').read_text('WHEEL'))"
@@ -79,7 +80,9 @@ def summary(output: str) -> str:
     return counts.group().rstrip("= \r") if counts else line
 
 
-def here(release: Release, program: Path, name: str, sdist: bool = False) -> Trial:
+def here(
+    release: Release, program: Path, name: str, tests: Sequence[str] = SMOKE, sdist: bool = False
+) -> Trial:
     """Try on an interpreter of this machine's processor what pip takes there, or the sdist."""
     said = f"{name}: {pythons.describe(program)}"
     environment = release.work / f"{len(list(release.work.iterdir()))}"
@@ -94,7 +97,7 @@ def here(release: Release, program: Path, name: str, sdist: bool = False) -> Tri
         else:
             run(*install, *NEITHER_INDEX_NOR_SOURCES, release.folder, "sigcffi")
             distribution = release.having(run(python, "-I", "-c", TAGS))
-        output = run(python.with_name("pytest"), *PYTEST, *TESTS, cwd=release.tests)
+        output = run(python.with_name("pytest"), *PYTEST, *tests, cwd=release.tests)
     except subprocess.CalledProcessError as error:
         return Trial(distribution, said, f"FAILED: {summary(error.output)}", failed=True)
     return Trial(distribution, said, summary(output))
@@ -146,20 +149,18 @@ def on_this_machine(release: Release, kind: Kind) -> Iterator[Trial]:
             yield here(release, Path(found.executable), name)
 
 
-def on_others(release: Release, kind: Kind, target: Target, kernel: str | None) -> Iterator[Trial]:
-    """Try a kind of wheel for a target on interpreters that are made for it."""
-    for name in kind.pythons:
-        own = target.processor == platform.machine()
-        lacking = "" if own else qemu.missing(kernel)
-        if lacking:
-            pattern = f"*-{kind.tags}-{target.platforms}.whl"
-            yield Trial(pattern, name, f"not tried: {lacking}")
-        elif program := pythons.make(name, target):
-            if own:
-                yield here(release, program, name)
-            else:
-                assert kernel
-                yield emulated(release, program, name, target, kernel)
+def on_other(release: Release, kind: Kind, target: Target, kernel: str | None) -> Trial:
+    """Try a kind of wheel for a target on the oldest of its interpreters, made for it."""
+    name = kind.pythons[0]
+    own = target.processor == platform.machine()
+    if lacking := "" if own else qemu.missing(kernel):
+        pattern = f"*-{kind.tags}-{target.platforms}.whl"
+        return Trial(pattern, name, f"not tried: {lacking}")
+    program = pythons.make(name, target)
+    if own:
+        return here(release, program, name, MORE)
+    assert kernel
+    return emulated(release, program, name, target, kernel)
 
 
 def from_source(release: Release) -> Iterator[Trial]:
@@ -179,4 +180,4 @@ def every_trial(release: Release, kernel: str | None) -> Iterator[Trial]:
         yield from on_this_machine(release, kind)
     for target in TARGETS:
         for kind in KINDS:
-            yield from on_others(release, kind, target, kernel)
+            yield on_other(release, kind, target, kernel)
