@@ -70,6 +70,7 @@ def test_musl_has_no_versions(tmp_path: Path) -> None:
     [
         ("...\n12 passed, 3 skipped in 1.20s\n", "12 passed, 3 skipped in 1.20s"),
         ("==== 1 failed, 2 passed in 3.00s ====\r\n", "1 failed, 2 passed in 3.00s"),
+        ("5 passed in 0.10s\n[    8.67] reboot: Power down\n", "5 passed in 0.10s"),
         ("Traceback ...\nImportError: no such module\n", "ImportError: no such module"),
         ("", "nothing was said"),
     ],

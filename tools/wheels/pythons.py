@@ -4,8 +4,8 @@ Law: they are put together from what ``.ci/interpreters`` takes, by its function
 library beside them; so nothing is installed, and no root is needed. Each is made once, under
 ``$XDG_CACHE_HOME/sigcffi-wheels``, in a folder named after the content of both files.
 
-glibc is that of the oldest Debian that its mirror still has. musl is Debian's; zlib, which the
-extension modules for musl expect in the system, is compiled from the sources in binutils'.
+glibc is that of the oldest Debian that its mirror still has. musl is Debian's; zlib, which
+extension modules expect in the system, is compiled for it from the sources in binutils'.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ def debian(target: Target, suite: str, *packages: str) -> Path:
 
 
 def glibc(target: Target, library: Path) -> Path:
-    """Put the oldest glibc there is into a folder, and libgcc, which modules in C++ or Rust expect
-    in the system; return its loader.
+    """Put the oldest glibc there is into a folder, and what extension modules expect beside it;
+    return its loader.
     """
     for suite in SUITES:
         try:
-            root = debian(target, suite, "libc6", "libgcc-s1")
+            root = debian(target, suite, "libc6", "libgcc-s1", "zlib1g")
         except SystemExit as error:  # how .ci/interpreters says that apt has failed
             print(f"no {suite}: {str(error).splitlines()[-1]}", flush=True)
             continue

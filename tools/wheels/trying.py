@@ -74,10 +74,10 @@ class Release(NamedTuple):
 
 
 def summary(output: str) -> str:
-    """Return the last line of pytest's, or of whatever came before it."""
-    line = (output.strip().splitlines() or ["nothing was said"])[-1]
-    counts = re.search(r"\d+ (?:passed|failed|error).*", line)
-    return counts.group().rstrip("= \r") if counts else line
+    """Return what pytest said at its end, or the last line if it did not get there."""
+    if counts := re.findall(r"\d+ (?:passed|failed|skipped|error).* in [\d.]+s", output):
+        return str(counts[-1])
+    return (output.strip().splitlines() or ["nothing was said"])[-1]
 
 
 def here(
