@@ -7,11 +7,13 @@ trial that fails does not end the others, and one that was not made says why.
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,7 +29,8 @@ from tools.zig import ZIG
 
 # On another C library. On this one all the tests run in the environments of the interpreters.
 MORE = ("tests/core", "tests/handlers")
-PYTEST = ("-q", "-p", "no:cacheprovider")
+FOREIGN = ("foreign.c", "neighbours/libraries.c")  # what the tests compile
+PYTEST = ("-q", "--color=no", "-p", "no:cacheprovider")
 NEITHER_INDEX_NOR_SOURCES = ("--no-index", "--only-binary", ":all:", "--no-deps", "--find-links")
 TAGS = "import importlib.metadata as m; print(m.distribution('sigcffi').read_text('WHEEL'))"
 # What runs on the other processor, where the tests are and what they need is installed.
@@ -37,8 +40,15 @@ os.chdir({tests!r})
 sys.path.insert(0, {site!r})
 os.environ["PYTHONPATH"] = {site!r}
 os.environ["PATH"] = "/nothing"
+os.environ["CC"] = "/cc"
 import pytest
 sys.exit(pytest.main({arguments!r}))
+"""
+# The compiler there: what tests have compiled was compiled here.
+COPIER = """\
+#!{program}
+import shutil, sys
+shutil.copy("/foreign.so", sys.argv[sys.argv.index("-o") + 1])
 """
 
 
@@ -80,12 +90,26 @@ def summary(output: str) -> str:
     return (output.strip().splitlines() or ["nothing was said"])[-1]
 
 
+def compiler(target: Target, folder: Path) -> Path:
+    """Write a program that compiles for a target as "cc" does for this machine."""
+    program = folder / f"cc-{target}"
+    words = (ZIG, "cc", "-target", target.compilers, "-fno-sanitize=all")
+    program.write_text(f'#!/bin/sh\nexec {" ".join(words)} "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
 def here(
-    release: Release, program: Path, name: str, tests: Sequence[str] = SMOKE, sdist: bool = False
+    release: Release,
+    program: Path,
+    name: str,
+    tests: Sequence[str] = SMOKE,
+    cc: str | Path = "cc",
+    sdist: bool = False,
 ) -> Trial:
     """Try on an interpreter of this machine's processor what pip takes there, or the sdist."""
     said = f"{name}: {pythons.describe(program)}"
-    environment = release.work / f"{len(list(release.work.iterdir()))}"
+    environment = Path(tempfile.mkdtemp(dir=release.work))
     distribution = release.sdist.name if sdist else "?"
     try:
         run(sys.executable, "-m", "virtualenv", "--quiet", "--python", program, environment)
@@ -97,7 +121,9 @@ def here(
         else:
             run(*install, *NEITHER_INDEX_NOR_SOURCES, release.folder, "sigcffi")
             distribution = release.having(run(python, "-I", "-c", TAGS))
-        output = run(python.with_name("pytest"), *PYTEST, *tests, cwd=release.tests)
+        with_compiler = os.environ | {"CC": str(cc)}
+        pytest = python.with_name("pytest")
+        output = run(pytest, *PYTEST, *tests, cwd=release.tests, env=with_compiler)
     except subprocess.CalledProcessError as error:
         return Trial(distribution, said, f"FAILED: {summary(error.output)}", failed=True)
     return Trial(distribution, said, summary(output))
@@ -121,12 +147,17 @@ def emulated(release: Release, program: Path, name: str, target: Target, kernel:
         run(*install, *NEITHER_INDEX_NOR_SOURCES, release.folder, "sigcffi")
         [installed] = importlib.metadata.distributions(name="sigcffi", path=[str(site)])
         distribution = release.having(installed.read_text("WHEEL") or "")
-        script, source, init = (folder / name for name in ("run.py", "init.c", "init"))
+        names = ("run.py", "init.c", "init", "cc", "foreign.so")
+        script, source, init, cc, foreign = (folder / name for name in names)
         arguments = [*PYTEST, "-rf", *SMOKE]
         script.write_text(SCRIPT.format(tests="/tests", site="/site", arguments=arguments))
         source.write_text(qemu.INIT)
         run(ZIG, "cc", "-target", qemu.TARGET, "-O2", source, "-o", init)
-        files = {"init": init, "run.py": script, "site": site, "tests": release.tests}
+        cc.write_text(COPIER.format(program=program))
+        sources = [release.tests / "tests" / name for name in FOREIGN]
+        run(compiler(target, folder), "-shared", "-fPIC", "-o", foreign, *sources)
+        files = {path.name: path for path in (script, init, cc, foreign, site)}
+        files["tests"] = release.tests
         files[str(prefix).lstrip("/")] = prefix
         output = run(*qemu.command(kernel, str(folder / "cpio"), files, str(program), "/run.py"))
     except subprocess.CalledProcessError as error:
@@ -158,7 +189,7 @@ def on_other(release: Release, kind: Kind, target: Target, kernel: str | None) -
         return Trial(pattern, name, f"not tried: {lacking}")
     program = pythons.make(name, target)
     if own:
-        return here(release, program, name, MORE)
+        return here(release, program, name, MORE, compiler(target, release.work))
     assert kernel
     return emulated(release, program, name, target, kernel)
 
