@@ -129,6 +129,14 @@ def here(
     return Trial(distribution, said, summary(output))
 
 
+def compile_for(name: str, *folders: Path) -> None:
+    """Compile Python's files here, for an interpreter that would take minutes for it."""
+    if found := get_interpreter(name.replace("python", "cpython")):
+        # The archive for the machine has no times to compare.
+        compileall = ("-m", "compileall", "-q", "-j0", "--invalidation-mode", "unchecked-hash")
+        run(found.executable, *compileall, *folders)
+
+
 def emulated(release: Release, program: Path, name: str, target: Target, kernel: str) -> Trial:
     """Try a wheel on an emulated processor, which has no network: pip installs from here."""
     prefix = program.parents[1]
@@ -154,6 +162,7 @@ def emulated(release: Release, program: Path, name: str, target: Target, kernel:
         source.write_text(qemu.INIT)
         run(ZIG, "cc", "-target", qemu.TARGET, "-O2", source, "-o", init)
         cc.write_text(COPIER.format(program=program))
+        compile_for(name, site, prefix / "lib")
         sources = [release.tests / "tests" / name for name in FOREIGN]
         run(compiler(target, folder), "-shared", "-fPIC", "-o", foreign, *sources)
         files = {path.name: path for path in (script, init, cc, foreign, site)}
