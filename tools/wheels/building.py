@@ -26,6 +26,8 @@ FACTS = (
     "'py_version_short', 'py_version_nodot', 'abiflags', 'Py_GIL_DISABLED'), sep='\\n')"
 )
 BUILD = "import sys, setuptools.build_meta as backend; backend.build_wheel(sys.argv[1])"
+# In the environment these would come before what sysconfig says.
+OF_OTHERS = {"AR", "ARFLAGS", "CC", "CFLAGS", "CPPFLAGS", "CXX", "LDFLAGS", "LDSHARED"}
 
 
 class Builder:
@@ -79,7 +81,8 @@ class Builder:
         shutil.unpack_archive(sdist, folder, filter="data")
         data = folder / "_sysconfigdata_of_the_target.py"
         data.write_text(f"build_time_vars = {pprint.pformat(self.variables(target))}\n")
-        environment = os.environ | {
+        environment = {name: value for name, value in os.environ.items() if name not in OF_OTHERS}
+        environment |= {
             "PYTHONPATH": str(folder),
             "_PYTHON_SYSCONFIGDATA_NAME": data.stem,
             "_PYTHON_SYSCONFIGDATA_PATH": str(folder),
