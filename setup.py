@@ -9,6 +9,7 @@ import platform
 import sys
 import sysconfig
 
+import cffi  # noqa: F401, without it setuptools leaves cffi_modules out, and so the extension
 from setuptools import setup
 
 

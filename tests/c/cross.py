@@ -7,7 +7,7 @@ makes of the declarations is compiled too (PyPI: cffi), against the running inte
 ``python tests/c/cross.py [--kernel FILE] [TARGET ...]``; two minutes, of which most goes into C
 libraries that are built once and kept (``ZIG_GLOBAL_CACHE_DIR``, else a directory for temporary
 files). With a kernel for it the cases run on another processor, too, which takes longer: see
-qemu.py. Exit status: 0 if all is well.
+tools/qemu.py. Exit status: 0 if all is well.
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ import concurrent.futures
 import os
 import platform
 import runpy
-import shutil
 import sys
 import sysconfig
 import tempfile
 import time
 from typing import NamedTuple
 
-import qemu
 from run import (
     COMMON,
     CSRC,
@@ -37,8 +35,11 @@ from run import (
     run_stress,
 )
 
+sys.path.insert(0, os.path.join(HERE, os.pardir, os.pardir))
+from tools import qemu
+from tools.zig import ZIG, copy_headers, keep_libraries
+
 ROOT = os.path.normpath(os.path.join(HERE, os.pardir, os.pardir))
-ZIG = (sys.executable, "-m", "ziglang")
 
 # The C library's version is the first that has the processor, or 2.17.
 GLIBC = {
@@ -59,30 +60,6 @@ RUNS_ON = {
     "aarch64": ("aarch64-linux-musl",),
 }
 
-# All that the interpreter's headers ask of their own pyconfig.h, which is this machine's.
-PYCONFIG = """\
-#pragma once
-#define _GNU_SOURCE 1
-#define _DARWIN_C_SOURCE 1
-#define _NETBSD_SOURCE 1
-#define __BSD_VISIBLE 1
-#define SIZEOF_SHORT __SIZEOF_SHORT__
-#define SIZEOF_INT __SIZEOF_INT__
-#define SIZEOF_LONG __SIZEOF_LONG__
-#define SIZEOF_LONG_LONG __SIZEOF_LONG_LONG__
-#define SIZEOF_SIZE_T __SIZEOF_SIZE_T__
-#define SIZEOF_VOID_P __SIZEOF_POINTER__
-#define SIZEOF_WCHAR_T __SIZEOF_WCHAR_T__
-#define SIZEOF_DOUBLE __SIZEOF_DOUBLE__
-#define HAVE_UNISTD_H 1
-#define HAVE_SYS_TYPES_H 1
-#define HAVE_SYS_TIME_H 1
-#define HAVE_SYS_STAT_H 1
-#define HAVE_SSIZE_T 1
-#define HAVE_WCHAR_H 1
-#define WITH_THREAD 1
-"""
-
 
 class Row(NamedTuple):
     """What became of one target."""
@@ -102,11 +79,7 @@ def generate(directory: str) -> list[str]:
     """Write what cffi makes of the declarations; the flags it is compiled with."""
     builder = runpy.run_path(os.path.join(ROOT, "build_sig.py"))["ffibuilder"]
     builder.emit_c_code(os.path.join(directory, "module.c"))
-    headers = os.path.join(directory, "python")
-    shutil.copytree(sysconfig.get_path("include"), headers)
-    # In the place of the other: Python.h takes the one beside it.
-    with open(os.path.join(headers, "pyconfig.h"), "w", encoding="utf-8") as pyconfig:
-        pyconfig.write(PYCONFIG)
+    headers = copy_headers(sysconfig.get_path("include"), os.path.join(directory, "python"))
     # siginterrupt() is wanted, as in build_sig.py.
     return [f"-I{headers}", "-Wno-deprecated-declarations"]
 
@@ -117,7 +90,7 @@ def compile_for(target: str, directory: str, flags: list[str]) -> None:
     module = os.path.join(directory, "module.c")
     run(
         [
-            *(*ZIG, "build-lib", "-static", "-lc", "-target", target, "-O", "ReleaseFast"),
+            *(ZIG, "build-lib", "-static", "-lc", "-target", target, "-O", "ReleaseFast"),
             *(f"-femit-bin={library}", "-cflags", *COMMON, f"-I{CSRC}", *flags, "--"),
             *(*files(CSRC, ".c"), module),
         ]
@@ -126,7 +99,7 @@ def compile_for(target: str, directory: str, flags: list[str]) -> None:
 
 def program_for(target: str, directory: str) -> str:
     """Build the C cases, and the C library if it is the first time."""
-    command = [*ZIG, "cc", "-target", target, "-O2"]
+    command = [ZIG, "cc", "-target", target, "-O2"]
     return compile_stress(command, CSRC, os.path.join(directory, f"stress-{target}"))
 
 
@@ -135,8 +108,9 @@ def machine_for(program: str, directory: str, kernel: str) -> list[str]:
     source, init = (os.path.join(directory, name) for name in ("init.c", "init"))
     with open(source, "w", encoding="utf-8") as text:
         text.write(qemu.INIT)
-    run([*ZIG, "cc", "-target", qemu.TARGET, "-O2", *WARNINGS, source, "-o", init])
-    return qemu.command(kernel, init, program)
+    run([ZIG, "cc", "-target", qemu.TARGET, "-O2", *WARNINGS, source, "-o", init])
+    files = {"init": init, "program": program}
+    return qemu.command(kernel, f"{program}.cpio", files, "/program")
 
 
 def run_for(target: str, command: list[str]) -> Row:
@@ -162,9 +136,7 @@ def main() -> int:
 
     began = time.monotonic()
     rows: dict[str, Row] = {}
-    kept = os.path.join(tempfile.gettempdir(), f"sigcffi-zig-{os.getuid()}")
-    for variable in ("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"):
-        os.environ.setdefault(variable, kept)
+    keep_libraries()
     own = RUNS_ON.get(platform.machine(), ())
     missing = qemu.missing(arguments.kernel)
     with tempfile.TemporaryDirectory(prefix="sigcffi-cross-") as directory:

@@ -1,0 +1,1 @@
+"""What makes and checks releases. Nothing of it is installed."""

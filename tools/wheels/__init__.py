@@ -1,0 +1,1 @@
+"""The sdist and the wheels of a release: ``python -m tools.wheels``."""
