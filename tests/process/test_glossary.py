@@ -27,7 +27,7 @@ def files(*patterns: str) -> list[Path]:
 
 
 CODE = files(*(f"sigcffi/**/*.{ending}" for ending in ("py", "pyi", "c", "h", "cdef.txt")))
-PAGES = files("*.md", "docs/*.md", "examples/*.py", "benchmarks/*.py")
+PAGES = files("*.md", "docs/**/*.md", "examples/**/*.py", "benchmarks/*.py")
 
 
 def words_of(text: str) -> str:
