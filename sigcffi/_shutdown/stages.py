@@ -102,7 +102,7 @@ class Stages:
     @property
     def came(self) -> SigInfo | None:
         """The signal that has come first; None if none has, or the program was first."""
-        while self._came is None and self.stage and self._number >= 0:
+        while self._number >= 0 and self._came is None and self.stage:
             self._came = self._first()
             if self._asked:
                 break
