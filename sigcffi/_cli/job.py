@@ -20,6 +20,7 @@ from signal import (
     SIGINT,
     SIGKILL,
     SIGPIPE,
+    SIGSTOP,
     SIGXFSZ,
 )
 
@@ -58,14 +59,27 @@ def end_by(signum: int) -> int:
     return 128 + signum
 
 
-def stop_by(signum: int) -> None:
-    """Stop this process as its command was stopped, until it is continued. Where the kernel does
-    not stop it, in a group that nobody would continue, this changes nothing.
+def stop_by(signum: int, *, whole_group: bool) -> None:
+    """Stop this process as its command was stopped, until it is continued. In a group that nobody
+    would continue this changes nothing.
     """
+    if signum == SIGSTOP and not _is_job():  # of the others the kernel knows it
+        return
     # Sent while it is blocked: with what the terminal has sent to all of the group it is one.
-    os.kill(os.getpid(), signum)
+    os.kill(0 if whole_group else os.getpid(), signum)
     pthread_sigmask(SIG_UNBLOCK, [signum])
     pthread_sigmask(SIG_BLOCK, [signum])
+
+
+def _is_job() -> bool:
+    """Whether the parent controls this process's group, as a shell does: it is of another group
+    in the same session. It is told of a stop, and continues the job.
+    """
+    parent = os.getppid()
+    try:
+        return os.getpgid(parent) != os.getpgrp() and os.getsid(parent) == os.getsid(0)
+    except OSError:  # it has just ended, or is another session's
+        return False
 
 
 class Terminal:

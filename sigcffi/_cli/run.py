@@ -98,12 +98,18 @@ class _Run:
             if pid == 0:
                 return None
             if os.WIFSTOPPED(status):
-                if pid == self.pid and os.WSTOPSIG(status) in _STOPPING:
-                    stop_by(os.WSTOPSIG(status))
+                if pid == self.pid:
+                    self._stop(os.WSTOPSIG(status))
             elif pid == self.pid:
                 return os.waitstatus_to_exitcode(status)
             else:
                 self.orphans += 1
+
+    def _stop(self, signum: int) -> None:
+        if self.terminal is not None:
+            self.terminal.pass_on(self.pid, os.getpgrp())
+        # What a terminal stops is all of a group: it knew of the command's alone.
+        stop_by(signum, whole_group=self.terminal is not None and signum in _STOPPING)
 
     def _take(self, info: SigInfo) -> None:
         signum, code = int(info.si_signo), info.si_code or 0
