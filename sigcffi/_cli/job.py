@@ -18,7 +18,6 @@ from signal import (
     SIG_SETMASK,
     SIG_UNBLOCK,
     SIGINT,
-    SIGKILL,
     SIGPIPE,
     SIGSTOP,
     SIGXFSZ,
@@ -52,9 +51,10 @@ def end_by(signum: int) -> int:
 
     sys.stdout.flush()
     sys.stderr.flush()
-    if signum != SIGKILL:
+    # SIGKILL, and what the C library keeps for itself, are as they are.
+    with suppress(OSError, ValueError):
         signal.signal(signum, SIG_DFL)
-    pthread_sigmask(SIG_UNBLOCK, [signum])
+        pthread_sigmask(SIG_UNBLOCK, [signum])
     os.kill(os.getpid(), signum)
     return 128 + signum
 
@@ -147,7 +147,8 @@ class Start:
         try:
             _exec(command, environment)
         except OSError as error:
-            complain(program, f"{command[0]}: {error.strerror}")
+            name = command[0] or "''"
+            complain(program, f"{name}: {error.strerror}")
             os._exit(NO_COMMAND if error.errno == errno.ENOENT else CANNOT_RUN)
 
 
@@ -175,7 +176,8 @@ def _exec(command: list[str], environment: dict[str, str]) -> NoReturn:
     FileNotFoundError if no folder has it, PermissionError if one has it that may not be run.
     """
     name = command[0]
-    paths = [name] if "/" in name else [f"{path or '.'}/{name}" for path in os.get_exec_path()]
+    folders = os.get_exec_path() if name else []  # no name: not the folders themselves
+    paths = [name] if "/" in name else [f"{path or '.'}/{name}" for path in folders]
     reason: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     for path in paths:
         try:
