@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from contextlib import suppress
 from signal import (
     SIG_BLOCK,
@@ -49,8 +48,6 @@ def end_by(signum: int) -> int:
     # The interpreter's own functions: with sigcffi's all of it would be imported for this.
     import signal
 
-    sys.stdout.flush()
-    sys.stderr.flush()
     # SIGKILL, and what the C library keeps for itself, are as they are.
     with suppress(OSError, ValueError):
         signal.signal(signum, SIG_DFL)

@@ -31,7 +31,7 @@ import sigcffi
 from sigcffi import SI_QUEUE, SigInfo, sigtimedwait, sigwaitinfo, valid_signals
 from sigcffi._cli import words as _words
 from sigcffi._cli.job import FAILED, Start, Terminal, block_all, end_by, stop_by
-from sigcffi._cli.words import CATCHABLE, Parser, complain, dumps
+from sigcffi._cli.words import CATCHABLE, Parser, complain, dumps, say
 from sigcffi._core.ffi import check, lib
 from sigcffi._core.names import name_of
 
@@ -268,7 +268,7 @@ def main(words: list[str]) -> int:
             "forwarded": run.forwarded,
             "orphans": run.orphans,
         }
-        print(dumps(report), file=sys.stderr, flush=True)
+        say(sys.stderr, dumps(report))
     return _ended_as(status, run.timed_out and not options.preserve_status, run.timed_out)
 
 
