@@ -23,7 +23,7 @@ from signal import (
 )
 
 from sigcffi import pthread_sigmask, valid_signals
-from sigcffi._cli.words import complain
+from sigcffi._cli.words import CATCHABLE, complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ def end_by(signum: int) -> int:
     # The interpreter's own functions: with sigcffi's all of it would be imported for this.
     import signal
 
-    # SIGKILL, and what the C library keeps for itself, are as they are.
-    with suppress(OSError, ValueError):
+    if signum in CATCHABLE:  # SIGKILL, and what the C library keeps for itself, are as they are
         signal.signal(signum, SIG_DFL)
         pthread_sigmask(SIG_UNBLOCK, [signum])
     os.kill(os.getpid(), signum)
