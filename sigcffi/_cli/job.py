@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from contextlib import suppress
 from signal import (
     SIG_BLOCK,
@@ -18,13 +17,13 @@ from signal import (
     SIG_SETMASK,
     SIG_UNBLOCK,
     SIGINT,
-    SIGKILL,
     SIGPIPE,
+    SIGSTOP,
     SIGXFSZ,
 )
 
 from sigcffi import pthread_sigmask, valid_signals
-from sigcffi._cli.words import complain
+from sigcffi._cli.words import CATCHABLE, complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,23 +48,34 @@ def end_by(signum: int) -> int:
     # The interpreter's own functions: with sigcffi's all of it would be imported for this.
     import signal
 
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if signum != SIGKILL:
+    if signum in CATCHABLE:  # SIGKILL, and what the C library keeps for itself, are as they are
         signal.signal(signum, SIG_DFL)
-    pthread_sigmask(SIG_UNBLOCK, [signum])
+        pthread_sigmask(SIG_UNBLOCK, [signum])
     os.kill(os.getpid(), signum)
     return 128 + signum
 
 
-def stop_by(signum: int) -> None:
-    """Stop this process as its command was stopped, until it is continued. Where the kernel does
-    not stop it, in a group that nobody would continue, this changes nothing.
+def stop_by(signum: int, *, whole_group: bool) -> None:
+    """Stop this process as its command was stopped, until it is continued. In a group that nobody
+    would continue this changes nothing.
     """
+    if signum == SIGSTOP and not _is_job():  # of the others the kernel knows it
+        return
     # Sent while it is blocked: with what the terminal has sent to all of the group it is one.
-    os.kill(os.getpid(), signum)
+    os.kill(0 if whole_group else os.getpid(), signum)
     pthread_sigmask(SIG_UNBLOCK, [signum])
     pthread_sigmask(SIG_BLOCK, [signum])
+
+
+def _is_job() -> bool:
+    """Whether the parent controls this process's group, as a shell does: it is of another group
+    in the same session. It is told of a stop, and continues the job.
+    """
+    parent = os.getppid()
+    try:
+        return os.getpgid(parent) != os.getpgrp() and os.getsid(parent) == os.getsid(0)
+    except OSError:  # it has just ended, or is another session's
+        return False
 
 
 class Terminal:
@@ -133,7 +143,8 @@ class Start:
         try:
             _exec(command, environment)
         except OSError as error:
-            complain(program, f"{command[0]}: {error.strerror}")
+            name = command[0] or "''"
+            complain(program, f"{name}: {error.strerror}")
             os._exit(NO_COMMAND if error.errno == errno.ENOENT else CANNOT_RUN)
 
 
@@ -161,7 +172,8 @@ def _exec(command: list[str], environment: dict[str, str]) -> NoReturn:
     FileNotFoundError if no folder has it, PermissionError if one has it that may not be run.
     """
     name = command[0]
-    paths = [name] if "/" in name else [f"{path or '.'}/{name}" for path in os.get_exec_path()]
+    folders = os.get_exec_path() if name else []  # no name: not the folders themselves
+    paths = [name] if "/" in name else [f"{path or '.'}/{name}" for path in folders]
     reason: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     for path in paths:
         try:

@@ -5,12 +5,12 @@ Law: only the module of the command that is meant is imported.
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib import import_module
 from signal import SIGINT, SIGPIPE
 
 from sigcffi import __version__
+from sigcffi._cli.words import complain, nearest, say
 
 __all__ = ["main"]
 
@@ -38,36 +38,31 @@ _HELP = "\n".join(
 def main(words: list[str] | None = None) -> int:
     """Run the command that *words* tell, by default those of the process; its exit status."""
     words = sys.argv[1:] if words is None else words
-    if words in (["-h"], ["--help"]):
-        print(_HELP)
-        return 0
-    if words == ["--version"]:
-        print(f"sigcffi {__version__}")
-        return 0
-    if not words or words[0].startswith("-"):
-        words = ["show", *words]
-    name = words[0]
-    if name not in COMMANDS:
-        from sigcffi._cli.words import complain, nearest
-
-        complain("sigcffi", f"there is no command {name!r}{nearest(name, COMMANDS)}")
-        return 2
+    program, failed = "sigcffi", 1
     try:
-        status = import_module(f"sigcffi._cli.{name}").main(words[1:])
-        sys.stdout.flush()
+        if words in (["-h"], ["--help"]):
+            say(sys.stdout, _HELP)
+            return 0
+        if words == ["--version"]:
+            say(sys.stdout, f"sigcffi {__version__}")
+            return 0
+        if not words or words[0].startswith("-"):
+            words = ["show", *words]
+        name = words[0]
+        if name not in COMMANDS:
+            complain(program, f"there is no command {name!r}{nearest(name, COMMANDS)}")
+            return 2
+        program = f"sigcffi {name}"
+        failed = 125 if name == "run" else 1
+        return int(import_module(f"sigcffi._cli.{name}").main(words[1:]))
     except KeyboardInterrupt:
         ended_by = SIGINT
-    except BrokenPipeError:
-        # What is still to be written must not fail once more when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        ended_by = SIGPIPE
     except OSError as error:
-        from sigcffi._cli.words import complain
-
-        complain(f"sigcffi {name}", error.strerror or error)
-        return 125 if name == "run" else 1
-    else:
-        return int(status)
+        # An end by SIGPIPE would be taken for the end of what is run.
+        if failed == 125 or not isinstance(error, BrokenPipeError):
+            complain(program, error.strerror or error)
+            return failed
+        ended_by = SIGPIPE
     from sigcffi._cli.job import end_by
 
     return end_by(ended_by)

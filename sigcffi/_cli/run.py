@@ -31,7 +31,7 @@ import sigcffi
 from sigcffi import SI_QUEUE, SigInfo, sigtimedwait, sigwaitinfo, valid_signals
 from sigcffi._cli import words as _words
 from sigcffi._cli.job import FAILED, Start, Terminal, block_all, end_by, stop_by
-from sigcffi._cli.words import CATCHABLE, Parser, complain, dumps
+from sigcffi._cli.words import CATCHABLE, Parser, complain, dumps, say
 from sigcffi._core.ffi import check, lib
 from sigcffi._core.names import name_of
 
@@ -98,12 +98,18 @@ class _Run:
             if pid == 0:
                 return None
             if os.WIFSTOPPED(status):
-                if pid == self.pid and os.WSTOPSIG(status) in _STOPPING:
-                    stop_by(os.WSTOPSIG(status))
+                if pid == self.pid:
+                    self._stop(os.WSTOPSIG(status))
             elif pid == self.pid:
                 return os.waitstatus_to_exitcode(status)
             else:
                 self.orphans += 1
+
+    def _stop(self, signum: int) -> None:
+        if self.terminal is not None:
+            self.terminal.pass_on(self.pid, os.getpgrp())
+        # What a terminal stops is all of a group: it knew of the command's alone.
+        stop_by(signum, whole_group=self.terminal is not None and signum in _STOPPING)
 
     def _take(self, info: SigInfo) -> None:
         signum, code = int(info.si_signo), info.si_code or 0
@@ -262,7 +268,7 @@ def main(words: list[str]) -> int:
             "forwarded": run.forwarded,
             "orphans": run.orphans,
         }
-        print(dumps(report), file=sys.stderr, flush=True)
+        say(sys.stderr, dumps(report))
     return _ended_as(status, run.timed_out and not options.preserve_status, run.timed_out)
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import select
+import sys
 import time
 
 from sigcffi import process_signals
 from sigcffi._cli import words as _words
-from sigcffi._cli.words import Parser, complain, dumps
+from sigcffi._cli.words import Parser, complain, dumps, say
 from sigcffi._core.names import name_of
 from sigcffi._core.sending import pidfd_open, send_by, send_to_thread
 
@@ -182,5 +183,6 @@ def main(words: list[str]) -> int:
     if options.then:
         sending.go_on(options.then)
     if options.json:
-        print(dumps({"processes": [target.as_json() for target in sending.targets]}))
+        report = {"processes": [target.as_json() for target in sending.targets]}
+        say(sys.stdout, dumps(report))
     return 1 if any(target.error is not None for target in sending.targets) else 0

@@ -11,7 +11,7 @@ import time
 
 from sigcffi import ProcessSignals, SignalState, ThreadSignals, dispositions, process_signals
 from sigcffi._cli import words as _words
-from sigcffi._cli.words import Parser, complain, dumps, names_of
+from sigcffi._cli.words import Parser, complain, dumps, names_of, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -200,12 +200,12 @@ def main(words: list[str]) -> int:
     text = looking.text()
     if options.watch is None:
         if text:
-            print(text)
+            say(sys.stdout, text)
         return looking.status
-    prefix, end = (_CLEAR, "\n") if sys.stdout.isatty() else ("", "\n" if options.json else "\n\n")
+    prefix, end = (_CLEAR, "\n") if os.isatty(1) else ("", "\n" if options.json else "\n\n")
     try:
         while text:
-            print(prefix + text, end=end, flush=True)
+            say(sys.stdout, prefix + text, end)
             time.sleep(options.watch)
             text = looking.text()
     except KeyboardInterrupt:

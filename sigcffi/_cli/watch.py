@@ -6,12 +6,13 @@ Law: what is printed is what the receiver hands over, one line each, at once.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from signal import SIG_DFL, SIGINT, SIGKILL, SIGQUIT, SIGTERM
 
 from sigcffi import SigInfo, open_signal_receiver, signal
 from sigcffi._cli import words as _words
-from sigcffi._cli.words import Parser, complain, dumps, names_of
+from sigcffi._cli.words import Parser, complain, dumps, names_of, say
 from sigcffi._core.names import name_of
 
 TYPE_CHECKING = False
@@ -81,7 +82,7 @@ def main(words: list[str]) -> int:
         complain(parser.prog, f"process {os.getpid()} waits for {names}; {name_of(ends)} ends it")
         try:
             for info in receiver:
-                print(dumps(_as_json(info)) if options.json else _line(info), flush=True)
+                say(sys.stdout, dumps(_as_json(info)) if options.json else _line(info))
         except KeyboardInterrupt:
             pass
     return 0

@@ -1,4 +1,4 @@
-"""From the words of a command line to signals, processes and times.
+"""From the words of a command line to signals, processes and times; and what is said to the user.
 
 Law: understands, and does nothing; what it does not understand is an ArgumentTypeError in one line.
 """
@@ -6,8 +6,11 @@ Law: understands, and does nothing; what it does not understand is an ArgumentTy
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import re
 import sys
+from contextlib import suppress
 from signal import NSIG, SIGKILL, SIGRTMAX, SIGRTMIN, SIGSTOP, Signals
 
 from sigcffi._core.names import name_of
@@ -16,11 +19,11 @@ from sigcffi._masks.masks import valid_signals
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import NoReturn
+    from typing import Any, NoReturn, TextIO
 
 __all__ = [
     *("CATCHABLE", "Parser", "complain", "dumps", "names_of", "nearest"),
-    *("number", "process", "rewriting", "seconds", "signal", "signals", "step"),
+    *("number", "process", "rewriting", "say", "seconds", "signal", "signals", "step"),
 ]
 
 Unclear = argparse.ArgumentTypeError
@@ -30,10 +33,24 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 _MOST_SECONDS = 2**63 // 10**9
 
 
+def say(stream: TextIO | None, text: str, end: str = "\n") -> None:
+    """Write to sys.stdout or sys.stderr; OSError if that cannot be. Not through their buffers: what
+    they keep, the interpreter writes at its end once more, with a status of its own.
+    """
+    if stream is None:  # it was closed before this process began
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    left = (text + end).encode(stream.encoding, "backslashreplace")
+    while left:
+        left = left[os.write(stream.fileno(), left) :]
+
+
 def complain(program: str, text: object) -> None:
-    """One line on standard error, also where the text has several."""
+    """One line on standard error, also where the text has several; where nobody can be told, the
+    exit status tells.
+    """
     line = " ".join(str(text).split())
-    print(f"{program}: {line}", file=sys.stderr, flush=True)
+    with suppress(OSError):
+        say(sys.stderr, f"{program}: {line}")
 
 
 class Parser(argparse.ArgumentParser):
@@ -48,6 +65,9 @@ class Parser(argparse.ArgumentParser):
         )
         self._usage_status = usage_status
         self.add_argument("--json", action="store_true", help="say it in JSON")
+
+    def print_help(self, file: Any = None) -> None:
+        say(file or sys.stdout, self.format_help(), end="")
 
     def error(self, message: str) -> NoReturn:
         complain(self.prog, message)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
+from signal import SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU
 
 import pytest
 from commands import COMMAND
@@ -106,6 +107,10 @@ def shell_says(typed: str, *words: str) -> str:
     return python_says(SHELL, typed.strip(), *COMMAND, "run", *words)
 
 
+def script_says(typed: str, *words: str) -> str:
+    return python_says(SHELL, typed, sys.executable, "-c", SCRIPT, *COMMAND, "run", *words)
+
+
 @pytest.mark.parametrize("words", [[], ["--group"]])
 def test_the_keys_are_for_the_command(words: list[str]) -> None:
     """It reads, is stopped and continued, and interrupted, each once."""
@@ -115,12 +120,62 @@ def test_the_keys_are_for_the_command(words: list[str]) -> None:
     assert said.endswith("[ended 5]\n")
 
 
-def test_a_command_that_is_stopped_from_elsewhere_is_not_the_jobs_stop() -> None:
-    """With SIGSTOP, by a debugger or a supervisor: the command's timeout goes on."""
-    code = "import os, signal; print('there', flush=True); os.kill(os.getpid(), signal.SIGSTOP)"
-    said = shell_says("there|", "--timeout", "1", sys.executable, "-c", code)
+STOPS = """
+import os, signal, sys
+print("there", flush=True)
+os.kill(os.getpid(), int(sys.argv[1]))
+print("read", sys.stdin.readline().strip(), flush=True)
+sys.exit(5)
+"""
+
+
+@pytest.mark.parametrize("words", [[], ["--group"]])
+@pytest.mark.parametrize("signum", [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU])
+def test_a_command_that_stops_itself_stops_the_job(words: list[str], signum: int) -> None:
+    """Also by SIGSTOP, as bash's "suspend" does: the shell has its terminal back, and "fg" goes on
+    with both.
+    """
+    typed = f'[stopped by {int(signum)}]|b"hello\\n"'
+    said = shell_says(typed, *words, sys.executable, "-c", STOPS, str(int(signum)))
+    assert said.count("stopped by") == 1
+    assert "read hello\n" in said
+    assert said.endswith("[ended 5]\n")
+
+
+# A job that is more than run: a program in the same group, which starts run and does not look
+# whether that has been stopped. It says when it has the terminal again that the command had.
+SCRIPT = """
+import os, subprocess, sys
+with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE) as process:
+    os.write(1, process.stdout.readline())
+    while os.tcgetpgrp(0) != os.getpgrp():
+        os.sched_yield()
+    os.write(1, b"has the terminal\\n")
+    os.write(1, process.stdout.read())
+sys.exit(process.returncode)
+"""
+
+
+def test_without_job_control_a_command_that_is_stopped_has_its_time() -> None:
+    """Nobody would continue run: it does not stop by SIGSTOP, and ends the command."""
+    command = [sys.executable, "-c", STOPS, str(int(SIGSTOP))]
+    said = script_says("there|", "--timeout", "1", *command)
     assert "stopped by" not in said
     assert said.endswith("[ended 124]\n")
+
+
+def test_the_key_that_stops_is_for_all_of_the_job() -> None:
+    """The kernel sends to the group of the command alone, which has the terminal."""
+    typed = 'there|b"\\x1a"\n[stopped by 20]|b"hello\\n"'
+    said = script_says(typed, "--group", sys.executable, "-c", STOPS, "0")
+    assert said.endswith("[ended 5]\n")
+
+
+def test_the_terminal_is_not_left_to_a_command_that_is_stopped() -> None:
+    typed = 'has the terminal|b"\\x1a"\n[stopped by 20]|b"hello\\n"'
+    command = [sys.executable, "-c", STOPS, str(int(SIGSTOP))]
+    said = script_says(typed, "--group", *command)
+    assert said.endswith("[ended 5]\n")
 
 
 def test_the_command_gives_the_terminal_back() -> None:

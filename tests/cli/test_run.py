@@ -66,17 +66,29 @@ def test_it_ends_by_the_signal_that_ended_its_command(name: str) -> None:
     assert status_of(*COMMAND, "run", *killed_by(signum)) == -signum
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="which ones, the C library decides")
+@pytest.mark.parametrize("signum", [32, 33])
+def test_it_ends_by_a_signal_that_the_c_library_keeps_for_itself(signum: int) -> None:
+    command = python("import os, sys; os.kill(os.getpid(), int(sys.argv[1]))", str(signum))
+    assert signum not in signal.valid_signals()
+    assert status_of(*command) == -signum
+    assert status_of(*COMMAND, "run", *command) == -signum
+    assert status_of(*COMMAND, "run", "--json", *command) == -signum
+
+
 def test_a_command_that_is_not_found_is_told_from_one_that_cannot_be_run(tmp_path: Path) -> None:
     no_program = tmp_path / "program"
     no_program.write_text("")
     for path, status, reason in [
         ("no-such-command", 127, "No such file or directory"),
+        ("", 127, "No such file or directory"),
         ("/no/such/command", 127, "No such file or directory"),
         (str(no_program), 126, "Permission denied"),
         (str(tmp_path), 126, "Permission denied"),
         (f"{no_program}/x", 126, "Not a directory"),
     ]:
-        complaint = f"sigcffi run: {path}: {reason}\n"
+        named = path or "''"
+        complaint = f"sigcffi run: {named}: {reason}\n"
         assert outcome("run", "--", path) == (status, "", complaint)
         if is_gnu("timeout", "--version"):
             assert status_of("timeout", "0", path) == status
