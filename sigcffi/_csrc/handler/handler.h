@@ -99,12 +99,11 @@ SIGCFFI_HIDDEN void sigcffi_defaults_take(int signum);
 SIGCFFI_HIDDEN void sigcffi_defaults_fault(int signum);
 
 /* writing.c */
-SIGCFFI_HIDDEN bool sigcffi_writing_write(const struct slot *slot, const void *data, size_t size,
+SIGCFFI_HIDDEN long sigcffi_writing_write(const struct slot *slot, const void *data, size_t size,
                                           bool looks);
 
 /* message.c */
-SIGCFFI_HIDDEN bool sigcffi_message_write(const struct slot *slot, int signum,
-                                          const siginfo_t *info);
+SIGCFFI_HIDDEN bool sigcffi_message_write(struct slot *slot, int signum, const siginfo_t *info);
 
 /* last_words.c */
 SIGCFFI_HIDDEN void sigcffi_last_words_begin(void);
