@@ -224,12 +224,12 @@ static inline int sigcffi_platform_sigtimedwait(const sigset_t *set, siginfo_t *
 /* ---- Descriptors ---- */
 
 /* handler context. write(2), where possible without being a cancellation point. */
-static inline bool sigcffi_platform_write(int fd, const void *data, size_t size)
+static inline long sigcffi_platform_write(int fd, const void *data, size_t size)
 {
 #if defined(SYS_write)
-    return syscall(SYS_write, fd, data, size) == (long)size;
+    return syscall(SYS_write, fd, data, size);
 #else
-    return write(fd, data, size) == (ssize_t)size;
+    return (long)write(fd, data, size);
 #endif
 }
 

@@ -182,6 +182,7 @@ int sigcffi_resume_main_channel(void);
 /* deferral.c */
 bool sigcffi_deferral_defer(uint64_t set);
 unsigned sigcffi_deferral_sections(void);
+uint64_t sigcffi_deferral_set(void);
 int sigcffi_deferral_lift(uint64_t set);
 int sigcffi_deferral_settle(void);
 void sigcffi_deferral_pend_again(int signum, unsigned times);
@@ -193,7 +194,7 @@ uint64_t sigcffi_masks_sigmask(int how, uint64_t set);
 uint64_t sigcffi_masks_sigpending(void);
 void sigcffi_masks_fork_begins(void);
 void sigcffi_masks_fork_ends(void);
-void sigcffi_masks_take_no_signals(void);
+uint64_t sigcffi_masks_take_no_signals(void);
 uint64_t sigcffi_masks_valid_signals(void);
 unsigned sigcffi_masks_blocks(void);
 uint64_t sigcffi_masks_block(uint64_t set);

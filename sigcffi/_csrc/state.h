@@ -152,6 +152,7 @@ struct slot {
     int from;                /* no sooner than the delivery of this number; which shutdown */
     bool is_socket;          /* fd */
     bool inherited;          /* a forked child has it, too */
+    _Atomic bool cut_off;    /* what was written last, before its line's end */
     _Atomic bool echoes;     /* what was forwarded to this process's own group is to come back */
     int64_t handle;          /* by which its owner knows it; below it the index */
     _Atomic uint64_t count;  /* deliveries, for force_quit those that Python has not seen */

@@ -1,8 +1,9 @@
 """The thread in which callbacks may lock, log and wait: ``Callbacks``.
 
 Law: one receiver has the signals of all subscriptions, and one thread reads it: so each delivery is
-handed over once, in the order of arrival, and nothing is lost while a callback takes its time. The
-thread takes no signals.
+handed over once, in the order of arrival, and nothing is lost while a callback takes its time.
+There is a thread while there are subscriptions. It takes no signals but during a callback, which
+has the mask of the thread that has subscribed: what it starts by exec begins with that.
 
 It is a thread of the interpreter's own also where gevent or eventlet have put greenlets in the
 place of threads: it waits in C, where greenlets cannot switch.
@@ -18,6 +19,7 @@ import atexit
 import os
 import sys
 from importlib.machinery import BuiltinImporter
+from signal import SIG_SETMASK
 
 from sigcffi._attached.receiving import Receiver
 from sigcffi._core.ffi import lib
@@ -37,9 +39,12 @@ if TYPE_CHECKING:
 
         signums: frozenset[int]
         since: int
+        mask: int
         inherit: bool
 
         def hand_over(self, info: SigInfo) -> object: ...
+
+        def close(self) -> None: ...
 
 
 __all__ = ["add", "remove"]
@@ -64,20 +69,27 @@ _thread = _interpreters_own()
 
 
 class _Callbacks:
-    """A receiver, and the thread that reads it. One at a time; a forked child has its own."""
+    """A receiver, and the thread that reads it, from its *former*'s end on. A forked child has its
+    own.
+    """
 
-    def __init__(self, receiver: Receiver) -> None:
+    def __init__(self, receiver: Receiver, former: _Callbacks | None) -> None:
         self.receiver = receiver
         self.pid = os.getpid()
         self.ended = _thread.allocate_lock()
         self.ended.acquire()
-        _thread.start_new_thread(self._run, ())
+        mask = lib.sigcffi_masks_take_no_signals()  # the thread begins with that
+        try:
+            _thread.start_new_thread(self._run, (former,))
+        finally:
+            lib.sigcffi_masks_sigmask(SIG_SETMASK, mask)
 
-    def _run(self) -> None:
-        lib.sigcffi_masks_take_no_signals()
+    def _run(self, former: _Callbacks | None) -> None:
         try:
             import threading  # is there already, see add()
 
+            if former is not None:
+                former.ended.acquire()
             threading.current_thread().name = "sigcffi"
             for info in self.receiver:
                 if not self._hand_over(info):
@@ -96,10 +108,13 @@ class _Callbacks:
             time_ns = info.time_ns
             if time_ns is not None and time_ns < subscriber.since:
                 continue  # it came before
+            lib.sigcffi_masks_sigmask(SIG_SETMASK, subscriber.mask)
             try:
                 subscriber.hand_over(info)
             except BaseException as error:
                 _tell(error, subscriber)
+            finally:
+                lib.sigcffi_masks_take_no_signals()
             if os.getpid() != self.pid:
                 _end()  # the child's own: it would keep the process alive
                 return False
@@ -123,8 +138,9 @@ def _tell(error: BaseException, subscriber: Subscriber) -> None:
 class _Position:
     """What there is one of; changed under ``changing``."""
 
-    callbacks: _Callbacks | None = None
+    callbacks: _Callbacks | None = None  # the last one, whose receiver may be closed
     ends_at_exit = False
+    is_over = False
 
 
 _position = _Position()
@@ -139,27 +155,33 @@ def _signums() -> frozenset[int]:
 
 def add(subscriber: Subscriber) -> None:
     """Call a subscriber for its signals from now on. OSError as for a receiver, RuntimeError where
-    no thread can be started; nothing has changed then. Any thread may call it.
+    no thread can be started, or nobody would wait for it; nothing has changed then. Any thread may
+    call it.
     """
     # Slow to import, and wanted by nobody else. Not in the thread: a child that is forked meanwhile
     # would have half of the module, and a lock on it that nobody gives back.
-    import threading  # noqa: F401
+    import threading
 
+    main = threading.main_thread()
     with undisturbed, changing:
+        # While atexit calls its functions it takes no more of them.
+        if _position.is_over or (threading.current_thread() is main and not main.is_alive()):
+            raise RuntimeError("no callback is called after the interpreter's end has begun")
         _subscribers[id(subscriber)] = subscriber
         try:
-            if _position.callbacks is not None:
-                _position.callbacks.receiver.change(_signums())
+            former = _position.callbacks
+            if former is not None and not former.receiver.closed:
+                former.receiver.change(_signums())
                 return
             receiver = Receiver(_signums(), CAPACITY, "block", True)
             try:
-                _position.callbacks = _Callbacks(receiver)
+                _position.callbacks = _Callbacks(receiver, former)
             except BaseException:
                 receiver.close()
                 raise
             if not _position.ends_at_exit:
                 _position.ends_at_exit = True
-                atexit.register(_end)
+                atexit.register(_at_exit)
         except BaseException:
             _subscribers.pop(id(subscriber), None)
             raise
@@ -170,8 +192,17 @@ def remove(subscriber: Subscriber) -> None:
     with undisturbed, changing:
         found = _subscribers.pop(id(subscriber), None)
         callbacks = _position.callbacks
-        if found is not None and callbacks is not None and not callbacks.receiver.closed:
+        if found is None or callbacks is None or callbacks.receiver.closed:
+            return
+        if _subscribers:
             callbacks.receiver.change(_signums())
+        else:
+            callbacks.receiver.close()
+
+
+def _at_exit() -> None:
+    _position.is_over = True
+    _end()
 
 
 def _end() -> None:
@@ -196,7 +227,7 @@ def _in_child() -> None:
         former.receiver.close()
         return
     former.receiver.change(_signums())
-    _position.callbacks = _Callbacks(former.receiver)
+    _position.callbacks = _Callbacks(former.receiver, None)
 
 
 in_child(_in_child)

@@ -8,14 +8,14 @@ from __future__ import annotations
 import errno
 import time
 from _operator import attrgetter
-from signal import SIGKILL, SIGSTOP
+from signal import SIG_BLOCK, SIGKILL, SIGSTOP
 
 from sigcffi._changes import installing
 from sigcffi._changes.installed import require_main_thread
 from sigcffi._changes.installing import unsubscribe
 from sigcffi._core.arguments import signal_number
 from sigcffi._core.exits import exit_of
-from sigcffi._core.ffi import check
+from sigcffi._core.ffi import check, lib
 from sigcffi._core.forking import in_child
 from sigcffi._subscribed import callbacks
 
@@ -49,7 +49,7 @@ class Subscription:
 
     __slots__ = (
         *("_call", "_closed", "_first"),
-        *("callback", "inherit", "signums", "since", "where"),
+        *("callback", "inherit", "mask", "signums", "since", "where"),
     )
 
     def __init__(
@@ -64,6 +64,7 @@ class Subscription:
         self.callback: InfoHandler = callback
         self.where: str = where
         self.inherit: bool = inherit
+        self.mask: int = lib.sigcffi_masks_sigmask(SIG_BLOCK, 0)  # in the thread of callbacks
         self.since: int = time.monotonic_ns()  # what came before is not for it
         self._closed = False
         self._first = iter((True,))  # taken by one step
@@ -134,10 +135,9 @@ def subscribe(
     With *where* "thread" the callbacks are called in one thread of the library's own, one after the
     other, each delivery once and in order, and *frame* is None. They may take locks, log, print and
     wait: they interrupt nobody. What one raises goes to ``threading.excepthook``. The thread is
-    started with the first such subscription and takes no signals; at the interpreter's end (by
-    atexit) it is given 5 seconds for what has come. A program that a callback starts (subprocess,
-    ``os.posix_spawn``) would begin with all signals blocked, as in any thread that blocks them: see
-    docs/delivery.md.
+    there while there are such subscriptions. It takes no signals while it waits; a callback runs
+    with the mask of the thread that has subscribed, and so does a program that it starts
+    (subprocess). At the interpreter's end (by atexit) it is given 5 seconds for what has come.
 
     A forked child has the subscription, too, with a thread of its own where that is needed, unless
     *inherit* is false: then it is closed there before the child takes a signal. (On PyPy, which
@@ -148,7 +148,8 @@ def subscribe(
     Raises ValueError for a number that is not a signal's and an unknown *where*, with "main" also
     outside the main thread of the main interpreter; TypeError for a callback that cannot be called;
     OSError: EINVAL for a signal that cannot be handled, with "thread" also ENOSPC if it has eight
-    actions, or EMFILE; RuntimeError where no thread can be started. Nothing has changed then.
+    actions, or EMFILE; RuntimeError where no thread can be started, and once the interpreter's end
+    has begun (atexit). Nothing has changed then.
 
     Threads: with "thread" any may call it, with "main" the main thread.
 
@@ -172,7 +173,8 @@ def subscribe(
         if not inherit:
             _parents[id(subscription)] = subscription
         if where == "thread":
-            callbacks.add(subscription)
+            if numbers:
+                callbacks.add(subscription)
         else:
             for signum in sorted(numbers):
                 installing.subscribe(signum, subscription._call)

@@ -27,13 +27,14 @@ from sigcffi._attached import attaching, dead_man, receiving
 from sigcffi._attached.dead_man import DeadMansSwitch
 from sigcffi._changes.installed import installed, require_main_thread
 from sigcffi._changes.installing import install
-from sigcffi._core.ffi import address_of, lib, words
+from sigcffi._core.ffi import address_of, lib
 from sigcffi._core.mainthread import run_due_handlers
 from sigcffi._core.names import name_of
 from sigcffi._dispatch.registry import entries
 from sigcffi._handlers import patching
 from sigcffi._handlers import signal as handlers
 from sigcffi._masks.masks import members, valid_signals
+from sigcffi._subscribed import callbacks
 from sigcffi._testing.kernel import ITIMERS, disposition, wakeup_fd
 from sigcffi._time import limits, timers
 from sigcffi._time.schedule import NEVER, schedule
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Snapshot", "differences", "snapshot"]
 
-_DEFERRED = lib.SIGCFFI_WORD_DEFERRED
 _CHANGEABLE = sorted(map(int, valid_signals() - {SIGKILL, SIGSTOP}))
 _FAULTHANDLERS = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV}
 
@@ -58,11 +58,11 @@ class Snapshot:
 
     ``dispositions`` are Actions, as ``sigaction`` tells them, by signal; ``mask`` and ``pending``
     frozensets of signals, those that the thread blocks, and those that wait for it or the process;
-    ``deferred`` those whose Python handlers wait; ``itimers`` pairs ``(delay, interval)`` by name;
-    ``wakeup_fd`` is a descriptor, -1, or None in other threads than the main thread; ``patched``
-    tells whether the standard module is. ``open`` is what was made and not closed, cancelled or
-    left: attachments of ``sigcffi.actions`` and ``force_quit``, subscriptions, receivers, timers,
-    dead man's switches, timeouts; a dict with words for each as its values.
+    ``deferred`` those that critical sections of the thread defer; ``itimers`` pairs ``(delay,
+    interval)`` by name; ``wakeup_fd`` is a descriptor, -1, or None in other threads than the main
+    thread; ``patched`` tells whether the standard module is. ``open`` is what was made and not
+    closed, cancelled or left: attachments of ``sigcffi.actions`` and ``force_quit``, subscriptions,
+    receivers, timers, dead man's switches, timeouts; a dict with words for each as its values.
 
     Threads: any may look at it; ``restore`` is the main thread's.
     """
@@ -73,7 +73,7 @@ class Snapshot:
         self._stood_for = handlers._stood_for.copy()
         self.mask: frozenset[int] = frozenset(map(int, _signal.pthread_sigmask(SIG_BLOCK, ())))
         self.pending: frozenset[int] = frozenset(map(int, _signal.sigpending()))
-        self.deferred: frozenset[int] = frozenset(map(int, members(words[_DEFERRED])))
+        self.deferred: frozenset[int] = frozenset(map(int, members(lib.sigcffi_deferral_set())))
         self.itimers: dict[str, tuple[float, float]] = {
             name: _signal.getitimer(which) for name, which in ITIMERS.items()
         }
@@ -246,9 +246,12 @@ def _open() -> dict[object, tuple[str, Callable[[], Any]]]:
             subscription = getattr(call, "__self__", None)
             if subscription is not None:
                 found[subscription] = repr(subscription), subscription.close
+    for subscriber in list(callbacks._subscribers.values()):
+        found[subscriber] = repr(subscriber), subscriber.close
+    library = getattr(callbacks._position.callbacks, "receiver", None)
     for reference in list(receiving._open.values()):
         receiver = reference()
-        if receiver is not None and not receiver.closed:
+        if receiver is not None and receiver is not library and not receiver.closed:
             found[receiver] = repr(receiver), receiver.close
     for handle in timers._open.copy():
         if schedule.timer is None or schedule.timer._handle != handle:

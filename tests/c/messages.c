@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 extern _Atomic int64_t time_shown; /* records.c: what the clock shows from now on, in seconds */
 
@@ -139,4 +140,39 @@ CASE(a_message_is_written_once_and_in_full_or_is_counted)
     EQUAL(sigcffi_masks_sigpending(), 0);
     EQUAL(sigcffi_attachments_detach(STANDARD, handle).missed, 1);
     figures("%lld lines, %lld missed", lines, (long long)tally.missed);
+}
+
+/* A file that may not grow, and then may: by how much is left of a line. */
+CASE(a_line_behind_one_that_was_cut_off_begins_anew)
+{
+    const struct rlimit whole = {RLIM_INFINITY, RLIM_INFINITY};
+    int cut_at[] = {1, 30, 0}, lines = 0;
+    for (size_t i = 0; i < sizeof cut_at / sizeof *cut_at; i++) {
+        char text[8 * SIGCFFI_LINE];
+        FILE *file = tmpfile();
+        CHECK(file != NULL);
+        int fd = fileno(file);
+        int64_t handle = attach_message(STANDARD, fd, "text");
+        send_to_self(STANDARD);
+        const off_t length = lseek(fd, 0, SEEK_END);
+        /* Of the next line so much, or all but its end; then nothing. */
+        rlim_t most = (rlim_t)(cut_at[i] != 0 ? length + cut_at[i] : 2 * length - 1);
+        MUST(setrlimit(RLIMIT_FSIZE, &(struct rlimit){most, RLIM_INFINITY}));
+        send_to_self(STANDARD);
+        send_to_self(STANDARD);
+        EQUAL(lseek(fd, 0, SEEK_END), (long long)most);
+        MUST(setrlimit(RLIMIT_FSIZE, &whole));
+        send_to_self(STANDARD);
+        send_to_self(STANDARD);
+        ssize_t got = pread(fd, text, sizeof text - 1, 0);
+        EQUAL(got, (long long)most + 1 + 2 * length);
+        EQUAL(text[most], '\n');
+        for (off_t at = (off_t)most + 1; at < got; at += length, lines++) {
+            CHECK(strncmp(text + at, "20", 2) == 0);
+            EQUAL(text[at + length - 1], '\n');
+        }
+        EQUAL(sigcffi_attachments_detach(STANDARD, handle).missed, 2);
+        fclose(file);
+    }
+    figures("%d lines", lines);
 }

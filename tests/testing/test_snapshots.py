@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support import in_thread, join, queue
+from support import DEADLINE, in_thread, join, queue
 
 import sigcffi as signal
 from sigcffi import actions
@@ -90,6 +90,10 @@ LEAKS: dict[str, tuple[Callable[[], object], list[str]]] = {
     "a patched module": (signal.patch_stdlib, ["the standard module is patched"]),
     "a receiver": (lambda: keep(signal.open_signal_receiver(S)), [".*: left open"]),
     "a subscription": (lambda: keep(signal.subscribe(S, handler)), [".*: left open"]),
+    "a subscription of the thread's": (
+        lambda: keep(signal.subscribe(S, handler, where="thread")),
+        [r"<Subscription to \[10\]: .*: left open"],
+    ),
     "an action": (lambda: keep(actions.counter(S)), [".*: left open"]),
     "a timer": (lambda: keep(signal.Timer(S)), [r"<Timer \d+>: left open"]),
     "a dead man's switch": (lambda: keep(signal.kill_after(1000)), [".*: left open"]),
@@ -119,6 +123,29 @@ def test_whoever_ends_what_was_begun_leaves_nothing() -> None:
     with signal.blocked(S), signal.handling(R, handler), signal.timeout(1000), opened[0], opened[1]:
         assert len(differences(before, snapshot())) >= 4
     assert differences(before, snapshot()) == []
+
+
+def test_a_section_is_of_the_thread_that_is_in_it() -> None:
+    entered, may_leave = threading.Event(), threading.Event()
+
+    def elsewhere() -> None:
+        with signal.deferred(S):
+            entered.set()
+            may_leave.wait(DEADLINE)
+
+    before = snapshot()
+    thread = in_thread(elsewhere)
+    assert entered.wait(DEADLINE)
+    try:
+        assert differences(before, snapshot()) == []
+        with signal.deferred(R), signal.deferred(signal.SIGUSR2):
+            told = differences(before, snapshot())
+        assert told == ["SIGUSR2 is deferred", "SIGRTMIN is deferred"]
+        with signal.deferred():
+            assert snapshot().deferred >= signal.valid_signals()
+    finally:
+        may_leave.set()
+        join(thread)
 
 
 def test_an_interval_timer_that_runs_on_is_no_difference() -> None:

@@ -78,6 +78,7 @@ int64_t sigcffi_attachments_attach_locked(int signum, const struct slot *what)
     slot->inherited = what->inherited;
     memcpy(slot->name, what->name, sizeof slot->name);
     memcpy(slot->text, what->text, sizeof slot->text);
+    atomic_store(&slot->cut_off, false);
     atomic_store(&slot->echoes, false);
     slot->handle = sigcffi_attachments_new_handle(index);
     atomic_store(&slot->count, 0);

@@ -9,14 +9,20 @@
 
 static struct sections sections; /* of all threads, under the lock */
 
+/* The signals that these sections defer. */
+static uint64_t set_of(const struct sections *these)
+{
+    uint64_t set = these->of_all > 0 ? UINT64_MAX : 0;
+    if (set == 0 && these->all > 0)
+        for (int signum = 1; signum < NSIG; signum++)
+            if (these->of[signum] > 0) set |= sigcffi_bit(signum);
+    return set;
+}
+
 /* Lock held. The word that handlers read. */
 static void update_word(void)
 {
-    uint64_t set = sections.of_all > 0 ? UINT64_MAX : 0;
-    if (set == 0 && sections.all > 0)
-        for (int signum = 1; signum < NSIG; signum++)
-            if (sections.of[signum] > 0) set |= sigcffi_bit(signum);
-    atomic_store(&channel.deferred, set);
+    atomic_store(&channel.deferred, set_of(&sections));
 }
 
 /* Lock held */
@@ -108,6 +114,13 @@ unsigned sigcffi_deferral_sections(void)
 {
     const struct thread *thread = sigcffi_threads_current();
     return thread != NULL ? (unsigned)thread->sections.all : 0;
+}
+
+/* The signals that the sections of this thread defer. */
+uint64_t sigcffi_deferral_set(void)
+{
+    const struct thread *thread = sigcffi_threads_current();
+    return thread != NULL ? set_of(&thread->sections) : 0;
 }
 
 /* No call is made to a handler of the signals in `set` (all ones: of any signal) until the set has

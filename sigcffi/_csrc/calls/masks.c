@@ -54,12 +54,10 @@ void sigcffi_masks_fork_ends(void)
     sigcffi_backpressure_change_mask(SIG_BLOCK, 0);
 }
 
-/* This thread is the library's own: it takes no signals. Nor does what it starts by exec, but what
- * it forks does. */
-void sigcffi_masks_take_no_signals(void)
+/* This thread takes no signals until its mask is set anew, but real faults: the former mask. */
+uint64_t sigcffi_masks_take_no_signals(void)
 {
-    sigcffi_owner_is_library();
-    sigcffi_backpressure_change_mask(SIG_BLOCK, 0);
+    return sigcffi_masks_sigmask(SIG_SETMASK, state.trampoline.mask);
 }
 
 /* ---- Looking ---- */

@@ -89,7 +89,7 @@ static void take(struct slot *slot, int signum, const siginfo_t *info, void *con
     switch (slot->kind) {
     case SIGCFFI_SLOT_FLAG: atomic_store(&state.cells[slot->cell], 1); return;
     case SIGCFFI_SLOT_WRITE:
-        if (!sigcffi_writing_write(slot, &byte, 1, false)) atomic_fetch_add(&slot->missed, 1);
+        if (sigcffi_writing_write(slot, &byte, 1, false) != 1) atomic_fetch_add(&slot->missed, 1);
         return;
     case SIGCFFI_SLOT_MESSAGE:
         if (!sigcffi_message_write(slot, signum, info)) atomic_fetch_add(&slot->missed, 1);

@@ -70,7 +70,7 @@ SIGCFFI_HIDDEN void sigcffi_wake_look_around(void *context);
 SIGCFFI_HIDDEN int sigcffi_wake_dispatchers_signal(void);
 SIGCFFI_HIDDEN void sigcffi_wake_after_fork(void); /* outside handlers */
 
-/* owner.c; the last three outside handlers */
+/* owner.c; the last two outside handlers */
 SIGCFFI_HIDDEN uint64_t sigcffi_owner_added(void);
 SIGCFFI_HIDDEN uint64_t sigcffi_owner_let_in(void);
 SIGCFFI_HIDDEN bool sigcffi_owner_differs(void);
@@ -78,7 +78,6 @@ SIGCFFI_HIDDEN void sigcffi_owner_set_difference(uint64_t added, bool lets_in);
 SIGCFFI_HIDDEN uint64_t sigcffi_owner_mask(uint64_t mask);
 SIGCFFI_HIDDEN uint64_t sigcffi_owner_kept_out(void);
 SIGCFFI_HIDDEN void sigcffi_owner_forks(int change);
-SIGCFFI_HIDDEN void sigcffi_owner_is_library(void);
 SIGCFFI_HIDDEN uint64_t sigcffi_owner_after_fork(uint64_t mask);
 
 /* backpressure.c */
@@ -100,12 +99,11 @@ SIGCFFI_HIDDEN void sigcffi_defaults_take(int signum);
 SIGCFFI_HIDDEN void sigcffi_defaults_fault(int signum);
 
 /* writing.c */
-SIGCFFI_HIDDEN bool sigcffi_writing_write(const struct slot *slot, const void *data, size_t size,
+SIGCFFI_HIDDEN long sigcffi_writing_write(const struct slot *slot, const void *data, size_t size,
                                           bool looks);
 
 /* message.c */
-SIGCFFI_HIDDEN bool sigcffi_message_write(const struct slot *slot, int signum,
-                                          const siginfo_t *info);
+SIGCFFI_HIDDEN bool sigcffi_message_write(struct slot *slot, int signum, const siginfo_t *info);
 
 /* last_words.c */
 SIGCFFI_HIDDEN void sigcffi_last_words_begin(void);

@@ -1,8 +1,8 @@
 /* Messages: a line for people that says who has sent a signal, made where the signal is taken.
  *
- * Law: handler context, all of it. A line is made on the stack and written by one call, in full or
- * not at all. The sender's command is read at once: when Python comes to it, the sender is often
- * gone.
+ * Law: handler context, all of it. A line is made on the stack and written by one call. Where the
+ * descriptor took a part of it, what this slot writes next begins on a line of its own. The
+ * sender's command is read at once: when Python comes to it, the sender is often gone.
  *
  * The words by which a siginfo is told stand here, once: SigInfo.describe() reads them, too.
  */
@@ -229,10 +229,13 @@ static void add_siginfo(struct line *line, int signum, const siginfo_t *info)
 }
 
 /* handler context. Write the line that a slot asks for; whether all of it was taken. */
-bool sigcffi_message_write(const struct slot *slot, int signum, const siginfo_t *info)
+bool sigcffi_message_write(struct slot *slot, int signum, const siginfo_t *info)
 {
     char text[SIGCFFI_LINE];
     struct line line = {text, 0, sizeof text};
+    /* Relaxed: two threads that write at once may not see each other's rest, and nothing else
+     * depends on it. */
+    if (atomic_load_explicit(&slot->cut_off, memory_order_relaxed)) add_char(&line, '\n');
     add_time(&line);
     add_with(&line, " process ", getpid());
     add(&line, ": ");
@@ -243,5 +246,8 @@ bool sigcffi_message_write(const struct slot *slot, int signum, const siginfo_t 
         add(&line, slot->text);
     }
     text[line.length++] = '\n';
-    return sigcffi_writing_write(slot, text, line.length, true);
+    long written = sigcffi_writing_write(slot, text, line.length, true);
+    if (written > 0)
+        atomic_store_explicit(&slot->cut_off, text[written - 1] != '\n', memory_order_relaxed);
+    return written == (long)line.length;
 }

@@ -1,7 +1,7 @@
 /* Whose will a thread's mask is: the owner's, or in part the library's.
  *
  * Law: the library blocks signals in a thread beside those that its owner has blocked: what full
- * rings hold back (backpressure.c), all of them in a thread of its own, and in one that is forking.
+ * rings hold back (backpressure.c), and all of them in one that is forking.
  * Calls that tell or change a mask speak of the owner's, and a forked child begins with that.
  */
 #include "handler.h"
@@ -12,9 +12,8 @@
 static SIGCFFI_THREAD_LOCAL _Atomic uint64_t difference;
 #define LETS_IN (UINT64_C(1) << (SIGKILL - 1))
 
-/* By ordinary calls of this thread: how many forks have begun, and whether it is the library's. */
+/* By ordinary calls of this thread: how many forks have begun. */
 static SIGCFFI_THREAD_LOCAL unsigned char forking;
-static SIGCFFI_THREAD_LOCAL bool ours;
 
 /* handler context, or outside handlers. What is blocked in addition; a handler may change that, and
  * what follows, at any time. */
@@ -55,7 +54,7 @@ uint64_t sigcffi_owner_mask(uint64_t mask)
  * that a handler blocks, so that a real fault is not among it. */
 uint64_t sigcffi_owner_kept_out(void)
 {
-    return forking != 0 || ours ? state.trampoline.mask : 0;
+    return forking != 0 ? state.trampoline.mask : 0;
 }
 
 /* Outside handlers. This thread begins to fork (1), or has forked (-1). */
@@ -64,18 +63,11 @@ void sigcffi_owner_forks(int change)
     forking = (unsigned char)(forking + change);
 }
 
-/* Outside handlers. This thread is the library's own. */
-void sigcffi_owner_is_library(void)
-{
-    ours = true;
-}
-
 /* Outside handlers, in a forked child, whose thread is its program's: the mask that this thread's
  * owner has chosen, where `mask` was in force. */
 uint64_t sigcffi_owner_after_fork(uint64_t mask)
 {
     uint64_t owners = sigcffi_owner_mask(mask);
-    ours = false;
     sigcffi_owner_set_difference(sigcffi_owner_kept_out() & ~owners, false);
     return owners;
 }

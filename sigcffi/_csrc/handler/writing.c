@@ -25,15 +25,15 @@ static bool has_room(int fd)
 
 /* handler context. A pipe without a reader brings SIGPIPE, a file that may not grow SIGXFSZ: to
  * this thread, which has them blocked as long as it is in a handler. */
-static bool write_quietly(int fd, const void *data, size_t size)
+static long write_quietly(int fd, const void *data, size_t size)
 {
     sigset_t pending;
     sigpending(&pending);
     errno = 0;
-    bool written = sigcffi_platform_write(fd, data, size);
+    long written = sigcffi_platform_write(fd, data, size);
 #if SIGCFFI_HAS_SIGTIMEDWAIT
     int brought = errno == EPIPE ? SIGPIPE : errno == EFBIG ? SIGXFSZ : 0;
-    if (!written && brought != 0 && !sigismember(&pending, brought)) {
+    if (written < 0 && brought != 0 && !sigismember(&pending, brought)) {
         const sigset_t set = sigcffi_set_of(sigcffi_bit(brought));
         sigcffi_platform_sigtimedwait(&set, NULL, 0);
     }
@@ -41,16 +41,16 @@ static bool write_quietly(int fd, const void *data, size_t size)
     return written;
 }
 
-/* handler context. Write to a slot's descriptor, by one call; whether all of it was taken. Where
- * the descriptor is a blocking one (it may have been made so since), nothing is written, unless
- * `looks`: then whether there is room is looked at before, and another writer may be quicker. */
-bool sigcffi_writing_write(const struct slot *slot, const void *data, size_t size, bool looks)
+/* handler context. Write to a slot's descriptor, by one call; how much of it was taken, 0 or less
+ * if nothing was. Where the descriptor is a blocking one (it may have been made so since), nothing
+ * is written, unless `looks`: then whether there is room is looked at before, and another writer
+ * may be quicker. */
+long sigcffi_writing_write(const struct slot *slot, const void *data, size_t size, bool looks)
 {
 #if SIGCFFI_HAS_SENDTO
     if (slot->is_socket)
-        return syscall(SYS_sendto, slot->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) ==
-               (long)size;
+        return syscall(SYS_sendto, slot->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 #endif
-    if (!(fcntl(slot->fd, F_GETFL) & O_NONBLOCK) && !(looks && has_room(slot->fd))) return false;
+    if (!(fcntl(slot->fd, F_GETFL) & O_NONBLOCK) && !(looks && has_room(slot->fd))) return 0;
     return write_quietly(slot->fd, data, size);
 }
