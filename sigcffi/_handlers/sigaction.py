@@ -100,12 +100,12 @@ class Replacing(Scope):
             self._undo([changed])  # the last one, too: a handler that was due may have raised
             raise
 
-    def undo(self) -> None:
+    def _undo_last(self) -> None:
         """Put back what was there, if that was not done already."""
         if self._stack:
             self._undo(self._stack[-1:])
 
-    def hand_down(self, later: Replacing) -> None:
+    def _hand_down(self, later: Replacing) -> None:
         """End before *later*, which has the same action, and has found it there: what was
         there before is *later*'s to put back.
         """

@@ -188,8 +188,8 @@ class shutdown(Asked, Limit):
         self._leave()
         for each in list(_open):
             if each._number > self._number and self in _open:
-                self._replacing.hand_down(each._replacing)
-        self._replacing.undo()
+                self._replacing._hand_down(each._replacing)
+        self._replacing._undo_last()
         _open.pop(self, None)
         if self._stages is not None:
             self._stages.close()
