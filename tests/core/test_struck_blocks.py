@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(
     PYPY, reason="PyPy looks between any two bytecodes of a with statement, where nobody can help"
 )
 steps = pytest.mark.parametrize(
-    "step", [3, pytest.param(1, marks=pytest.mark.stress)], ids=["some", "all"]
+    "step", [7, pytest.param(1, marks=pytest.mark.stress)], ids=["some", "all"]
 )
 
 
@@ -235,7 +235,8 @@ def test_struck_anywhere_it_leaves_nothing_in_force(
     program()
     signal.signal(T, signal.getsignal(T))  # as it is once that has been in use
     before = disposition(T), disposition(U), signal.getsignal(T), signal.getsignal(U)
-    at, struck, points = 1, True, 0
+    # Each version begins elsewhere, so that together they strike more places than each does.
+    at, struck, points = 1 + sys.version_info.minor % step, True, 0
     while struck:
         struck = strike(program, at)
         for each in made:
@@ -257,4 +258,4 @@ def test_struck_anywhere_it_leaves_nothing_in_force(
         at += step
         points += 1
     print(f"{program.__name__}: struck at {points} points")
-    assert points > 5
+    assert at > 15

@@ -130,6 +130,8 @@ def test_the_interpreters_end_does_not_wait_for_ever_for_a_callback() -> None:
     code = """
     import os, threading
     import sigcffi as signal
+    from sigcffi._subscribed import callbacks
+    callbacks.PATIENCE = 0.5
     begun = threading.Event()
     def callback(info, frame):
         begun.set()

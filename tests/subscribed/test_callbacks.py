@@ -187,7 +187,7 @@ def test_ten_thousand_signals_are_logged_while_the_main_thread_holds_the_logs_lo
 
 def test_the_standard_module_does_not_get_through_that() -> None:
     done = run_python(
-        "import faulthandler; faulthandler.dump_traceback_later(10, exit=True)\n"
+        "import faulthandler; faulthandler.dump_traceback_later(3, exit=True)\n"
         + "\n".join(line[4:] for line in LOGS.splitlines()),
         "standard",
     )
