@@ -55,16 +55,18 @@ def test_a_program_that_a_callback_starts_takes_signals() -> None:
     def callback(info, frame):
         with subprocess.Popen(["sleep", "20"]) as process:
             process.terminate()
-        pid = os.posix_spawnp("sleep", ["sleep", "20"], os.environ)
-        os.kill(pid, signal.SIGTERM)
-        print(process.returncode, os.waitpid(pid, 0)[1], flush=True)
+        print(process.returncode, flush=True)
+        if hasattr(os, "posix_spawnp"):  # PyPy has none
+            pid = os.posix_spawnp("sleep", ["sleep", "20"], os.environ)
+            os.kill(pid, signal.SIGTERM)
+            assert os.waitpid(pid, 0)[1] == signal.SIGTERM
         os.execv(sys.executable, [sys.executable, "-c", PRINT])
     sigcffi.subscribe(signal.SIGUSR1, callback, where="thread")
     os.kill(os.getpid(), signal.SIGUSR1)
     while True:
         signal.pause()
     """
-    assert python_says(code) == "-15 15\nset()\n"
+    assert python_says(code) == "-15\nset()\n"
 
 
 # ---- As long as there are subscriptions ----
