@@ -2,12 +2,17 @@
 
 import contextlib
 import signal
-import sqlite3
+import sys
 import time
 
 from side_by_side import say, side_by_side
 
 import sigcffi
+
+try:
+    import sqlite3
+except ImportError:
+    sys.exit("sqlite3 is not there: this Python was built without it")
 
 
 def query():

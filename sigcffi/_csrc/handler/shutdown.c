@@ -22,7 +22,7 @@ static void end_at(struct shutdown *shutdown, int64_t when, int signum)
     sigcffi_platform_wake(&state.deadlines, 1);
 }
 
-/* A time as long as the clock can count is never over. */
+/* handler context, or outside handlers. A time as long as the clock can count is never over. */
 static int64_t later(int64_t when, int64_t by)
 {
     int64_t sum;

@@ -1,0 +1,48 @@
+"""gunicorn, whose master and workers say who has asked them to stop. It is its own configuration.
+
+under_gunicorn.py      starts gunicorn with this file, has it stopped, and says how it has ended
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import sigcffi as signal
+
+bind = "127.0.0.1:0"
+loglevel = "critical"
+control_socket_disable = True
+
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b""]
+
+
+def when_ready(server):
+    """In the master, whose handlers are there by now. Its workers are not to say the same."""
+
+    def asked(info, frame):
+        print("master: asked to stop, by a worker:", info.si_pid in server.WORKERS, flush=True)
+
+    signal.subscribe(signal.SIGTERM, asked, where="thread", inherit=False)
+
+
+def post_worker_init(worker):
+    """In a worker, behind its handlers."""
+
+    def asked(info, frame):
+        print("worker: asked to stop, by the master:", info.si_pid == worker.ppid, flush=True)
+
+    signal.subscribe(signal.SIGTERM, asked, where="thread")
+    os.kill(worker.ppid, signal.SIGTERM)  # for this page; systemd or Kubernetes else
+
+
+if __name__ == "__main__":
+    if importlib.util.find_spec("gunicorn") is None:
+        sys.exit("gunicorn is not installed")
+    folder, file = os.path.split(os.path.abspath(__file__))
+    command = [sys.executable, "-m", "gunicorn", "-c", file, "under_gunicorn:app"]
+    done = subprocess.run(command, cwd=folder, check=False)
+    print("gunicorn has ended with status", done.returncode)

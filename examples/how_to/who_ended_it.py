@@ -1,0 +1,26 @@
+"""A program that says who has ended it, though it has no handler and does not come to Python."""
+
+import signal as standard
+import subprocess
+import sys
+
+PROGRAM = """
+import ctypes
+import sigcffi as signal
+from sigcffi import actions
+
+for signum in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
+    actions.message(signum, text="job 17")  # first: who has sent it, on standard error
+    actions.default(signum)  # then what the signal does without a handler
+print("there", flush=True)
+getattr(ctypes, "PyDLL", ctypes.CDLL)(None).pause()  # in C: no Python code runs any more
+"""
+
+with subprocess.Popen(
+    [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+) as program:
+    program.stdout.readline()
+    # A shell sends it, and is gone before anybody could ask.
+    subprocess.run(["sh", "-c", f"kill -TERM {program.pid}"], check=True)
+    print(program.stderr.read().rstrip().partition(" ")[2])  # without the time, which is first
+    print("ended by", standard.Signals(-program.wait()).name)
