@@ -82,7 +82,8 @@ def musl(target: Target, library: Path) -> Path:
     loader = library / f"ld-musl-{target.processor}.so.1"
     shutil.copy(root / "usr/lib" / target.multiarch / "libc.so", loader)
     loader.chmod(0o755)
-    sources = debian(target, MUSL, "binutils-source") / "usr/src/binutils"
+    # Of no processor: apt knows it as this machine's.
+    sources = load(target).debian(MUSL, "binutils-source") / "usr/src/binutils"
     with tarfile.open(only(sources, "binutils-*.tar.xz")) as archive:
         members = [each for each in archive if "/zlib/" in each.name]
         archive.extractall(sources, members, filter="data")
