@@ -20,7 +20,8 @@ with subprocess.Popen(
     [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
 ) as program:
     program.stdout.readline()
-    # A shell sends it, and is gone before anybody could ask.
-    subprocess.run(["sh", "-c", f"kill -TERM {program.pid}"], check=True)
-    print(program.stderr.read().rstrip().partition(" ")[2])  # without the time, which is first
+    # A shell sends it, and ends. The kernel knows its name as long as its parent has not waited.
+    with subprocess.Popen(["sh", "-c", f"kill -TERM {program.pid}"]):
+        line = program.stderr.readline()
+    print(line.rstrip().partition(" ")[2])  # without the time, which is first
     print("ended by", standard.Signals(-program.wait()).name)
