@@ -52,9 +52,9 @@ def cover_first(cover_all: Callable[[], None]) -> None:
     """Have *cover_all* called before the first section, and cost nothing from then on."""
     enter = Section.__enter__
 
-    def first(section: Section) -> None:
+    def first(self: Section) -> None:
         cover_all()
         Section.__enter__ = enter  # type: ignore[method-assign]
-        enter(section)
+        enter(self)
 
     Section.__enter__ = first  # type: ignore[method-assign]
