@@ -20,11 +20,15 @@ def app(environ, start_response):
     return [b""]
 
 
+def sender(info):
+    return b"its child" if info.si_pid != os.getppid() else b"its parent"
+
+
 def when_ready(server):
     """In the master, whose handlers are there by now. Its workers are not to say the same."""
 
     def asked(info, frame):
-        print("master: asked to stop, by a worker:", info.si_pid in server.WORKERS, flush=True)
+        os.write(1, b"master: asked to stop by %s\n" % sender(info))
 
     signal.subscribe(signal.SIGTERM, asked, where="thread", inherit=False)
 
@@ -33,7 +37,7 @@ def post_worker_init(worker):
     """In a worker, behind its handlers."""
 
     def asked(info, frame):
-        print("worker: asked to stop, by the master:", info.si_pid == worker.ppid, flush=True)
+        os.write(1, b"worker: asked to stop by %s\n" % sender(info))
 
     signal.subscribe(signal.SIGTERM, asked, where="thread")
     os.kill(worker.ppid, signal.SIGTERM)  # for this page; systemd or Kubernetes else
@@ -44,5 +48,6 @@ if __name__ == "__main__":
         sys.exit("gunicorn is not installed")
     folder, file = os.path.split(os.path.abspath(__file__))
     command = [sys.executable, "-m", "gunicorn", "-c", file, "under_gunicorn:app"]
-    done = subprocess.run(command, cwd=folder, check=False)
+    done = subprocess.run(command, cwd=folder, check=False, stdout=subprocess.PIPE, text=True)
+    print("".join(sorted(done.stdout.splitlines(keepends=True))), end="")  # who is first may differ
     print("gunicorn has ended with status", done.returncode)

@@ -17,7 +17,7 @@ getattr(ctypes, "PyDLL", ctypes.CDLL)(None).pause()  # in C: no Python code runs
 """
 
 with subprocess.Popen(
-    [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    [sys.executable, "-P", "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
 ) as program:
     program.stdout.readline()
     # A shell sends it, and ends. The kernel knows its name as long as its parent has not waited.

@@ -22,6 +22,7 @@ from sigcffi._core.forking import in_child
 from sigcffi._core.siginfo import SigInfo
 from sigcffi._dispatch.action import Action
 from sigcffi._handlers.sigaction import Replacing
+from sigcffi._handlers.signal import cover_all
 from sigcffi._shutdown.asked import Asked, AsyncShutdown
 from sigcffi._shutdown.in_loop import in_loop
 from sigcffi._shutdown.stages import INTERRUPTED, RUNNING, Stages
@@ -95,6 +96,7 @@ class shutdown(Asked, Limit):
     __slots__ = (
         "_force",
         "_grace",
+        "_heard",
         "_kills",
         "_loop",
         "_replacing",
@@ -161,6 +163,7 @@ class shutdown(Asked, Limit):
             raise
 
     def _attach(self) -> None:
+        self._heard = 0
         self._stages = made(
             Stages, Stages.close, self._signums, self._grace, self._force, self._kills, self._tell
         )
@@ -236,6 +239,16 @@ class shutdown(Asked, Limit):
 
     # ---- What comes ----
 
+    def _hear(self, info: SigInfo) -> None:
+        """One of the signals. Code that has saved and restored the handler through the standard
+        module has brought back what runs in Python, and not what counts in C: that is put back.
+        """
+        self._heard += 1
+        if self._heard > self._begun().counted():
+            cover_all()
+            self._begun().count(info)
+        self._look()
+
     def _look(self) -> None:
         if self._loop is None:
             self._advance()
@@ -289,10 +302,10 @@ class shutdown(Asked, Limit):
 
 
 def _came(info: SigInfo, frame: FrameType | None) -> None:
-    """One of the signals, or a request: all that are open look."""
+    """One of the signals: all that are open hear of it."""
     for each in list(_open):
         if info._signo in each._signums:
-            each._look()
+            each._hear(info)
 
 
 # One for all: a block that begins within another one, or beside it, changes nothing.

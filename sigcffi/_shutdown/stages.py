@@ -116,6 +116,19 @@ class Stages:
                 return None
         return SigInfo(*RECORD.unpack_from(memory, 0))
 
+    def counted(self) -> int:
+        """How many signals C has seen."""
+        return sum(attached._tallies()[0] for attached in self._attached)
+
+    def count(self, info: SigInfo) -> None:
+        """The next stage, by a signal that C has not seen. Main thread."""
+        with undisturbed, changing:
+            stage = self.stage
+            if stage == RUNNING:
+                self._came = info
+            if self._ends and self.reach(stage + 1) and stage == RUNNING:
+                os.write(self._ends[1], b"\0")
+
     # ---- What the program does ----
 
     def request(self, reason: object) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import select
+import signal as standard
 import threading
 from collections.abc import Callable
 
@@ -12,7 +14,7 @@ import pytest
 from support import DEADLINE, asleep, disposition, in_thread, join, run_python, until
 
 import sigcffi as signal
-from sigcffi import shutdown
+from sigcffi import SigInfo, shutdown
 from sigcffi._handlers.sigaction import Replacing
 from sigcffi._shutdown.stages import Stages
 
@@ -178,6 +180,22 @@ def test_a_handler_that_came_between_two_blocks_is_nobodys_to_take_away() -> Non
         assert calls == [S]
     signal.sigaction(S, signal.SIG_DFL)
     assert disposition(S) == before
+
+
+def test_code_that_saves_and_restores_the_handler_does_not_take_the_signal() -> None:
+    """Through the standard module, as servers do."""
+    with shutdown(S, grace=3600) as stop:
+        former = standard.signal(S, standard.SIG_DFL)
+        standard.signal(S, former)
+        assert not stop
+        send()
+        assert stop.wait(DEADLINE)
+        assert select.select([stop], [], [], 0)[0]
+        assert isinstance(stop.reason, SigInfo)
+        assert (stop.stage, stop.reason.si_signo) == ("draining", S)
+        send()
+        for_ever()
+    assert stop.stage == "interrupted"
 
 
 def test_what_comes_before_there_is_a_handler_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
