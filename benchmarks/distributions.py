@@ -246,10 +246,13 @@ def counts(rounds: int) -> dict[str, dict[str, float]]:
 # ---- The file ----
 
 
-def machine() -> dict[str, Any]:
+def machine(rounds: int, values: int) -> dict[str, Any]:
+    """On what, when, and by which command, whose counts are those of this run."""
+    nice = f"nice -n {os.nice(0)} " if os.nice(0) else ""
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "command": "python benchmarks/distributions.py",
+        "command": f"{nice}python benchmarks/distributions.py FILE "
+        f"--rounds {rounds} --values {values}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "sigcffi": sigcffi.__version__,
         "cffi": importlib.metadata.version("cffi"),
@@ -267,7 +270,7 @@ def main() -> None:
     asked = parser.parse_args()
     warnings.simplefilter("ignore")  # the timeout libraries'
     found = {
-        "machine": machine(),
+        "machine": machine(asked.rounds, asked.values),
         "latency": latency(asked.rounds),
         "flood": floods(asked.values),
         "libraries": libraries(asked.rounds),
