@@ -24,7 +24,8 @@ def attach(**_):
 
     def asked(info, frame):
         # celery puts objects of its own in the place of standard output.
-        print("asked to stop by itself:", info.si_pid == os.getpid(), file=sys.__stdout__)
+        asked_by_itself = info.si_pid == os.getpid()
+        print("asked to stop by itself:", asked_by_itself, file=sys.__stdout__, flush=True)
 
     signal.subscribe(signal.SIGTERM, asked, where="thread", inherit=False)
     os.kill(os.getpid(), signal.SIGTERM)  # for this page; systemd or Kubernetes else

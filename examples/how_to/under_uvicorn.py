@@ -22,7 +22,7 @@ def drain(info, frame):
     """Beside uvicorn's own handler: the next check of the server's health fails."""
     global healthy
     healthy = False
-    print("asked to stop:", info.describe().partition(" by ")[0])
+    print("asked to stop:", info.describe().partition(" by ")[0], flush=True)
 
 
 async def app(scope, receive, send):
@@ -33,7 +33,7 @@ async def app(scope, receive, send):
             await send({"type": "lifespan.startup.complete"})
             os.kill(os.getpid(), signal.SIGTERM)  # for this page; systemd or Kubernetes else
             await receive()
-            print("healthy:", healthy)
+            print("healthy:", healthy, flush=True)  # uvicorn ends by the signal: nothing is flushed
             await send({"type": "lifespan.shutdown.complete"})
     elif scope["type"] == "http":
         status = 200 if healthy else 503

@@ -176,7 +176,9 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                 words[TAIL] = at.tail
             if _late:
                 stuck = _call_late(frame)
-            while left:
+            while True:  # where the condition of a loop jumps back 3.13 forgets the "except" below
+                if not left:
+                    break
                 if ready:  # a handler's call of the dispatcher may have been struck
                     put_back()
                 read()
@@ -190,6 +192,9 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                     break
                 told = ALL  # what C keeps out: while one handler follows the other, as they do
                 for number in batch:
+                    # What was not allowed may be now, and has come before the rest.
+                    if ready or not left or former | words[DEFERRED] != kept_out:
+                        break
                     info = waiting.get(number)
                     if info is None:
                         continue  # a handler has called the dispatcher
@@ -213,9 +218,6 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                     else:
                         _hand_over(entry, number, former, frame)
                         at.running = words[RUNNING] = told = ALL
-                    # What was not allowed may be now, and has come before the rest.
-                    if ready or not left or former | words[DEFERRED] != kept_out:
-                        break
                 at.running = words[RUNNING] = ALL
             number, what = 0, dispatch
             if (

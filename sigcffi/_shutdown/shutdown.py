@@ -19,6 +19,7 @@ from sigcffi._core.arguments import index, nanoseconds, signal_number
 from sigcffi._core.exits import exit_of, made
 from sigcffi._core.ffi import check
 from sigcffi._core.forking import in_child
+from sigcffi._core.mainthread import run_due_handlers
 from sigcffi._core.siginfo import SigInfo
 from sigcffi._dispatch.action import Action
 from sigcffi._handlers.sigaction import Replacing
@@ -189,6 +190,7 @@ class shutdown(Asked, Limit):
     def _close(self) -> bool:
         """End the block; whether what leaves it ends here."""
         self._leave()
+        run_due_handlers()  # what has come has counted here, and is not for the former handler
         for each in list(_open):
             if each._number > self._number and self in _open:
                 self._replacing._hand_down(each._replacing)

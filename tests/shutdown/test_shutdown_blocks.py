@@ -18,7 +18,7 @@ from sigcffi import SigInfo, shutdown
 from sigcffi._handlers.sigaction import Replacing
 from sigcffi._shutdown.stages import Stages
 
-S, T = signal.SIGUSR1, signal.SIGUSR2
+S, T, R = signal.SIGUSR1, signal.SIGUSR2, signal.SIGRTMIN
 HERE = os.getpid()
 
 
@@ -180,6 +180,20 @@ def test_a_handler_that_came_between_two_blocks_is_nobodys_to_take_away() -> Non
         assert calls == [S]
     signal.sigaction(S, signal.SIG_DFL)
     assert disposition(S) == before
+
+
+def test_what_the_block_has_counted_is_not_the_former_handlers() -> None:
+    """Two come at once: the first call of the handler sees that the block is to be interrupted."""
+    calls: list[int] = []
+    signal.signal(R, lambda signum, frame: calls.append(signum))
+    for _ in range(300):
+        with shutdown(R) as stop:
+            with signal.blocked(R):
+                os.kill(HERE, R)
+                os.kill(HERE, R)
+            for_ever()
+        signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        assert (stop.stage, calls) == ("interrupted", [])
 
 
 def test_code_that_saves_and_restores_the_handler_does_not_take_the_signal() -> None:
