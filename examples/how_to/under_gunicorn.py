@@ -47,7 +47,7 @@ if __name__ == "__main__":
     if importlib.util.find_spec("gunicorn") is None:
         sys.exit("gunicorn is not installed")
     folder, file = os.path.split(os.path.abspath(__file__))
-    command = [sys.executable, "-m", "gunicorn", "-c", file, "under_gunicorn:app"]
+    command = [sys.executable, "-W", "ignore", "-m", "gunicorn", "-c", file, "under_gunicorn:app"]
     done = subprocess.run(command, cwd=folder, check=False, stdout=subprocess.PIPE, text=True)
     print("".join(sorted(done.stdout.splitlines(keepends=True))), end="")  # who is first may differ
     print("gunicorn has ended with status", done.returncode)
