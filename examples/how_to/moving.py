@@ -3,9 +3,11 @@
 import asyncio
 import os
 import select
+import threading
 import time
 
 import sigcffi as signal
+from sigcffi.testing import send_when_blocked_in
 
 ME = os.getpid()
 
@@ -16,6 +18,21 @@ def handler(signum, frame):
 
 signal.signal(signal.SIGUSR1, handler)
 os.kill(ME, signal.SIGUSR1)
+
+
+async def wait():
+    woken = asyncio.Event()
+    wake = asyncio.get_running_loop().call_soon_threadsafe
+    with (
+        signal.subscribe(signal.SIGUSR2, lambda info, frame: wake(woken.set)),
+        # It comes when the loop sleeps: woken.set alone would not end that.
+        send_when_blocked_in(threading.current_thread(), "epoll_wait", signal.SIGUSR2),
+    ):
+        await woken.wait()
+    print("the loop: woken")
+
+
+asyncio.run(wait())
 
 
 async def receive():
