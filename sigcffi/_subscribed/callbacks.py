@@ -18,6 +18,7 @@ import _imp
 import atexit
 import os
 import sys
+from contextlib import suppress
 from importlib.machinery import BuiltinImporter
 from signal import SIG_SETMASK
 
@@ -86,11 +87,8 @@ class _Callbacks:
 
     def _run(self, former: _Callbacks | None) -> None:
         try:
-            import threading  # is there already, see add()
-
             if former is not None:
                 former.ended.acquire()
-            threading.current_thread().name = "sigcffi"
             for info in self.receiver:
                 if not self._hand_over(info):
                     return
@@ -102,6 +100,11 @@ class _Callbacks:
 
     def _hand_over(self, info: SigInfo) -> bool:
         """Whether this is still the thread: a callback may have forked."""
+        import threading  # is there already, see add()
+
+        # Not when the thread begins: in a forked child threading may be sorting its threads.
+        with suppress(Exception):
+            threading.current_thread().name = "sigcffi"
         for subscriber in list(_subscribers.values()):
             if info._signo not in subscriber.signums or id(subscriber) not in _subscribers:
                 continue  # the second: an earlier one may have closed it
