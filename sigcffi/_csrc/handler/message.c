@@ -87,14 +87,6 @@ static void add_with(struct line *line, const char *words, int64_t number)
     add_number(line, number);
 }
 
-/* handler context. What others have chosen, on a line of ours: what is not printable, and may mean
- * something to a terminal, is shown by a question mark. */
-static void add_foreign(struct line *line, const char *bytes, size_t count)
-{
-    for (size_t i = 0; i < count && bytes[i] != '\n'; i++)
-        add_char(line, bytes[i] >= ' ' && bytes[i] <= '~' ? bytes[i] : '?');
-}
-
 /* handler context. Now, in UTC, as ISO 8601 has it. gmtime() may take a lock. */
 static void add_time(struct line *line)
 {
@@ -128,11 +120,19 @@ static void add_time(struct line *line)
 
 /* ---- What a siginfo says ---- */
 
+#if defined(__linux__)
+/* handler context. What others have chosen, on a line of ours: what is not printable, and may mean
+ * something to a terminal, is shown by a question mark. */
+static void add_foreign(struct line *line, const char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count && bytes[i] != '\n'; i++)
+        add_char(line, bytes[i] >= ' ' && bytes[i] <= '~' ? bytes[i] : '?');
+}
+
 /* handler context. The command of a process, as the kernel has it; nothing where that is not to be
  * had: the process was reaped, or there is no /proc to look at. */
 static void add_command(struct line *line, int pid)
 {
-#if defined(SYS_openat)
     char name[sizeof "/proc/-2147483648/comm"], command[32];
     struct line path = {name, 0, sizeof name};
     add_with(&path, "/proc/", pid);
@@ -146,11 +146,15 @@ static void add_command(struct line *line, int pid)
     add(line, " (");
     add_foreign(line, command, (size_t)got);
     add(line, ")");
+}
 #else
+/* handler context. There is no such file in /proc. */
+static void add_command(struct line *line, int pid)
+{
     (void)line;
     (void)pid;
-#endif
 }
+#endif
 
 /* handler context */
 static void add_sender(struct line *line, const struct sigcffi_record *record)
