@@ -25,10 +25,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <sys/ioctl.h>
+
 #if defined(__linux__)
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#endif
+
+#ifndef NSIG
+#define NSIG _NSIG
 #endif
 
 /* ---- Threads, dispositions ---- */
@@ -238,6 +244,27 @@ static inline long sigcffi_platform_write(int fd, const void *data, size_t size)
 #define SIGCFFI_HAS_SENDTO 1
 #else
 #define SIGCFFI_HAS_SENDTO 0
+#endif
+
+/* Whether a descriptor has room can be asked by one system call, which is no cancellation point. */
+#if defined(SYS_ppoll)
+#define SIGCFFI_HAS_PPOLL 1
+#else
+#define SIGCFFI_HAS_PPOLL 0
+#endif
+
+/* A terminal's controlling side has a number. */
+#if defined(TIOCGPTN)
+#define SIGCFFI_HAS_TERMINAL_NUMBER 1
+#else
+#define SIGCFFI_HAS_TERMINAL_NUMBER 0
+#endif
+
+/* /proc/PID/comm is the command of a process. */
+#if defined(__linux__)
+#define SIGCFFI_HAS_PROC_COMM 1
+#else
+#define SIGCFFI_HAS_PROC_COMM 0
 #endif
 
 /* A descriptor that is a counter. */

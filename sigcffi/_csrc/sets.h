@@ -10,10 +10,6 @@
 
 #include <string.h>
 
-#ifndef NSIG
-#define NSIG _NSIG
-#endif
-
 /* handler context */
 static inline uint64_t sigcffi_bit(int signum)
 {

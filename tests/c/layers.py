@@ -3,7 +3,8 @@
 Law: what the docs print is what is checked. The layers stand in ARCHITECTURE and nowhere else: the
 first block of code behind HEADING, the top first, one layer a line, with "|" between files of one
 layer. A file needs only what lies in a lower layer; so there is no circle. Each function that other
-files can reach is named after its file: sigcffi_wake_pend is of wake.c.
+files can reach is named after its file: sigcffi_wake_pend is of wake.c. Which platform it is asks
+platform.h alone.
 
 ``python tests/c/layers.py [--csrc DIRECTORY]``; needs a C compiler (``CC``, else cc) and nm.
 ``--csrc`` takes the C half from elsewhere. Exit status: 0 if all is well.
@@ -107,6 +108,21 @@ def check_names(objects: dict[str, Object], csrc: str) -> list[str]:
     return problems
 
 
+def check_questions(csrc: str) -> list[str]:
+    """Who asks for the platform beside platform.h. Below its definitions of what is absent, to ask
+    whether a system call's number is defined has one answer everywhere.
+    """
+    problems = []
+    for path in (*files(csrc, ".c"), *files(csrc, ".h")):
+        name = os.path.relpath(path, csrc)
+        with open(path, encoding="utf-8") as text:
+            questions = re.findall(r"^#\s*(?:if|elif|ifdef|ifndef)\b.*$", text.read(), re.M)
+        for question in questions if name != "platform.h" else ():
+            if not re.match(r"#(?:if !?SIGCFFI_\w+|ifndef SIGCFFI_(?:\w+_)?H)\b", question):
+                problems.append(f"{name} asks for the platform: {question}")
+    return problems
+
+
 def main() -> int:
     """Check all of it, and say what was found."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -125,6 +141,7 @@ def main() -> int:
     if not problems:
         problems, arrows = check_arrows(objects, level)
         problems += check_names(objects, csrc)
+    problems += check_questions(csrc)
     print(*problems, sep="\n", end="\n" if problems else "")
     verdict = "FAILED" if problems else "ok"
     print(f"C layers: {verdict} ({len(objects)} files, {len(order)} layers, {arrows} arrows)")

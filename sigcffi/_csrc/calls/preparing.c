@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 /* What write needs: a descriptor of its own, whose number cannot come to mean another file, and one
@@ -27,7 +26,7 @@ static int prepare_write(struct slot *slot, int fd)
  * once more gives another descriptor of it. (Of the other side it would make a new terminal.) */
 static bool can_be_reopened(int fd, mode_t mode)
 {
-#if defined(TIOCGPTN)
+#if SIGCFFI_HAS_TERMINAL_NUMBER
     unsigned number;
     return S_ISFIFO(mode) || (S_ISCHR(mode) && isatty(fd) && ioctl(fd, TIOCGPTN, &number) != 0);
 #else

@@ -120,7 +120,7 @@ static void add_time(struct line *line)
 
 /* ---- What a siginfo says ---- */
 
-#if defined(__linux__)
+#if SIGCFFI_HAS_PROC_COMM
 /* handler context. What others have chosen, on a line of ours: what is not printable, and may mean
  * something to a terminal, is shown by a question mark. */
 static void add_foreign(struct line *line, const char *bytes, size_t count)
@@ -148,7 +148,7 @@ static void add_command(struct line *line, int pid)
     add(line, ")");
 }
 #else
-/* handler context. There is no such file in /proc. */
+/* handler context */
 static void add_command(struct line *line, int pid)
 {
     (void)line;

@@ -12,7 +12,7 @@
 /* handler context. Whether a write would not wait, as far as can be seen. */
 static bool has_room(int fd)
 {
-#if defined(SYS_ppoll)
+#if SIGCFFI_HAS_PPOLL
     struct pollfd waits = {.fd = fd, .events = POLLOUT};
     struct sigcffi_span none = {0, 0};
     return syscall(SYS_ppoll, &waits, 1, &none, NULL, sizeof(uint64_t)) == 1 &&
