@@ -76,6 +76,21 @@ def flags_of(signum: int) -> int:
     return now[1]
 
 
+def _there_are_terminals() -> bool:
+    try:
+        ends = os.openpty()
+    except OSError:
+        return False
+    for end in ends:
+        os.close(end)
+    return True
+
+
+needs_terminals = pytest.mark.skipif(
+    not _there_are_terminals(), reason="there are no pseudo-terminals: /dev/pts is not mounted"
+)
+
+
 class Snapshot:
     """Signals as they are now, to be put back and compared by what has nothing to do with the
     library's own ``snapshot``: it asks what that has no business to know, too, such as whether the

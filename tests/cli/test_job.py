@@ -4,28 +4,14 @@ continues its command, and who reads the terminal is the command.
 
 from __future__ import annotations
 
-import os
 import sys
 from signal import SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU
 
 import pytest
 from commands import COMMAND
-from support import python_says
+from support import needs_terminals, python_says
 
-
-def there_are_terminals() -> bool:
-    try:
-        ends = os.openpty()
-    except OSError:
-        return False
-    for end in ends:
-        os.close(end)
-    return True
-
-
-pytestmark = pytest.mark.skipif(
-    not there_are_terminals(), reason="there are no pseudo-terminals: /dev/pts is not mounted"
-)
+pytestmark = needs_terminals
 
 # A shell with job control on a terminal of its own, and what is typed there: pairs of what the
 # terminal has to show first, and the keys then. The shell brings a job that has stopped to the

@@ -4,25 +4,10 @@ whatever is attached.
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from support import python_says
+from support import needs_terminals, python_says
 
-
-def there_are_terminals() -> bool:
-    try:
-        ends = os.openpty()
-    except OSError:
-        return False
-    for end in ends:
-        os.close(end)
-    return True
-
-
-pytestmark = pytest.mark.skipif(
-    not there_are_terminals(), reason="there are no pseudo-terminals: /dev/pts is not mounted"
-)
+pytestmark = needs_terminals
 
 # Starts the job in a session with a terminal of its own, whose foreground is the leader.
 SESSION = """
