@@ -104,8 +104,8 @@ class Flag(Attachment):
 
     def __del__(self) -> None:
         # An attached flag is kept in _attached, so C names no flag that is collected, unless the
-        # interpreter is ending.
-        if self._cell >= 0 and (not self._handle or self.closed):
+        # interpreter is ending, which empties modules: then there may be no lib.
+        if lib and self._cell >= 0 and (not self._handle or self.closed):
             lib.sigcffi_flags_free(self._cell)
 
 

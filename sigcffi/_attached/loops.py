@@ -84,9 +84,9 @@ class _Watch:
             self._loop.remove_reader(self._fd)  # or this would be called all the time
             self._reading = False
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
         # The loop, too, has let go of it, or was closed.
-        os.close(self._fd)
+        close(self._fd)
 
 
 class Watches:

@@ -225,7 +225,8 @@ class Receiver:
         self.close()
 
     def __del__(self) -> None:
-        if self._handle and not self.closed:
+        # No lib: the interpreter has ended, and emptied its modules.
+        if lib and self._handle and not self.closed:
             text = repr(self)
             self.close()  # first: the warning may be an error, and C writes to what goes now
             warn_unclosed(self, text)

@@ -81,7 +81,7 @@ class Stages:
             raise
 
     def __del__(self) -> None:
-        if self._cell >= 0:
+        if lib and self._cell >= 0:  # no lib: the interpreter has ended, and emptied its modules
             with undisturbed:  # what strikes here would get lost
                 self.close()
             lib.sigcffi_flags_free(self._cell)

@@ -213,7 +213,8 @@ class Timer:
     __exit__: Exit = exit_of(attrgetter("close"))
 
     def __del__(self) -> None:
-        if getattr(self, "_handle", _CLOSED) != _CLOSED and not self.closed:
+        # No lib: the interpreter has ended, and emptied its modules.
+        if lib and getattr(self, "_handle", _CLOSED) != _CLOSED and not self.closed:
             text = repr(self)
             self.close()  # first: the warning may be an error
             warn_unclosed(self, text)

@@ -1,8 +1,11 @@
 """Because a signal has come, or an object goes, nothing is imported: the signal may have come in
-the middle of that very import, and at the interpreter's end there is none any more.
+the middle of that very import, and at the interpreter's end there is none any more: what our own
+modules have had may be gone then, too.
 """
 
 from __future__ import annotations
+
+import sys
 
 import pytest
 from support import run_python
@@ -67,3 +70,31 @@ def test_nothing_is_imported_in_a_handler(what: str) -> None:
     """
     done = run_python(code, what)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+OUTLIVING = {
+    "a flag": "signal.actions.flag(signal.SIGUSR2)",
+    "a timer": "signal.Timer()",
+    "a receiver": "signal.open_signal_receiver(signal.SIGUSR2)",
+    "what a loop watches": "Watch(asyncio.new_event_loop(), os.dup(0), int)",
+}
+
+
+@pytest.mark.parametrize("what", OUTLIVING.values(), ids=OUTLIVING)
+def test_what_goes_when_modules_have_been_emptied_says_nothing(what: str) -> None:
+    code = """
+        import asyncio, os, sys, _thread
+        import sigcffi as signal
+        from sigcffi._attached.loops import _Watch as Watch
+
+        class Last:
+            def __del__(self, space=signal.actions.__dict__, write=os.write):
+                write(1, f"{space['lib']}".encode())
+
+        # A module in C goes after those in Python, and so does what it holds.
+        _thread.kept = [eval(sys.argv[1]), Last(), list(sys.modules.values())]
+    """
+    done = run_python(code, what)
+    assert (done.returncode, done.stderr) == (0, "")
+    if sys.implementation.name == "cpython":  # PyPy collects nothing at its end
+        assert done.stdout == "None"
