@@ -1,7 +1,7 @@
 """Stop a loop in C that never looks at Python.
 
 The loop polls an int that a signal sets: sigcffi's C handler does it, whatever Python is doing. So
-can code that is compiled by numba or Cython. It needs a C compiler.
+can code in Cython or Rust, or compiled by numba. It needs a C compiler.
 """
 
 import ctypes

@@ -52,8 +52,9 @@ __all__ = [
 class Flag(Attachment):
     """An int in C that is 0, and 1 once its signal has come. True then.
 
-    ``address`` is where that int is: for code that looks at it without Python, compiled by numba or
-    Cython, or called by ctypes. It stays readable as long as the Flag exists.
+    ``address`` is where that int is: for code that looks at it without Python, compiled by Cython
+    or numba, or called by ctypes. That must read it by ``volatile`` or an atomic load, or a
+    compiler may have it look once. It stays readable as long as the Flag exists.
 
     A forked child's flags are cleared; one that is not inherited is closed there. Made by ``flag``.
 

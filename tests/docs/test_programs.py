@@ -39,7 +39,8 @@ ELSEWHERE = {
 }
 MISSING = re.compile(
     "(there is no PID namespace|concurrent.interpreters came|gevent is not|uvloop is not|"
-    "sqlite3 is not|celery is not|gunicorn is not|uvicorn is not).*\n"
+    "sqlite3 is not|celery is not|gunicorn is not|uvicorn is not|Cython is not|numba is not|"
+    "rustc is not).*\n"
 )
 
 
