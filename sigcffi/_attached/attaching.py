@@ -15,6 +15,7 @@ from sigcffi._core.arguments import signal_number
 from sigcffi._core.exits import exit_of
 from sigcffi._core.ffi import check, lib
 from sigcffi._core.names import name_of
+from sigcffi._core.scope import Single
 from sigcffi._dispatch.sections import undisturbed
 from sigcffi._handlers.signal import kind_of
 
@@ -42,7 +43,7 @@ def new_cell() -> int:
     return cell
 
 
-class Attachment:
+class Attachment(Single):
     """An action in C that is attached to a signal until ``close``; a context manager.
 
     Made by ``flag``, ``counter`` and the other functions, as an object of a class of its own.

@@ -16,6 +16,7 @@ from sigcffi._core.arguments import nanoseconds
 from sigcffi._core.exits import exit_of, made
 from sigcffi._core.ffi import check, lib
 from sigcffi._core.forking import in_child
+from sigcffi._core.scope import Single
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def unwatch(what: object) -> None:
     _publish()  # in any case: an exception may have struck here after the former line, last time
 
 
-class DeadMansSwitch:
+class DeadMansSwitch(Single):
     """Ends the process unless it is put off, or cancelled, in time; a context manager. Made by
     ``kill_after``.
 

@@ -1,7 +1,7 @@
-"""What ``with`` blocks and decorators have in common.
+"""What ``with`` blocks and decorators have in common, and what stands for something in C.
 
 Law: one object can be entered several times, also while it is entered; what it undoes is kept in
-the order of entering.
+the order of entering. What there is once has one object: that is not copied.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Any, Protocol, TypeVar
+    from typing import Any, NoReturn, Protocol, TypeVar
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         ) -> bool: ...
 
 
-__all__ = ["Known", "Scope", "warn", "warn_unclosed"]
+__all__ = ["Known", "Scope", "Single", "warn", "warn_unclosed"]
 
 _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200  # CO_* of the module inspect
 
@@ -78,6 +78,15 @@ class Scope:
                     return function(*args, **kwargs)
 
         return inside  # type: ignore[return-value]
+
+
+class Single:
+    """What stands for something that there is once: a copy's end would be the end of that."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> NoReturn:  # copy and pickle ask it
+        raise TypeError(f"cannot copy or pickle a {type(self).__name__!r} object")
 
 
 class Known(dict[int, "Scope"]):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sigcffi._changes.installed import require_main_thread
 from sigcffi._core.ffi import lib
+from sigcffi._core.scope import Single
 from sigcffi._shutdown.stages import DRAINING, RUNNING, Stages
 
 __all__ = ["Asked", "AsyncShutdown"]
@@ -14,7 +15,7 @@ __all__ = ["Asked", "AsyncShutdown"]
 _NAMES = {RUNNING: "running", DRAINING: "draining"}
 
 
-class Asked:
+class Asked(Single):
     """What any thread may ask and say."""
 
     __slots__ = ()

@@ -17,6 +17,7 @@ from sigcffi._core.arguments import signal_number
 from sigcffi._core.exits import exit_of
 from sigcffi._core.ffi import check, lib
 from sigcffi._core.forking import in_child
+from sigcffi._core.scope import Single
 from sigcffi._subscribed import callbacks
 
 TYPE_CHECKING = False
@@ -36,7 +37,7 @@ __all__ = ["Subscription", "subscribe"]
 _parents: dict[int, Subscription] = {}
 
 
-class Subscription:
+class Subscription(Single):
     """A callback that is called for some signals, until ``close``; a context manager. Made by
     ``subscribe``.
 
