@@ -20,13 +20,14 @@ from sigcffi._core.arguments import index, signal_number
 from sigcffi._core.exits import exit_of, made
 from sigcffi._core.ffi import check, lib
 from sigcffi._core.names import name_of
-from sigcffi._core.scope import warn_unclosed
+from sigcffi._core.scope import Single, warn_unclosed
 from sigcffi._core.siginfo import SigInfo
 from sigcffi._dispatch.sections import undisturbed
 from sigcffi._waits.sleeping import sleep_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, SupportsIndex
 
     from sigcffi._core.arguments import Number
@@ -48,7 +49,7 @@ def _copy(handle: int) -> int:
     return fd if fd == -errno.EBADF else check(fd)
 
 
-class Receiver:
+class Receiver(Single):
     """The deliveries of some signals, in order, as ``SigInfo`` objects.
 
     Made by ``open_signal_receiver``; a context manager, an asynchronous one too, and an iterator of
@@ -224,9 +225,10 @@ class Receiver:
     async def __aexit__(self, kind: Any, error: Any, trace: Any, /) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        # No lib: the interpreter has ended, and emptied its modules.
-        if lib and self._handle and not self.closed:
+    def __del__(self, stop: Callable[[int], int] = lib.sigcffi_receivers_stop) -> None:
+        if lib is None:  # the interpreter has ended, and emptied its modules
+            stop(self._handle)
+        elif self._handle and not self.closed:
             text = repr(self)
             self.close()  # first: the warning may be an error, and C writes to what goes now
             warn_unclosed(self, text)

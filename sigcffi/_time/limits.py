@@ -32,7 +32,7 @@ from sigcffi._attached.dead_man import unwatch
 from sigcffi._core.arguments import nanoseconds
 from sigcffi._core.ffi import lib, words
 from sigcffi._core.forking import in_child
-from sigcffi._core.scope import warn
+from sigcffi._core.scope import Single, warn
 from sigcffi._handlers.signal import getsignal, signal
 from sigcffi._time.places import PLUGINS, Place, module_of, shielded, shields, stage_of
 from sigcffi._time.schedule import AGAIN, NEVER, in_range, require_main_thread, schedule
@@ -64,7 +64,7 @@ _MACHINERY = (
 )
 
 
-class Limit(Place):
+class Limit(Place, Single):
     # _number is its place among all, from 1 on, _raised how many had begun when it was interrupted,
     # or ended too late, _put_off how often its interruption was, for a better place, _swallowed how
     # many interruptions got lost, _lost the code that was interrupted last, and _again when it may
@@ -181,9 +181,7 @@ def use_signal(number: int) -> None:
     except BaseException:
         schedule.signum = former
         raise
-    if schedule.timer is not None:
-        schedule.timer.close()
-        schedule.forget_timer()
+    schedule.close_timer()
 
 
 # ---- Whether and where to raise ----

@@ -2,15 +2,16 @@
 
 Law: knows deadlines and the kernel timer that serves all of them, and no frames. The timer is armed
 for the earliest deadline, and left armed when a block ends in time, so that blocks cost no system
-call. Once it has expired it goes on at an interval until nothing is due. Main thread only, but for
-``ask``; an exception of a handler may strike between any two bytecodes, and leaves a schedule that
-is right.
+call (but when the interpreter ends). Once it has expired it goes on at an interval until nothing is
+due. Main thread only, but for ``ask``; an exception of a handler may strike between any two
+bytecodes, and leaves a schedule that is right.
 
 Source: timer_create(2).
 """
 
 from __future__ import annotations
 
+import atexit
 from collections import deque
 from heapq import heapify, heappop, heappush
 from signal import SIGRTMAX
@@ -56,7 +57,10 @@ class Schedule:
     have not ended. The timer expires at ``armed`` or before.
     """
 
-    __slots__ = ("armed", "asked", "dead", "due", "heap", "opened", "signum", "thread", "timer")
+    __slots__ = (
+        *("armed", "asked", "dead", "due", "heap", "is_ending", "opened", "signum", "thread"),
+        "timer",
+    )
 
     def __init__(self) -> None:
         self.heap: list[Entry] = []
@@ -68,6 +72,7 @@ class Schedule:
         self.signum = int(SIGRTMAX) - 1
         self.thread = 0  # the main thread, once it has been in a block
         self.opened = 0  # how many blocks have begun
+        self.is_ending = False  # the interpreter is
 
     # ---- Blocks ----
 
@@ -93,6 +98,8 @@ class Schedule:
                 heapify(heap)
                 self.dead = 0
         self.due.pop(block, None)
+        if self.is_ending:
+            self.arm_for_next(monotonic_ns() + AGAIN)
 
     def look(self, now: int) -> None:
         """Find out which blocks are due."""
@@ -153,6 +160,8 @@ class Schedule:
         self.armed = 0  # not known, whatever strikes here
         if when != NEVER:
             self.prepare().settime_ns(max(when, 1), AGAIN, absolute=True)
+        elif self.is_ending:
+            self.close_timer()
         elif self.timer is not None:
             self.timer.settime_ns(0)
         self.armed = when
@@ -170,13 +179,27 @@ class Schedule:
         when = heap[0][0] if heap else NEVER
         self.arm(min(when, again) if self.due else when)
 
+    def close_timer(self) -> None:
+        if self.timer is not None:
+            self.timer.close()
+        self.forget_timer()
+
     def forget_timer(self) -> None:
         """It was closed, or is the parent's, which a forked child does not have."""
         self.timer = None
         self.armed = NEVER
 
+    def end(self) -> None:
+        """The interpreter is going to give the timer's signal its default action, which ends the
+        process. Functions of atexit that come later may have blocks: from now on there is a timer
+        while there are blocks.
+        """
+        self.is_ending = True
+        self.close_timer()
+
 
 schedule = Schedule()
+atexit.register(schedule.end)
 
 _unsaid = not UNDERSTOOD  # that this interpreter's tables are not
 

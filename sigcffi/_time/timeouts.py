@@ -135,7 +135,8 @@ class timeout(Limit):
         self._generators = ()
         entry = self._entry
         heap = schedule.heap
-        if entry is not None and heap and heap[0] is entry and self._kill is None:
+        is_first = entry is not None and heap and heap[0] is entry
+        if is_first and self._kill is None and not schedule.is_ending:
             self._entry = None  # the innermost is mostly the first
             heappop(heap)
         else:

@@ -21,7 +21,7 @@ from signal import SIGALRM
 from sigcffi._core.arguments import index, nanoseconds, signal_number
 from sigcffi._core.exits import exit_of
 from sigcffi._core.ffi import check, itimer_error, lib
-from sigcffi._core.scope import warn_unclosed
+from sigcffi._core.scope import Single, warn_unclosed
 from sigcffi._dispatch.sections import undisturbed
 
 TYPE_CHECKING = False
@@ -69,7 +69,7 @@ def _kernels_number(thread_id: SupportsIndex) -> int:
     raise ProcessLookupError(errno.ESRCH, f"no running thread of this process is {ident}")
 
 
-class Timer:
+class Timer(Single):
     """A timer of one's own, on any clock: it sends *signum* when it expires.
 
     *clock* is one of ``time.CLOCK_*``: CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME (also while

@@ -5,6 +5,7 @@ modules have had may be gone then, too.
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import pytest
@@ -98,3 +99,27 @@ def test_what_goes_when_modules_have_been_emptied_says_nothing(what: str) -> Non
     assert (done.returncode, done.stderr) == (0, "")
     if sys.implementation.name == "cpython":  # PyPy collects nothing at its end
         assert done.stdout == "None"
+
+
+def test_a_receiver_does_not_outlive_its_memory() -> None:
+    """Opened by a function of atexit that comes after our own: the signal has its default action
+    again when the receiver has gone.
+    """
+    code = """
+        import atexit, os, sys, _thread
+
+        def late():
+            receiver = signal.open_signal_receiver(signal.SIGUSR2)
+            _thread.kept = [Last(), receiver, list(sys.modules.values())]  # the last goes first
+
+        class Last:
+            def __del__(self, kill=os.kill, pid=os.getpid(), number=int(sys.argv[1])):
+                kill(pid, number)
+
+        atexit.register(late)
+        import sigcffi as signal
+        signal.open_signal_receiver(signal.SIGUSR1).close()
+    """
+    done = run_python(code, str(int(signal.SIGUSR2)))
+    collects = sys.implementation.name == "cpython"  # PyPy does not, at its end
+    assert (done.returncode, done.stderr) == (-signal.SIGUSR2 if collects else 0, "")
