@@ -204,7 +204,9 @@ def main(words: list[str]) -> int:
         return looking.status
     prefix, end = (_CLEAR, "\n") if os.isatty(1) else ("", "\n" if options.json else "\n\n")
     try:
-        while text:
+        while True:  # a loop with a condition jumps back without the "except" below, in 3.13
+            if not text:
+                break
             say(sys.stdout, prefix + text, end)
             time.sleep(options.watch)
             text = looking.text()

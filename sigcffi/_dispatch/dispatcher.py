@@ -176,7 +176,7 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
                 words[TAIL] = at.tail
             if _late:
                 stuck = _call_late(frame)
-            while True:  # where the condition of a loop jumps back 3.13 forgets the "except" below
+            while True:  # a loop with a condition jumps back without the "except" below, in 3.13
                 if not left:
                     break
                 if ready:  # a handler's call of the dispatcher may have been struck

@@ -53,8 +53,8 @@ def reaches(code: CodeType, begin: int, at: int) -> bool:
 
 def passes_by(code: CodeType, begin: int, at: int) -> bool:
     """Whether the bytecode at *at* is in that block, and an exception raised there leaves the
-    function all the same: CPython 3.13 forgets the handlers for the jump back to the beginning of
-    ``while condition:``, and of some ``for`` loops.
+    function all the same: CPython 3.13 and 3.14 forget the handlers for the jump back of a loop
+    that ends with an ``if`` or a ``while``, and 3.13 for that of ``while condition:``, too.
     """
     bytecode = code.co_code
     if bytecode[at] not in hasjrel:

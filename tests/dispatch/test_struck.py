@@ -7,7 +7,6 @@ reached each of its handlers exactly once, in order, and the next signals are ha
 from __future__ import annotations
 
 import contextlib
-import dis
 import sys
 from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
@@ -147,18 +146,3 @@ def test_struck_anywhere_it_loses_nothing_doubles_nothing_and_goes_on(
                 for signum in (R, Q):
                     mine = [value for each, value in sent if each == signum]
                     assert [value for value in values if value in mine] == mine, (at, log)
-
-
-@pytest.mark.skipif(PYPY, reason="its tables are others")
-def test_no_jump_back_leaves_the_handlers_of_exceptions() -> None:
-    """CPython 3.13 forgets them for some, and the interpreter looks for signals at each."""
-    code = dispatcher._drain.__code__
-    covered = [
-        range(each.start, each.end)
-        for each in dis._parse_exception_table(code)  # type: ignore[attr-defined]
-    ]
-    jumps = [each for each in dis.get_instructions(code) if each.opname == "JUMP_BACKWARD"]
-    assert jumps
-    for jump in jumps:
-        if any(jump.argval in region for region in covered):
-            assert any(jump.offset in region for region in covered), jump
