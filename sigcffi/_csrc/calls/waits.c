@@ -63,8 +63,8 @@ int sigcffi_waits_accept(uint64_t word, int64_t nanoseconds, struct sigcffi_reco
 /* Accept all of the signals in `word` that are there, at most as many as there are `records`: how
  * many.
  *
- * Not by a signalfd, which hands out many at a time: it shows a few members of a siginfo only, and
- * by those another thread's poke could not be told from a signal. */
+ * Not by a signalfd, which hands out many at a time: it takes a descriptor, of which there may be
+ * none, and shows fewer members of a siginfo. */
 int sigcffi_waits_drain(uint64_t word, struct sigcffi_record *records, int count)
 {
     int taken = 0;
