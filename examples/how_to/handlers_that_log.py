@@ -14,7 +14,7 @@ done = threading.Event()
 
 
 def reopen(info, frame):
-    """This runs in a thread of its own, and may wait for the lock that the main thread has."""
+    """Runs in a thread of its own, and may wait for the lock that the main thread has."""
     log.warning("%s: I may lock, log and wait", signal.Signals(info.si_signo).name)
     done.set()
 
