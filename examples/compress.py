@@ -1,8 +1,8 @@
 """A command-line tool that can be stopped at any time, and leaves nothing half done.
 
-It compresses files. Ctrl-C (or SIGTERM): the file at hand is finished, and no other is begun. Once
-more: that file is given up, and what was written of it is removed. The tool then ends as the signal
-would have ended it, so that a loop in a shell ends, too.
+It compresses files. After Ctrl-C (or SIGTERM) it finishes the current file, and begins no other.
+After a second one it gives this file up, and removes what it has written of it. It then ends as the
+signal would have ended it, so that a loop in a shell ends, too.
 
     compress.py FILE ...      without files: a copy of this program
 """

@@ -4,9 +4,9 @@ orphans that others leave behind, and end as the program ends.
     first_process.py program argument ...
 
 No handler is called: every signal is blocked before the program is there, and accepted in turn, so
-none is lost. ``sigcffi run --init`` does it on the command line, and more. Without arguments it
-makes itself the first process of a PID namespace, and runs a program that leaves orphans behind and
-has itself asked to stop.
+none is lost. ``sigcffi run --init`` does the same on the command line, and more. Without arguments
+this program becomes the first process of a PID namespace, and runs a program that leaves orphans
+behind and asks the first process to stop.
 """
 
 import os

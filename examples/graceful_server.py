@@ -1,8 +1,8 @@
 """An asyncio server that stops well, and says who asked for it.
 
-It repeats what its clients say. Asked to stop (SIGTERM, Ctrl-C) it accepts nobody any more, lets
-those that are connected finish for at most 30 seconds, and ends. Asked a second time it ends at
-once, and a third time also if Python is stuck in C.
+It repeats what its clients say. When it is asked to stop (SIGTERM, Ctrl-C) it accepts no new
+clients, gives those that are connected at most 30 seconds to finish, and ends. The second signal
+ends it at once, the third one also if Python is stuck in C.
 
     graceful_server.py [PORT]      0: any port that is free
 """

@@ -1,8 +1,8 @@
 """A job that must end in time, and each of its steps too: timeouts that nest.
 
-The job has its own deadline. A step that is too slow is given up, and the job goes on; when the
-job's time is over the step that runs then is given up with it, whatever it is doing and whatever
-exceptions it swallows. What has been done by then is written down all the same.
+Each step has a time limit, and the whole job has another. If a step is too slow, the job gives it
+up and goes on. When the job's time is over, the current step is given up, too, whatever it is doing
+and whatever exceptions it swallows. The job reports all the same what it has done until then.
 
     steps_with_deadlines.py [SECONDS]      for each step, 0.2 unless given
 """

@@ -1,7 +1,7 @@
 """Stop a loop in C that never looks at Python.
 
-The loop polls an int that a signal sets: sigcffi's C handler does it, whatever Python is doing. So
-can code in Cython or Rust, or compiled by numba. It needs a C compiler.
+The loop polls an int. When a signal comes, sigcffi's C handler sets the int, whatever Python is
+doing. Code in Cython or Rust, or compiled by numba, can poll it, too. This needs a C compiler.
 """
 
 import ctypes

@@ -2,8 +2,8 @@
 
     python supervisor.py program argument ...
 
-For wrappers and the first process of a container: the signals are forwarded in C, at once. Without
-arguments it runs a program that has itself asked to stop by way of its supervisor.
+For wrappers and the first process of a container: C forwards the signals, at once. Without
+arguments it runs a program that asks its supervisor to stop, and so gets the signal itself.
 """
 
 import os
@@ -46,4 +46,4 @@ if status >= 0:
     sys.exit(status)
 if status != -signal.SIGKILL:  # which nothing can be done about
     actions.default(-status)
-os.kill(os.getpid(), -status)  # die of the same signal, as its parent is to see
+os.kill(os.getpid(), -status)  # die of the same signal, so that the parent sees it

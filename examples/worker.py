@@ -1,11 +1,11 @@
-"""A worker that takes jobs from a queue, and learns by signals what to do.
+"""A worker that takes jobs from a queue, and is told by signals what to do.
 
-- SIGHUP: the settings are read anew, in a thread, where code may lock and log and wait: also while
+- SIGHUP: it reads its settings again, in a thread, where code may lock and log and wait: also while
   the main thread holds the very lock that the logging takes.
-- SIGTERM, Ctrl-C: the job at hand is finished, and the others are given back. Who has sent the
-  signal stands on standard error, written in C at once.
+- SIGTERM, Ctrl-C: it finishes the current job, and gives the others back. C writes at once, on
+  standard error, who has sent SIGTERM.
 
-Without arguments it sends itself both, in the middle of its work.
+It sends itself both signals, in the middle of its work.
 """
 
 import logging
@@ -21,7 +21,7 @@ read_anew = queue.SimpleQueue()
 
 
 def read_settings(info, frame):
-    logging.info("process %d wants the settings to be read anew", info.si_pid)
+    logging.info("process %d wants the settings to be read again", info.si_pid)
     read_anew.put(None)
 
 

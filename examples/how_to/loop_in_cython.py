@@ -1,4 +1,4 @@
-"""Stop a loop that Cython has compiled: "volatile" has it look each time."""
+"""Stop a loop that Cython has compiled: with "volatile" it reads the flag each time."""
 
 import sys
 import sysconfig

@@ -1,5 +1,5 @@
-"""Stop a loop that numba has compiled. The look at the flag must be atomic: numba reads an element
-of an array once, before the loop, since nothing in the loop writes it.
+"""Stop a loop that numba has compiled. It must read the flag with an atomic load: an element of an
+array would be read only once, before the loop, since nothing in the loop writes it.
 """
 
 import sys

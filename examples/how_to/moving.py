@@ -1,4 +1,4 @@
-"""What other libraries are used for, by sigcffi: in the order of the table on this page."""
+"""What other libraries do, done with sigcffi: in the order of the table on this page."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A program and two libraries that all want SIGTERM, and none takes it from the others."""
+"""A program and two libraries all want SIGTERM, and none takes it from the others."""
 
 import os
 

@@ -1,6 +1,6 @@
 """A celery worker that says who has asked it to stop. Its broker is in memory, for this page.
 
-under_celery.py      starts a worker with this file, has it stopped, and says how it has ended
+under_celery.py      starts a worker with this file, which stops itself; says how it has ended
 """
 
 import os
@@ -23,12 +23,12 @@ def attach(**_):
     """Celery's own handlers are there by now, and stay: the worker finishes its tasks."""
 
     def asked(info, frame):
-        # celery puts objects of its own in the place of standard output.
+        # celery replaces sys.stdout by an object of its own.
         asked_by_itself = info.si_pid == os.getpid()
         print("asked to stop by itself:", asked_by_itself, file=sys.__stdout__, flush=True)
 
     signal.subscribe(signal.SIGTERM, asked, where="thread", inherit=False)
-    os.kill(os.getpid(), signal.SIGTERM)  # for this page; systemd or Kubernetes else
+    os.kill(os.getpid(), signal.SIGTERM)  # here; usually systemd or Kubernetes does this
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """gunicorn, whose master and workers say who has asked them to stop. It is its own configuration.
 
-under_gunicorn.py      starts gunicorn with this file, has it stopped, and says how it has ended
+under_gunicorn.py      starts gunicorn with this file; a worker stops it; says how it has ended
 """
 
 import importlib.util
@@ -25,7 +25,7 @@ def sender(info):
 
 
 def when_ready(server):
-    """In the master, whose handlers are there by now. Its workers are not to say the same."""
+    """In the master, after it has installed its handlers. Its workers must not print the same."""
 
     def asked(info, frame):
         os.write(1, b"master: asked to stop by %s\n" % sender(info))
@@ -34,13 +34,13 @@ def when_ready(server):
 
 
 def post_worker_init(worker):
-    """In a worker, behind its handlers."""
+    """In a worker, after it has installed its handlers."""
 
     def asked(info, frame):
         os.write(1, b"worker: asked to stop by %s\n" % sender(info))
 
     signal.subscribe(signal.SIGTERM, asked, where="thread")
-    os.kill(worker.ppid, signal.SIGTERM)  # for this page; systemd or Kubernetes else
+    os.kill(worker.ppid, signal.SIGTERM)  # here; usually systemd or Kubernetes does this
 
 
 if __name__ == "__main__":

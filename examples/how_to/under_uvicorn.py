@@ -1,7 +1,7 @@
-"""An application under uvicorn that knows at once that the server is to stop, and who has asked.
+"""An application under uvicorn that knows at once that the server must stop, and who has asked.
 
 under_uvicorn.py serve      serves, until somebody stops it
-under_uvicorn.py            starts that, has it stopped, and says how it has ended
+under_uvicorn.py            starts such a server, which stops itself, and says how it has ended
 """
 
 import os
@@ -31,7 +31,7 @@ async def app(scope, receive, send):
         await receive()
         with signal.subscribe(signal.SIGTERM, drain):
             await send({"type": "lifespan.startup.complete"})
-            os.kill(os.getpid(), signal.SIGTERM)  # for this page; systemd or Kubernetes else
+            os.kill(os.getpid(), signal.SIGTERM)  # here; usually systemd or Kubernetes does this
             await receive()
             print("healthy:", healthy, flush=True)  # uvicorn ends by the signal: nothing is flushed
             await send({"type": "lifespan.shutdown.complete"})

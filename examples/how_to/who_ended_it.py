@@ -1,4 +1,4 @@
-"""A program that says who has ended it, though it has no handler and does not come to Python."""
+"""A program that says who has ended it, without a handler, and while it is stuck in C."""
 
 import signal as standard
 import subprocess
@@ -12,7 +12,7 @@ from sigcffi import actions
 for signum in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
     actions.message(signum, text="job 17")  # first: who has sent it, on standard error
     actions.default(signum)  # then what the signal does without a handler
-print("there", flush=True)
+print("running", flush=True)
 getattr(ctypes, "PyDLL", ctypes.CDLL)(None).pause()  # in C: no Python code runs any more
 """
 

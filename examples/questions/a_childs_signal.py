@@ -19,7 +19,7 @@ def child_gets_sigterm():
 
 
 def with_signal():
-    """What event loops do: a socket that a byte is written to for each signal."""
+    """What event loops do: for each signal a byte is written to a socket."""
     reader, writer = socket.socketpair()
     with reader, writer:
         writer.setblocking(False)

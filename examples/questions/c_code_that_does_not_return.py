@@ -22,7 +22,7 @@ while kill -INT $PPID; do :; done
 
 
 def stuck_in_c(command=("true",)):
-    """Lock a mutex once more, which waits for ever, while a command runs."""
+    """Lock a locked mutex, which waits for ever, while a command runs."""
     somebody = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -14,7 +14,7 @@ def start():
 
 
 def ended(process):
-    """Whether it has ended; its status is left to the one that it belongs to."""
+    """Whether the child has ended; its status stays there for those who wait for the child."""
     flags = os.WEXITED | os.WNOWAIT | os.WNOHANG
     return os.waitid(os.P_PID, process.pid, flags) is not None
 
@@ -38,7 +38,7 @@ def with_signal():
 def with_sigcffi():
     with sigcffi.open_signal_receiver(signal.SIGCHLD) as receiver:
         children = all_end_at_once()
-        say(f"{len(receiver.read())} SIGCHLD received")  # "look around", and no more
+        say(f"{len(receiver.read())} SIGCHLD received")  # only says: ask for each child
     say(f"{sum(ended(child) for child in children)} children have ended")
     say(f"their statuses are still there: {[c.wait() for c in children] == list(range(20))}")
 

@@ -39,7 +39,7 @@ def test_with_a_fixture_that_cleans_up(cleaned):
 
 
 class Says:
-    """What each test comes to, in a line."""
+    """Prints the result of each test, in a line."""
 
     def pytest_runtest_logreport(self, report):
         if report.failed:

@@ -1,4 +1,4 @@
-"""The first process of a container: "docker stop" takes ten seconds, and then it is killed."""
+"""The first process of a container: "docker stop" kills it after ten seconds."""
 
 import os
 import signal

@@ -1,8 +1,8 @@
 """What the programs of this folder share: each function runs in a process of its own.
 
-So one may hang, or die of a signal, and the next one is as good as new. What a function says stands
-behind its name: "signal" for ``with_signal``. One that has said nothing more for half a second may
-be ended, if it is one that hangs by design: those of the standard module.
+So a function may hang, or die of a signal, and the next one is not affected. Each line that a
+function prints begins with its name: "signal" for ``with_signal``. A function that is expected to
+hang, as those of the standard module do, is killed when it has printed nothing for half a second.
 """
 
 import os
@@ -13,8 +13,8 @@ import subprocess
 import sys
 from contextlib import suppress
 
-PATIENCE = 0.5  # seconds without a word, before what may hang is taken to hang
-LIMIT = 60.0  # the same for what may not
+PATIENCE = 0.5  # seconds without a line, after which a function that may hang is killed
+LIMIT = 60.0  # the same for functions that must not hang
 
 
 def side_by_side(*functions, hangs=()):
@@ -67,5 +67,5 @@ def _without_core_dumps():
 
 
 def say(text):
-    """A line of what a function has to say, at once."""
+    """Print a line at once."""
     os.write(1, f"{text}\n".encode())

@@ -1,4 +1,4 @@
-"""sigcffi in a subinterpreter: no."""
+"""A subinterpreter cannot import sigcffi."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A time limit in a thread that is not the main thread: no. What there is instead."""
+"""A time limit in another thread than the main thread does not work; this does instead."""
 
 import signal
 import subprocess

@@ -26,7 +26,7 @@ def limit(seconds):
 
 
 def job(limit):
-    """At most a second in all; its steps have limits of their own."""
+    """Takes at most a second in all; each step has a limit of its own."""
     with limit(1):
         for _step in range(2):
             with contextlib.suppress(TimeoutError), limit(0.01):

@@ -1,4 +1,4 @@
-"""A worker is told to stop, and nobody knows by whom."""
+"""A worker gets SIGTERM; who has sent it?"""
 
 import os
 import re

@@ -171,7 +171,7 @@ def test_a_worker_logs_in_a_thread_while_the_main_thread_has_the_lock() -> None:
     number = r"[0-9]+"
     assert re.fullmatch(
         "MainThread: job 1 is done\n"
-        rf"sigcffi: process {number} wants the settings to be read anew\n"
+        rf"sigcffi: process {number} wants the settings to be read again\n"
         "MainThread: job 2 is done\n"
         "MainThread: job 3 is done\n"
         "MainThread: asked to stop; 2 jobs are given back\n",
