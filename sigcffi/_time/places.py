@@ -141,11 +141,12 @@ class Place:
             now = now.f_back
         if frame is None or now is not None:
             return frame is None
-        if not frame.f_code.co_flags & GENERATOR:
+        code, at = frame.f_code, frame.f_lasti
+        if not code.co_flags & GENERATOR and not opens_block(code, begin):
             return True
-        # It may go on where it has stopped; if that is in the block, the block is open.
-        at = frame.f_lasti
-        return at == begin or not reaches(frame.f_code, begin, at)
+        # A generator may go on where it has stopped, and so may a function that was in a greenlet;
+        # if that is in the block, the block is open.
+        return at == begin or not reaches(code, begin, at)
 
 
 def module_of(frame: FrameType) -> str | None:

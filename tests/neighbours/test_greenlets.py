@@ -85,6 +85,35 @@ def test_another_greenlet_is_in_the_main_thread() -> None:
 
 
 @needs_greenlet
+def test_a_block_whose_time_was_over_while_another_greenlet_ran_is_interrupted() -> None:
+    code = """
+        import greenlet, time
+        import sigcffi as signal
+
+        def waiting():
+            with signal.timeout(0.1):
+                main.switch()
+                while True:
+                    time.monotonic()
+
+        main = greenlet.getcurrent()
+        other = greenlet.greenlet(waiting)
+        other.switch()
+        try:
+            with signal.timeout(0.3):
+                while True:
+                    time.monotonic()
+        except TimeoutError:
+            print("first")
+        try:
+            other.switch()
+        except TimeoutError:
+            print("then")
+    """
+    assert python_says(code, flags=QUIET) == "first\nthen\n"
+
+
+@needs_greenlet
 @nested_handlers  # elsewhere it is inside all other handlers, with the standard module too
 @pytest.mark.parametrize("finished", [True, False])
 @pytest.mark.parametrize("plain", [True, False])
