@@ -166,7 +166,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _stage(item: pytest.Item) -> AbstractContextManager[Any]:
     limit = item.stash.get(_limit, None)
-    return nullcontext() if limit is None else sigcffi.timeout_at(limit.deadline)
+    if limit is None:
+        return nullcontext()
+    block = sigcffi.timeout_at(limit.deadline)
+    block._seconds = limit.seconds  # for what it says
+    return block
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -169,6 +169,7 @@ class _Looking:
         self.program = program
         self.options = options
         self.pids: list[int] = list(dict.fromkeys(options.pids))
+        self.seen: set[int] = set()
         self.status = 0
 
     def text(self) -> str:
@@ -186,10 +187,14 @@ class _Looking:
         for pid in self.pids.copy():
             try:
                 found.append(process_signals(pid))
+                self.seen.add(pid)
             except OSError as error:
                 self.pids.remove(pid)
-                complain(self.program, f"process {pid}: {error.strerror}")
-                self.status = 1
+                if pid in self.seen and isinstance(error, ProcessLookupError):
+                    complain(self.program, f"process {pid} has ended")
+                else:
+                    complain(self.program, f"process {pid}: {error.strerror}")
+                    self.status = 1
         return found
 
 

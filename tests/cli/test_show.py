@@ -106,9 +106,9 @@ def test_it_watches_until_the_process_has_ended(somebody: subprocess.Popen[bytes
         somebody.wait()
         assert process.stdout is not None
         rest = process.stdout.readall()
-        assert process.wait(DEADLINE) == 1
+        assert process.wait(DEADLINE) == 0
         assert process.stderr.readall().decode() == (  # type: ignore[union-attr]
-            f"sigcffi show: process {somebody.pid}: No such process\n"
+            f"sigcffi show: process {somebody.pid} has ended\n"
         )
         assert rest.endswith(b"\n") or rest == b""
 

@@ -199,7 +199,7 @@ def test_without():
 
     done = in_time(attempt)
     done.assert_outcomes(failed=1, passed=2)
-    done.stdout.fnmatch_lines(["E * sigcffi.TimedOut: *"])
+    done.stdout.fnmatch_lines(["E * sigcffi.TimedOut: * seconds are over"])
 
 
 def test_a_limit_holds_for_fixtures_before_and_behind(pytester: pytest.Pytester) -> None:
