@@ -10,7 +10,7 @@ from __future__ import annotations
 from sigcffi._changes.installed import entry_of, installed, registered, require_changeable
 from sigcffi._changes.steps import change
 from sigcffi._core.ffi import NULL, check, lib, words
-from sigcffi._core.mainthread import run_due_handlers
+from sigcffi._core.mainthread import looking, run_due_handlers
 from sigcffi._dispatch.action import Action
 from sigcffi._dispatch.changing import changing
 from sigcffi._dispatch.deliveries import gather
@@ -39,9 +39,11 @@ def install(signum: int, action: Action) -> None:
 
 
 def _let_come() -> None:
-    """What has come for a handler reaches it before another takes its place."""
-    if words[_PENDING] and lib.sigcffi_deferral_settle():
-        run_due_handlers()  # another thread has taken it, or just lifted what kept it out
+    """What has come for a handler reaches it before another takes its place: also if another thread
+    has taken it, or just lifted what kept it out, or the interpreter has to be asked to look.
+    """
+    if looking.late or (words[_PENDING] and lib.sigcffi_deferral_settle()):
+        run_due_handlers()
 
 
 def _install(signum: int, action: Action) -> None:

@@ -22,7 +22,7 @@ from sigcffi._changes.installed import (
     require_urgent,
 )
 from sigcffi._core.ffi import check, lib, words
-from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
+from sigcffi._core.mainthread import looking, run_due_handlers
 from sigcffi._dispatch.action import KERNELS, Action
 from sigcffi._dispatch.changing import changing
 from sigcffi._dispatch.dispatcher import dispatch, expect, take_back
@@ -181,7 +181,7 @@ def _dispatch(change: _Change) -> None:
 def _settle(change: _Change) -> None:
     if change.pending:
         lib.sigcffi_deferral_settle()
-    if LOOKS_LATE:
+    if looking.late:
         run_due_handlers()
 
 
@@ -229,7 +229,7 @@ def _resume(change: _Change) -> None:
 
 
 def _run_due(change: _Change) -> None:
-    if LOOKS_LATE:
+    if looking.late:
         run_due_handlers()
 
 

@@ -14,14 +14,37 @@ import _signal  # type: ignore[import-not-found]
 import atexit
 import errno
 import sys
+from _thread import get_ident
 
 from sigcffi._core.ffi import check, lib
+from sigcffi._core.forking import in_child
 
-__all__ = ["LOOKS_LATE", "run_due_handlers"]
+__all__ = ["LOOKS_LATE", "looking", "run_due_handlers"]
 
 # CPython looks for due handlers after each call of a C function, so that a handler has run when a
 # call that provoked it returns. PyPy looks when it next comes to it, unless it is asked.
 LOOKS_LATE = sys.implementation.name == "pypy"
+
+
+class _Looking:
+    """How the interpreter looks for due handlers: ``late`` if it has to be asked. So it is also in
+    a child that another thread than the main thread has forked: CPython from 3.13 on marks the
+    former main thread, which is not there, and never looks by itself.
+    """
+
+    __slots__ = ("ident", "late")
+
+    def __init__(self) -> None:
+        self.ident = 0  # the main thread's
+        self.late = LOOKS_LATE
+
+    def in_child(self) -> None:
+        if get_ident() != self.ident:
+            self.ident = get_ident()
+            self.late = True
+
+
+looking = _Looking()
 
 
 def run_due_handlers() -> None:
@@ -36,11 +59,14 @@ def _announce() -> None:
     atexit.register(_let_go)
     if "t" in sys.abiflags:  # free-threaded
         lib.sigcffi_retry_interpreter_spins()
+    in_child(looking.in_child)
+    looking.ident = get_ident()
     if not check(known):
         import threading  # rarely needed, and slow to import
 
         main = threading.main_thread()
         assert main.ident is not None
+        looking.ident = main.ident
         lib.sigcffi_main_thread_set(main.ident, main.native_id or 0)
 
 

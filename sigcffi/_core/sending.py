@@ -11,7 +11,7 @@ import sys
 
 from sigcffi._core.arguments import index
 from sigcffi._core.ffi import check, lib
-from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
+from sigcffi._core.mainthread import looking, run_due_handlers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def pthread_kill(thread_id: SupportsIndex, signalnum: SupportsIndex, /) -> None:
     thread, signum = index(thread_id) & _ULONG_MAX, index(signalnum)
     sys.audit("signal.pthread_kill", thread, signum)
     check(lib.sigcffi_sending_pthread_kill(thread, signum))
-    if LOOKS_LATE:
+    if looking.late:
         run_due_handlers()
 
 
@@ -74,7 +74,7 @@ if lib.SIGCFFI_HAS_SIGQUEUE:
         process, number, sent = index(pid), index(signum), index(value)
         sys.audit("sigcffi.sigqueue", process, number, sent)
         check(lib.sigcffi_sending_sigqueue(process, number, sent))
-        if LOOKS_LATE:
+        if looking.late:
             run_due_handlers()
 
 
@@ -102,7 +102,7 @@ if lib.SIGCFFI_HAS_PTHREAD_SIGQUEUE:
         thread, number, sent = index(thread_id) & _ULONG_MAX, index(signum), index(value)
         sys.audit("sigcffi.pthread_sigqueue", thread, number, sent)
         check(lib.sigcffi_sending_pthread_sigqueue(thread, number, sent))
-        if LOOKS_LATE:
+        if looking.late:
             run_due_handlers()
 
 

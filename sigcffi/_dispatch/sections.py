@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from sigcffi._core.exits import ExitOfEach, exit_by
 from sigcffi._core.ffi import lib
-from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
+from sigcffi._core.mainthread import looking, run_due_handlers
 from sigcffi._core.scope import Scope
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ class Section(Scope, metaclass=ExitOfEach):
 
     def __enter__(self) -> None:
         # PyPy may run a handler before the section has begun, too; CPython only behind the call.
-        former = _sections() if LOOKS_LATE else -1
+        former = _sections() if looking.late else -1
         try:
             if _defer(self._set):
                 run_due_handlers()  # before the block, not in it

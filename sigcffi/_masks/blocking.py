@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sigcffi._core.exits import ExitOfEach, exit_by
 from sigcffi._core.ffi import lib
-from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
+from sigcffi._core.mainthread import looking, run_due_handlers
 from sigcffi._core.scope import Known, Scope
 from sigcffi._masks.masks import Mask, word_of
 
@@ -39,7 +39,7 @@ class _Blocked(Scope, metaclass=ExitOfEach):
             if word == 2**64 - 1:
                 raise MemoryError("nowhere to keep what a block of this thread has changed")
             mask = Mask(word)
-            if LOOKS_LATE:
+            if looking.late:
                 run_due_handlers()  # before the block, not in it
             return mask
         except BaseException:

@@ -16,7 +16,7 @@ from signal import NSIG, Sigmasks, Signals
 
 from sigcffi._core.arguments import index
 from sigcffi._core.ffi import check, lib
-from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
+from sigcffi._core.mainthread import looking, run_due_handlers
 from sigcffi._core.names import member
 from sigcffi._core.scope import warn
 
@@ -122,7 +122,7 @@ def pthread_sigmask(how: SupportsIndex, mask: Iterable[SupportsIndex]) -> set[Si
     former = _sigmask(how if type(how) is Sigmasks else index(how), word_of(mask))
     if former == _ALL_ONES:
         check(-errno.EINVAL)
-    if LOOKS_LATE:
+    if looking.late:
         run_due_handlers()
     known = _sets.get(former)
     return members(former) if known is None else known.copy()

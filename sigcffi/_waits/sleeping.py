@@ -13,7 +13,7 @@ import time
 
 from sigcffi._core.arguments import nanoseconds
 from sigcffi._core.ffi import lib
-from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
+from sigcffi._core.mainthread import looking, run_due_handlers
 from sigcffi._handlers.signal import cover_all
 
 TYPE_CHECKING = False
@@ -62,5 +62,5 @@ def sleep_until(
             cover_all()  # what the trampoline does not see does not wake
             covered = True
         sleep(arrivals, left)
-        if LOOKS_LATE:
+        if looking.late:
             run_due_handlers()

@@ -15,7 +15,7 @@ import time
 
 from sigcffi._core.arguments import index, nanoseconds
 from sigcffi._core.ffi import NULL, check, lib, new_records
-from sigcffi._core.mainthread import LOOKS_LATE, run_due_handlers
+from sigcffi._core.mainthread import looking, run_due_handlers
 from sigcffi._core.names import member
 from sigcffi._core.siginfo import RECORD, SigInfo, decoded
 from sigcffi._handlers.signal import cover_all
@@ -55,7 +55,7 @@ def pause() -> None:
     arrivals = lib.sigcffi_trampoline_arrivals()
     cover_all()
     lib.sigcffi_waits_pause(arrivals)
-    if LOOKS_LATE:
+    if looking.late:
         run_due_handlers()
 
 
@@ -87,7 +87,7 @@ def sigsuspend(mask: Iterable[SupportsIndex], /) -> None:
     word = mask._word if isinstance(mask, Mask) else word_of(mask)
     cover_all()
     lib.sigcffi_waits_sigsuspend(word, arrivals)
-    if LOOKS_LATE:
+    if looking.late:
         run_due_handlers()
 
 
@@ -111,7 +111,7 @@ def _accept(word: int, wait: int, record: Any) -> int:
             return 0
         if signum != _INTERRUPTED:
             check(signum)
-        if LOOKS_LATE:
+        if looking.late:
             run_due_handlers()
         if wait > 0:
             wait = max(deadline - time.monotonic_ns(), 0)

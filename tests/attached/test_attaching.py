@@ -7,6 +7,7 @@ import ctypes
 import errno
 import gc
 import os
+import resource
 import signal as standard
 import threading
 from collections.abc import Callable
@@ -357,3 +358,15 @@ def test_it_says_what_it_is() -> None:
         assert repr(ending) == f"<Exit of {signal.Signals(R).name}, attached>"
         assert repr(quitting) == f"<ForceQuit of {signal.Signals(R).name} after 3, attached>"
     assert signal.force_quit.__module__ == "sigcffi"
+
+
+@pytest.mark.parametrize("limit", [0, 3])
+def test_a_descriptor_too_many_is_refused_and_nothing_attached(limit: int) -> None:
+    before, limits = disposition(signal.SIGUSR1), resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limits[1]))
+    try:
+        with pytest.raises(OSError, match=os.strerror(errno.EMFILE)):
+            actions.message(signal.SIGUSR1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert disposition(signal.SIGUSR1) == before

@@ -196,6 +196,42 @@ def test_a_forked_childs_own_thread_is_its_main_thread() -> None:
     assert python_says(code) == "1 1\n"
 
 
+@pytest.mark.parametrize("asks", ["signal.pthread_sigmask(signal.SIG_BLOCK, ())", "pass"])
+def test_what_comes_to_a_child_of_another_thread_reaches_its_subscriber(asks: str) -> None:
+    """CPython from 3.13 on never looks there by itself. At the latest the end of the subscription
+    asks it to: behind that the signal would end the process.
+    """
+    code = """
+        import os, sys, threading
+        import sigcffi as signal
+        from sigcffi._core.ffi import lib
+
+        def child():
+            seen = []
+            with signal.subscribe(signal.SIGRTMIN, lambda info, frame: seen.append(info.si_value)):
+                for value in range(5):
+                    lib.sigcffi_sending_sigqueue(os.getpid(), signal.SIGRTMIN, value)  # asks nobody
+                exec(sys.argv[1])
+                there = len(seen)
+            os._exit(seen != [*range(5)] or (sys.argv[1] != "pass" and there != 5))
+
+        def fork():
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    child()
+                finally:
+                    os._exit(2)
+            print(os.waitpid(pid, 0)[1])
+
+        thread = threading.Thread(target=fork)
+        thread.start()
+        thread.join()
+    """
+    ignored = ["-W", "ignore:This process:DeprecationWarning"]  # 3.12: of threads and forks
+    assert python_says(code, asks, flags=ignored) == "0\n"
+
+
 def test_subprocesses_start_with_default_handlers() -> None:
     signal.signal(signal.SIGUSR1, lambda signum, frame: None)
     done = subprocess.run(

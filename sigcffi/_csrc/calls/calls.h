@@ -64,6 +64,7 @@ SIGCFFI_HIDDEN void sigcffi_interpose_after_fork(void);
 SIGCFFI_HIDDEN bool sigcffi_dispositions_is_handled(int signum);
 
 /* preparing.c */
+SIGCFFI_HIDDEN int sigcffi_preparing_copy(int fd);
 SIGCFFI_HIDDEN int sigcffi_preparing_slot(struct slot *slot);
 
 /* attachments.c */

@@ -9,6 +9,14 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+/* A copy of a descriptor behind the first three, which have a meaning; a negative errno. */
+int sigcffi_preparing_copy(int fd)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (copy >= 0) return copy;
+    return errno == EINVAL ? -EMFILE : -errno; /* EINVAL: the limit of descriptors is 3 or less */
+}
+
 /* What write needs: a descriptor of its own, whose number cannot come to mean another file, and one
  * that does not block. */
 static int prepare_write(struct slot *slot, int fd)
@@ -18,8 +26,8 @@ static int prepare_write(struct slot *slot, int fd)
     if (flags < 0 || fstat(fd, &status) != 0) return -errno;
     slot->is_socket = S_ISSOCK(status.st_mode);
     if (!slot->is_socket && !(flags & O_NONBLOCK)) return -EWOULDBLOCK;
-    slot->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    return slot->fd >= 0 ? 0 : -errno;
+    slot->fd = sigcffi_preparing_copy(fd);
+    return slot->fd >= 0 ? 0 : slot->fd;
 }
 
 /* Whether a descriptor is of a pipe, or of a terminal on the side of its programs: opening that
@@ -44,7 +52,7 @@ static int reopen(int fd)
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     int opened = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (opened < 0 || opened > 2) return opened;
-    int above = fcntl(opened, F_DUPFD_CLOEXEC, 3); /* the first three have a meaning */
+    int above = sigcffi_preparing_copy(opened);
     close(opened);
     return above;
 }
@@ -58,8 +66,8 @@ static int prepare_message(struct slot *slot, int fd)
     if ((flags & O_ACCMODE) == O_RDONLY) return -EBADF;
     slot->is_socket = S_ISSOCK(status.st_mode);
     if (!(flags & O_NONBLOCK) && can_be_reopened(fd, status.st_mode)) slot->fd = reopen(fd);
-    if (slot->fd < 0) slot->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    return slot->fd >= 0 ? 0 : -errno;
+    if (slot->fd < 0) slot->fd = sigcffi_preparing_copy(fd);
+    return slot->fd >= 0 ? 0 : slot->fd;
 }
 
 #if SIGCFFI_HAS_PIDFD

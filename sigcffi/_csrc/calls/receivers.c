@@ -5,7 +5,6 @@
  */
 #include "calls.h"
 
-#include <fcntl.h>
 
 /* The receiver with this handle, or null. */
 static struct receiver *receiver_of(int64_t handle)
@@ -182,8 +181,7 @@ int sigcffi_receivers_fd(int64_t handle, bool copy)
         /* Not those of one that was stopped and is about to be closed. */
         uint64_t set = atomic_load(&receiver->set) & atomic_load(&channel.slotted);
         for (; set != 0; set &= set - 1) sigcffi_interpose_locked(__builtin_ctzll(set) + 1);
-        fd = copy ? fcntl(receiver->fd, F_DUPFD_CLOEXEC, 3) : receiver->fd;
-        if (fd < 0) fd = -errno;
+        fd = copy ? sigcffi_preparing_copy(receiver->fd) : receiver->fd;
     }
     sigcffi_lock_release();
     return fd;
