@@ -5,7 +5,6 @@
  */
 #include "calls.h"
 
-
 /* The receiver with this handle, or null. */
 static struct receiver *receiver_of(int64_t handle)
 {
