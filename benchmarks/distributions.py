@@ -12,11 +12,8 @@ on what, when, and by which command, as JSON. plots.py draws from that alone.
 from __future__ import annotations
 
 import argparse
-import datetime
-import importlib.metadata
 import json
 import os
-import platform
 import signal as standard
 import statistics
 import subprocess
@@ -32,7 +29,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from elsewhere import LOOPING, READING, latencies
-from measuring import compiled, round_of
+from measuring import compiled, machine, round_of
 from timeout_libraries import installed
 
 import sigcffi
@@ -246,22 +243,6 @@ def counts(rounds: int) -> dict[str, dict[str, float]]:
 # ---- The file ----
 
 
-def machine(rounds: int, values: int) -> dict[str, Any]:
-    """On what, when, and by which command, whose counts are those of this run."""
-    nice = f"nice -n {os.nice(0)} " if os.nice(0) else ""
-    return {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "command": f"{nice}python benchmarks/distributions.py FILE "
-        f"--rounds {rounds} --values {values}",
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "sigcffi": sigcffi.__version__,
-        "cffi": importlib.metadata.version("cffi"),
-        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "load": [round(each, 1) for each in os.getloadavg()],
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("file", type=Path)
@@ -269,8 +250,11 @@ def main() -> None:
     parser.add_argument("--values", type=int, default=100_000, help="that the flood sends")
     asked = parser.parse_args()
     warnings.simplefilter("ignore")  # the timeout libraries'
+    nice = f"nice -n {os.nice(0)} " if os.nice(0) else ""
+    command = f"{nice}python benchmarks/distributions.py FILE"
+    command += f" --rounds {asked.rounds} --values {asked.values}"
     found = {
-        "machine": machine(asked.rounds, asked.values),
+        "machine": {**machine(), "command": command},
         "latency": latency(asked.rounds),
         "flood": floods(asked.values),
         "libraries": libraries(asked.rounds),

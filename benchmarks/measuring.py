@@ -1,4 +1,5 @@
-"""What the benchmarks share: how two things are set beside each other, and a row of a table.
+"""What the benchmarks share: how two things are set beside each other, a row of a table, and on
+what that was.
 
 Law: the two are measured in turn, in short rounds, so that whatever slows the machine slows both;
 what is reported is the median of the rounds' ratios.
@@ -7,7 +8,9 @@ what is reported is the median of the rounds' ratios.
 from __future__ import annotations
 
 import argparse
+import datetime
 import gc
+import importlib.metadata
 import os
 import platform
 import statistics
@@ -16,7 +19,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter_ns
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
 
@@ -60,14 +63,32 @@ def compiled(source: str, folder: str, *options: str) -> str:
     return product
 
 
+def machine() -> dict[str, Any]:
+    """On what, when and beside which load is measured."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "sigcffi": importlib.metadata.version("sigcffi"),
+        "cffi": importlib.metadata.version("cffi"),
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "load": [round(each, 1) for each in os.getloadavg()],
+    }
+
+
+def in_words(on: dict[str, Any]) -> str:
+    """A line of ``machine()``."""
+    words = on["python"], f"sigcffi {on['sigcffi']}", on["system"], on["machine"], on["date"]
+    return f"{', '.join(words)}, load {on['load'][0]:g}"
+
+
 def begin(description: str, rounds: int) -> int:
     """How many rounds the command line asks for; prints what was measured on what."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=rounds, help="rounds of each comparison")
     rounds = parser.parse_args().rounds
     gc.disable()
-    implementation = f"{platform.python_implementation()} {platform.python_version()}"
-    print(f"{implementation}, {platform.system()} {platform.machine()}, {rounds} rounds\n")
+    print(f"{in_words(machine())}; {rounds} rounds\n", flush=True)
     return rounds
 
 

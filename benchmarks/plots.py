@@ -21,6 +21,7 @@ import matplotlib as mpl
 mpl.use("svg")
 from matplotlib import pyplot as plt
 from matplotlib.ticker import LogLocator
+from measuring import in_words
 
 PLACE = Path(__file__).parents[1] / "docs" / "benchmarks"
 RESULTS = PLACE / "results.json"
@@ -138,9 +139,7 @@ PLOTS: dict[str, Callable[[dict[str, Any]], str]] = {
 def draw(results: dict[str, Any], place: Path) -> None:
     """One file for each plot."""
     on = results["machine"]
-    words = [on["python"], f"sigcffi {on['sigcffi']}", on["system"], on["machine"]]
-    load = f"load {on['load'][0]:g}"
-    below = f"{', '.join(words)}\n{on['date']}, {load}: {on['command']}"
+    below = f"{in_words(on)}\n{on['command']}"
     for name, plot in PLOTS.items():
         with mpl.rc_context(SETTINGS):
             title = plot(results[name])
