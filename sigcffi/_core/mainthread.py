@@ -13,11 +13,11 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import atexit
 import errno
+import os
 import sys
 from _thread import get_ident
 
 from sigcffi._core.ffi import check, lib
-from sigcffi._core.forking import in_child
 
 __all__ = ["LOOKS_LATE", "looking", "run_due_handlers"]
 
@@ -59,7 +59,7 @@ def _announce() -> None:
     atexit.register(_let_go)
     if "t" in sys.abiflags:  # free-threaded
         lib.sigcffi_retry_interpreter_spins()
-    in_child(looking.in_child)
+    os.register_at_fork(after_in_child=looking.in_child)
     looking.ident = get_ident()
     if not check(known):
         import threading  # rarely needed, and slow to import
