@@ -218,8 +218,8 @@ def join(thread: threading.Thread) -> None:
 
 
 def asleep(tid: int) -> bool:
-    """Whether a thread of this process is in an interruptible wait, as the kernel sees it."""
-    with open(f"/proc/self/task/{tid}/stat", "rb") as stat:
+    """Whether a thread, of any process, is in an interruptible wait, as the kernel sees it."""
+    with open(f"/proc/{tid}/stat", "rb") as stat:
         return stat.read().rpartition(b")")[2].split()[0] == b"S"
 
 

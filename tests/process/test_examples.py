@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import DEADLINE, in_time, taken, until
+from support import DEADLINE, asleep, in_time, taken, until
 
 import sigcffi as signal
 
@@ -151,6 +151,8 @@ def test_a_tool_that_is_stopped_leaves_nothing_half_done(tmp_path: Path, impatie
     ) as tool:
         with open(first, "w") as source:  # it has begun
             until(lambda: (tmp_path / "first.gz").exists(), "the file to be written")
+            # Before, an exception may strike between a file's opening and its "with".
+            until(lambda: asleep(tool.pid), "the tool to read")
             tool.send_signal(signal.SIGINT)
             if impatient:
                 taken(tool.pid, signal.SIGINT)
