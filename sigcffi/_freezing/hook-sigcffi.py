@@ -2,7 +2,7 @@
 the compiled module imports.
 """
 
-from PyInstaller.utils.hooks import collect_submodules
+from PyInstaller.utils.hooks import collect_submodules  # type: ignore[import-untyped]
 
 hiddenimports = [
     "_cffi_backend",
