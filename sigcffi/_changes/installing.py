@@ -42,7 +42,7 @@ def _let_come() -> None:
     """What has come for a handler reaches it before another takes its place: also if another thread
     has taken it, or just lifted what kept it out, or the interpreter has to be asked to look.
     """
-    if looking.late or (words[_PENDING] and lib.sigcffi_deferral_settle()):
+    if (words[_PENDING] and lib.sigcffi_deferral_settle()) or looking.late:
         run_due_handlers()
 
 
