@@ -31,9 +31,12 @@ def with_sigcffi():
 
 def with_message():
     reader, writer = os.pipe()  # a log; standard error without one
-    with actions.message(signal.SIGTERM, writer, text="worker 3 stops"):
-        somebody_sends_it()
-    line = os.read(reader, 1000).decode()
+    with (
+        actions.message(signal.SIGTERM, writer, text="worker 3 stops"),
+        # It waits: nobody knows its name once it has ended and its parent has waited for it.
+        subprocess.Popen(["sh", "-c", "kill -TERM $PPID; read line"], stdin=subprocess.PIPE),
+    ):
+        line = os.read(reader, 1000).decode()
     say(without_numbers(line.partition(" ")[2].rstrip()))
 
 
