@@ -277,20 +277,26 @@ def test_in_a_file_it_stands_between_what_the_program_has_written(tmp_path: Path
     assert len(written) == 6
 
 
+def typed(terminal: int) -> str:
+    """A line, of which a terminal may have a part only for a while."""
+    said = b""
+    while not said.endswith(b"\n"):
+        assert readable(terminal)
+        said += os.read(terminal, 4096)
+    return said.decode().replace("\r", "")
+
+
 def test_on_a_terminal_it_does_not_wait_for_the_terminal_to_go_on() -> None:
     signal.signal(S, lambda signum, frame: None)
     master, slave = pty.openpty()
     try:
         with actions.message(S, master):  # what is written there its programs read
             os.kill(HERE, S)
-            assert readable(slave)
-            assert LINE.fullmatch(os.read(slave, 4096).decode())
-        assert readable(master)
-        os.read(master, 4096)  # the echo
+            assert LINE.fullmatch(typed(slave))
+        typed(master)  # the echo
         with actions.message(S, slave) as message:
             os.kill(HERE, S)
-            assert readable(master)
-            assert LINE.fullmatch(os.read(master, 4096).decode().replace("\r", ""))
+            assert LINE.fullmatch(typed(master))
             while not message.missed:  # until the terminal is full, which nobody reads
                 os.kill(HERE, S)
             assert os.get_blocking(slave)
