@@ -39,7 +39,8 @@ class Asked(Single):
     @property
     def address(self) -> int:
         """Where the stage is in memory, a C int that is not 0 once the program is to stop: for code
-        without Python. It can be read as long as this object exists. ValueError before the block.
+        without Python, which must read it by ``volatile`` or an atomic load, as it must a flag. It
+        can be read as long as this object exists. ValueError before the block.
         """
         return self._begun().address
 

@@ -64,7 +64,9 @@ def test_no_jump_back_leaves_the_handlers_of_exceptions() -> None:
     assert found.keys() <= UNSTRUCK.keys(), found
 
 
-@pytest.mark.skipif(sys.version_info[:2] not in ((3, 13), (3, 14)), reason="others forget nothing")
+@pytest.mark.skipif(
+    sys.version_info[:2] not in ((3, 13), (3, 14)), reason="no other compiler forgets"
+)
 def test_a_bare_jump_is_found() -> None:
     code = compile("try:\n  for a in b:\n    if a: c()\nfinally: d()", "here", "exec")
     assert bare_jumps(code) == [3]

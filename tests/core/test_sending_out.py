@@ -42,7 +42,7 @@ def test_a_process_that_is_gone_is_not_found() -> None:
 
 
 @needs_sigqueue
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere not said")
+@pytest.mark.skipif(sys.platform != "linux", reason="a promise of Linux")
 @pytest.mark.parametrize("pid", [0, -1, pytest.param(-os.getpid(), id="own"), INT_MIN])
 def test_no_group_is_meant_by_a_process_id(pid: int) -> None:
     block(signal.SIGUSR1)
