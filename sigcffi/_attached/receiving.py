@@ -120,7 +120,7 @@ class Receiver(Single):
             notice(signum)
         return lib.sigcffi_receivers_fd(self._handle, False)
 
-    def _wait(self, timeout: Number | None) -> SigInfo | Closed | None:
+    def _wait(self, take: Callable[[], Any], timeout: Number | None) -> Any:
         handle = self._handle
         if lib.sigcffi_receivers_count(handle) == 0:
             self._fd()
@@ -128,7 +128,7 @@ class Receiver(Single):
         def sleep(arrivals: int, left: int) -> None:
             lib.sigcffi_sleep_until_received(handle, arrivals, left)
 
-        return sleep_until(self._ring.take, sleep, timeout)  # type: ignore[no-any-return]
+        return sleep_until(take, sleep, timeout)
 
     def wait(self, timeout: Number | None = None) -> SigInfo | None:
         """The next delivery: wait for it at most *timeout* seconds (a number; None: for ever).
@@ -140,10 +140,17 @@ class Receiver(Single):
         Threads: others run on. In the main thread Python handlers run meanwhile (Ctrl-C works), and
         what they raise ends the wait.
         """
-        found = self._wait(timeout)
+        found: SigInfo | Closed | None = self._wait(self._ring.take, timeout)
         if isinstance(found, Closed):
             raise ValueError(_IS_CLOSED)
         return found
+
+    def wait_for_all(self) -> list[SigInfo]:
+        """All that has come, as soon as there is something, for the library; nothing once it is
+        closed.
+        """
+        found: list[SigInfo] | Closed = self._wait(lambda: self._ring.take_all() or None, None)
+        return [] if isinstance(found, Closed) else found
 
     def fileno(self) -> int:
         """A descriptor that can be read while there is something to ``read()``: for select, poll
@@ -158,7 +165,7 @@ class Receiver(Single):
         return self
 
     def __next__(self) -> SigInfo:
-        found = self._wait(None)
+        found: SigInfo | Closed | None = self._wait(self._ring.take, None)
         if isinstance(found, Closed):
             raise StopIteration
         assert found is not None

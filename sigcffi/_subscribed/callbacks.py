@@ -2,8 +2,9 @@
 
 Law: one receiver has the signals of all subscriptions, and one thread reads it: so each delivery is
 handed over once, in the order of arrival, and nothing is lost while a callback takes its time.
-There is a thread while there are subscriptions. It takes no signals but during a callback, which
-has the mask of the thread that has subscribed: what it starts by exec begins with that.
+There is a thread while there are subscriptions. It takes no signals but among callbacks, each of
+which has the mask of the thread that has subscribed: what it starts by exec begins with that. So
+it is one more thread that takes signals, and then no order is between its own and those of others.
 
 It is a thread of the interpreter's own also where gevent or eventlet have put greenlets in the
 place of threads: it waits in C, where greenlets cannot switch.
@@ -89,22 +90,29 @@ class _Callbacks:
         try:
             if former is not None:
                 former.ended.acquire()
-            for info in self.receiver:
-                if not self._hand_over(info):
+            while infos := self.receiver.wait_for_all():
+                if not self._hand_over(infos):
                     return
-            for info in self.receiver.unread:
-                if not self._hand_over(info):
-                    return
+            self._hand_over(self.receiver.unread)
         finally:
             self.ended.release()
 
-    def _hand_over(self, info: SigInfo) -> bool:
+    def _hand_over(self, infos: list[SigInfo]) -> bool:
         """Whether this is still the thread: a callback may have forked."""
         import threading  # is there already, see add()
 
         # Not when the thread begins: in a forked child threading may be sorting its threads.
         with suppress(Exception):
             threading.current_thread().name = "sigcffi"
+        try:
+            return all(self._call(info) for info in infos)
+        finally:
+            lib.sigcffi_masks_take_no_signals()
+
+    def _call(self, info: SigInfo) -> bool:
+        """Call those whom this is for. Each call of C lets other threads have the interpreter, and
+        may wait long until they give it back: so there are few.
+        """
         for subscriber in list(_subscribers.values()):
             if info._signo not in subscriber.signums or id(subscriber) not in _subscribers:
                 continue  # the second: an earlier one may have closed it
@@ -116,8 +124,6 @@ class _Callbacks:
                 subscriber.hand_over(info)
             except BaseException as error:
                 _tell(error, subscriber)
-            finally:
-                lib.sigcffi_masks_take_no_signals()
             if os.getpid() != self.pid:
                 _end()  # the child's own: it would keep the process alive
                 return False

@@ -154,7 +154,9 @@ def subscribe(
 
     Threads: with "thread" any may call it, with "main" the main thread.
 
-    Race conditions: as for ``signal``.
+    Race conditions: as for ``signal``. With "thread" a callback's thread takes signals as any other
+    does, and what two threads take at once has no order. Where the order of queued values matters,
+    block the signals while you subscribe: ``with blocked(SIGRTMIN): subscribe(...)``.
     """
     if not callable(callback):
         raise TypeError("a callback must be callable")
