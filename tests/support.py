@@ -161,6 +161,10 @@ class Recorder:
         return [info.si_value for info in self.infos]
 
 
+# For a pytest within a test: without what others plug in, which takes longer than all the rest.
+PLAIN_PYTEST = tuple(f"-pno:{name}" for name in ("cacheprovider", "hypothesispytest", "anyio"))
+
+
 def until(condition: Callable[[], Any], what: str = "condition") -> None:
     """Give other threads the processor until *condition* holds; fail loudly if it never does.
 

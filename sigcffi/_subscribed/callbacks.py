@@ -93,7 +93,8 @@ class _Callbacks:
             while infos := self.receiver.wait_for_all():
                 if not self._hand_over(infos):
                     return
-            self._hand_over(self.receiver.unread)
+            if unread := self.receiver.unread:
+                self._hand_over(unread)
         finally:
             self.ended.release()
 

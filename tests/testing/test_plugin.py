@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support import DEADLINE, in_time
+from support import DEADLINE, PLAIN_PYTEST, in_time
 
 pytest_plugins = ["pytester"]
 
@@ -43,7 +43,7 @@ def spin():
 def run(pytester: pytest.Pytester, tests: str, *options: str, ini: str = "") -> pytest.RunResult:
     pytester.makeini(f"[pytest]\n{ini}\n")
     pytester.makepyfile(tests)
-    done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--strict-markers", *options)
+    done = pytester.runpytest_subprocess(*PLAIN_PYTEST, "--strict-markers", *options)
     assert "nobody interrupts it" not in done.stdout.str()
     return done
 

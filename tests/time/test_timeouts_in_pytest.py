@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 
 import pytest
-from support import DEADLINE
+from support import DEADLINE, PLAIN_PYTEST
 
 from sigcffi import TimedOut, TimeoutInterrupt, timeout
 
@@ -33,7 +33,7 @@ def spin():
 def run(pytester: pytest.Pytester, test: str, conftest: str = "") -> pytest.RunResult:
     pytester.makeconftest(HEAD + conftest)
     pytester.makepyfile(HEAD + test)
-    done = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    done = pytester.runpytest_subprocess(*PLAIN_PYTEST)
     assert "nobody interrupts it" not in done.stdout.str()
     return done
 
