@@ -134,11 +134,11 @@ def subscribe(
     when the first delivery of any of its signals has come.
 
     With *where* "thread" the callbacks are called in one thread of the library's own, one after the
-    other, each delivery once and in order, and *frame* is None. They may take locks, log, print and
-    wait: they interrupt nobody. What one raises goes to ``threading.excepthook``. The thread is
-    there while there are such subscriptions. It takes no signals while it waits; a callback runs
-    with the mask of the thread that has subscribed, and so does a program that it starts
-    (subprocess). At the interpreter's end (by atexit) it is given 5 seconds for what has come.
+    other, each delivery once, and *frame* is None. They may take locks, log, print and wait: they
+    interrupt nobody. What one raises goes to ``threading.excepthook``. The thread is there while
+    there are such subscriptions. It takes no signals while it waits; a callback runs with the mask
+    of the thread that has subscribed, and so does a program that it starts (subprocess). At the
+    interpreter's end (by atexit) it is given 5 seconds for what has come.
 
     A forked child has the subscription, too, with a thread of its own where that is needed, unless
     *inherit* is false: then it is closed there before the child takes a signal. (On PyPy, which
