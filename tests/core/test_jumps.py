@@ -22,6 +22,7 @@ UNSTRUCK = {
     "Replacing._hand_down": "it is undisturbed: no handler starts",
     "Stages.close": "it is undisturbed: no handler starts",
     "_Callbacks._run": "handlers run in the main thread, and this in another one",
+    "_Callbacks._hand_over": "likewise",
 }
 
 
