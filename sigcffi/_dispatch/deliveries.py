@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 __all__ = [
     *("CAPACITY", "FOR_HANDLER", "FOR_SUBSCRIBERS", "HEAD", "LAST", "RECORDS", "SIZE", "TAIL"),
     *("account", "add", "apart", "begun", "allowed", "forget", "gather", "next_record"),
-    *("leave_to_lifting", "position", "put_back", "read", "ready", "remove", "take_out", "unpack"),
-    "waiting",
+    *("kept_by_sections", "leave_to_lifting", "position", "put_back", "read", "ready", "remove"),
+    *("take_out", "unpack", "waiting"),
 ]
 
 TAIL = lib.SIGCFFI_WORD_TAIL
@@ -191,14 +191,22 @@ def take_out(signum: int) -> int:
     return missed
 
 
-def leave_to_lifting(former: int) -> None:
+def kept_by_sections(former: int) -> set[int]:
+    """The signals of what waits, but those that *former* keeps out. Called where no handler starts:
+    in a flood this takes longer than until the next signal, which would call the dispatcher within
+    it, and the next within that.
+    """
+    signums = {info._signo for info in list(waiting.values())}
+    return {signum for signum in signums if not former >> (signum - 1) & 1}
+
+
+def leave_to_lifting(signums: set[int]) -> None:
     """What critical sections keep out is pending, for who lifts them. Whether one still does is
     looked at behind that: another thread may have lifted it since the dispatcher looked.
     """
-    for info in list(waiting.values()):
-        bit = 1 << info._signo - 1
-        if not (former | words[PENDING]) & bit:
-            lib.sigcffi_deferral_pend_again(info._signo, 1)
+    for signum in signums:
+        if not words[PENDING] >> (signum - 1) & 1:
+            lib.sigcffi_deferral_pend_again(signum, 1)
 
 
 def account() -> tuple[int, int, int, int]:

@@ -47,6 +47,7 @@ from sigcffi._dispatch.deliveries import (
     begun,
     forget,
     gather,
+    kept_by_sections,
     leave_to_lifting,
     next_record,
     position,
@@ -230,10 +231,11 @@ def _drain(signum: int, frame: FrameType | None, former: int, first: BaseExcepti
             if not left and lib.sigcffi_deferral_nudge() < 0:
                 left = LIMIT
                 continue
+            kept = kept_by_sections(former) if waiting else None
             at.again = former != 0  # and one that comes now is seen below
             at.running = words[RUNNING] = former
-            if waiting:
-                leave_to_lifting(former)
+            if kept:
+                leave_to_lifting(kept)
             if words[PENDING] & ~(words[DEFERRED] | former):
                 lib.sigcffi_deferral_settle()
             if not left or not (next_record() or (_late and not stuck)):
