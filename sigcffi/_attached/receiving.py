@@ -94,9 +94,9 @@ class Receiver(Single):
                 lambda: lib.sigcffi_receivers_count(handle), lambda: _copy(handle)
             )
 
-    def change(self, signums: frozenset[int]) -> None:
-        """Receive these signals from now on, for the library. OSError as for opening, and nothing
-        has changed then. One thread at a time.
+    def _change(self, signums: frozenset[int]) -> None:
+        """Receive these signals from now on. OSError as for opening, and nothing has changed then.
+        One thread at a time.
         """
         self._ring.change(ready(signums))
         self.signums = signums
@@ -145,10 +145,8 @@ class Receiver(Single):
             raise ValueError(_IS_CLOSED)
         return found
 
-    def wait_for_all(self) -> list[SigInfo]:
-        """All that has come, as soon as there is something, for the library; nothing once it is
-        closed.
-        """
+    def _wait_for_all(self) -> list[SigInfo]:
+        """All that has come, as soon as there is something; nothing once it is closed."""
         found: list[SigInfo] | Closed = self._wait(lambda: self._ring.take_all() or None, None)
         return [] if isinstance(found, Closed) else found
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         mask: int
         inherit: bool
 
-        def hand_over(self, info: SigInfo) -> object: ...
+        def _hand_over(self, info: SigInfo) -> object: ...
 
         def close(self) -> None: ...
 
@@ -90,7 +90,7 @@ class _Callbacks:
         try:
             if former is not None:
                 former.ended.acquire()
-            while infos := self.receiver.wait_for_all():
+            while infos := self.receiver._wait_for_all():
                 if not self._hand_over(infos):
                     return
             if unread := self.receiver.unread:
@@ -122,7 +122,7 @@ class _Callbacks:
                 continue  # it came before
             lib.sigcffi_masks_sigmask(SIG_SETMASK, subscriber.mask)
             try:
-                subscriber.hand_over(info)
+                subscriber._hand_over(info)
             except BaseException as error:
                 _tell(error, subscriber)
             if os.getpid() != self.pid:
@@ -181,7 +181,7 @@ def add(subscriber: Subscriber) -> None:
         try:
             former = _position.callbacks
             if former is not None and not former.receiver.closed:
-                former.receiver.change(_signums())
+                former.receiver._change(_signums())
                 return
             receiver = Receiver(_signums(), CAPACITY, "block", True)
             try:
@@ -205,7 +205,7 @@ def remove(subscriber: Subscriber) -> None:
         if found is None or callbacks is None or callbacks.receiver.closed:
             return
         if _subscribers:
-            callbacks.receiver.change(_signums())
+            callbacks.receiver._change(_signums())
         else:
             callbacks.receiver.close()
 
@@ -236,7 +236,7 @@ def _in_child() -> None:
     if not _subscribers:
         former.receiver.close()
         return
-    former.receiver.change(_signums())
+    former.receiver._change(_signums())
     _position.callbacks = _Callbacks(former.receiver, None)
 
 

@@ -93,7 +93,7 @@ class Subscription(Single):
         for signum in self.signums:
             unsubscribe(signum, self._call)
 
-    def hand_over(self, info: SigInfo) -> Any:
+    def _hand_over(self, info: SigInfo) -> Any:
         """What the callback returns for *info*: for the thread of callbacks."""
         return self._call(info, None)
 

@@ -58,6 +58,37 @@ def test_what_waits_for_a_handlers_end_calls_nobody_who_has_replaced_another_uns
 
 
 @nested_handlers
+def test_however_many_wait_the_dispatcher_lets_handlers_in_for_as_long() -> None:
+    """Else signals that come quicker than it looks through what waits call it within itself, and
+    again within that, for as long as they come.
+    """
+    let_in: list[int] = []
+    calls: list[int] = []
+
+    def look_at(frame: FrameType) -> None:
+        let_in[-1] += _dispatch.position.running != _dispatch.ALL
+
+    def interrupt() -> None:
+        os.kill(HERE, S)
+        look()
+
+    def handler(info: SigInfo, frame: FrameType | None) -> None:
+        if info.si_value == 0:
+            for waiting in (1, 200):
+                queue(*[(R, waiting)] * waiting)
+                let_in.append(0)
+                tracing.call(interrupt, look_at)
+
+    sigaction(S, lambda info, frame: calls.append(S))
+    sigaction(R, handler)
+    with Tracing(lambda code: "_dispatch" in code.co_filename) as tracing:
+        queue((R, 0))
+        look()
+    assert calls
+    assert let_in[0] == let_in[1] > 0
+
+
+@nested_handlers
 def test_what_waits_calls_nobody_who_is_just_replacing_another() -> None:
     called: list[int] = []
 

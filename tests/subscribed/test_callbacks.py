@@ -134,6 +134,30 @@ def test_what_came_before_and_what_comes_after_is_not_for_a_subscription(
     assert heard.empty()
 
 
+def test_what_is_in_hand_when_a_subscription_is_closed_is_not_for_it(
+    heard: SimpleQueue[Any],
+) -> None:
+    go_on = threading.Event()
+
+    def slow(info: SigInfo, frame: object) -> None:
+        heard.put(("slow", info.si_value))
+        go_on.wait(DEADLINE)
+
+    with signal.blocked(R):  # so that all have come when the thread looks
+        closed = signal.subscribe(R, slow, where="thread")
+        stays = signal.subscribe(
+            R, lambda info, frame: heard.put(("stays", info.si_value)), where="thread"
+        )
+        queue(R, *range(5))
+    with stays:
+        assert heard.get(timeout=DEADLINE) == ("slow", 0)
+        closed.close()
+        go_on.set()
+        rest = [heard.get(timeout=DEADLINE) for _ in range(5)]
+        assert rest == [("stays", value) for value in range(5)]
+    assert heard.empty()
+
+
 def test_once_is_once_also_for_two_of_one_callback(heard: SimpleQueue[Any]) -> None:
     def callback(info: SigInfo, frame: object) -> None:
         heard.put(info.si_value)
@@ -246,6 +270,31 @@ def test_a_callback_may_fork_and_its_child_ends_when_the_callback_does() -> None
         print(os.waitstatus_to_exitcode(os.waitpid(pids[0], 0)[1]))
     """
     assert python_says(code) == "0\n"
+
+
+def test_a_child_that_a_callback_forks_has_nothing_of_what_is_in_hand() -> None:
+    code = """
+        import os, threading, warnings, sigcffi as signal
+
+        warnings.simplefilter("ignore", DeprecationWarning)
+        R, parent = signal.SIGRTMIN, os.getpid()
+        seen = threading.Semaphore(0)
+
+        def callback(info, frame):
+            pid = os.fork() if info.si_value == 1 else 0
+            if pid:
+                os.waitpid(pid, 0)
+            os.write(1, b"%d %d\\n" % (os.getpid() == parent, info.si_value))
+            seen.release()
+
+        with signal.blocked(R):
+            signal.subscribe(R, callback, where="thread")
+            for value in range(4):
+                signal.sigqueue(parent, R, value)
+        for _ in range(4):
+            assert seen.acquire(timeout=60)
+    """
+    assert python_says(code) == "1 0\n0 1\n1 1\n1 2\n1 3\n"
 
 
 @pytest.mark.parametrize(
