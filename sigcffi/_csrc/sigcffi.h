@@ -201,6 +201,7 @@ uint64_t sigcffi_masks_block(uint64_t set);
 void sigcffi_masks_unblock(uint64_t set);
 
 /* waits.c */
+unsigned sigcffi_waits_begin(void);
 void sigcffi_waits_pause(unsigned arrivals);
 void sigcffi_waits_sigsuspend(uint64_t set, unsigned arrivals);
 int sigcffi_waits_accept(uint64_t set, int64_t nanoseconds, struct sigcffi_record *record);

@@ -52,7 +52,7 @@ def pause() -> None:
 
     Source: pause(2), POSIX.1-2008.
     """
-    arrivals = lib.sigcffi_trampoline_arrivals()
+    arrivals = lib.sigcffi_waits_begin()
     cover_all()
     lib.sigcffi_waits_pause(arrivals)
     if looking.late:
@@ -83,7 +83,7 @@ def sigsuspend(mask: Iterable[SupportsIndex], /) -> None:
 
     Source: sigsuspend(2), POSIX.1-2008.
     """
-    arrivals = lib.sigcffi_trampoline_arrivals()
+    arrivals = lib.sigcffi_waits_begin()
     word = mask._word if isinstance(mask, Mask) else word_of(mask)
     cover_all()
     lib.sigcffi_waits_sigsuspend(word, arrivals)

@@ -344,6 +344,22 @@ CASE(a_call_that_has_ended_a_wait_is_not_told_again)
     figures("one call");
 }
 
+/* A call of Python's comes before the wait: the interpreter looks as that returns. */
+CASE(a_wait_that_python_begins_is_not_ended_by_retries)
+{
+    const int rounds = 5 * SCALE;
+    const struct timespec longer_than_the_first_takes = {.tv_nsec = 20000000};
+    sigcffi_retry_interpreter_spins();
+    register_signal(STANDARD);
+    for (int i = 0; i < rounds; i++) {
+        send_to_self(STANDARD);
+        EQUAL(sigcffi_waits_begin(), sigcffi_trampoline_arrivals());
+        MUST(nanosleep(&longer_than_the_first_takes, NULL));
+    }
+    EQUAL(calls[STANDARD], rounds);
+    figures("%d rounds", rounds);
+}
+
 /* Somebody counts, and comes to the number that a poke carries. */
 CASE(a_signal_with_the_value_of_a_poke_is_a_signal)
 {

@@ -65,10 +65,14 @@ def interval_of_setitimer(value: Any) -> float:
     return signal.setitimer(signal.ITIMER_VIRTUAL, 0)[1]
 
 
+def is_left_of_thousand(seconds: float) -> bool:
+    """For time goes by. No number that is tried lies where a moment more makes a difference."""
+    return 900 < seconds < 1001
+
+
 def delay_of_setitimer(value: Any) -> bool:
-    """All but exactly, for time goes by."""
     signal.setitimer(signal.ITIMER_VIRTUAL, value)
-    return 900 < signal.setitimer(signal.ITIMER_VIRTUAL, 0)[0] <= 1000.26
+    return is_left_of_thousand(signal.setitimer(signal.ITIMER_VIRTUAL, 0)[0])
 
 
 def sigtimedwait(value: Any) -> int:
@@ -90,14 +94,14 @@ def interval_of_a_timer(value: Any) -> int:
 def delay_of_a_timer(value: Any) -> bool:
     with with_room(lambda: signal.Timer(U)) as timer:
         timer.settime(value)
-        return 900 < timer.gettime()[0] <= 1000.25
+        return is_left_of_thousand(timer.gettime()[0])
 
 
 def timeout(value: Any) -> bool:
     with signal.timeout(value) as block:
         left = block.remaining()
     assert left is not None
-    return 900 < left <= 1000.25
+    return is_left_of_thousand(left)
 
 
 def timeout_at(value: Any) -> None:
@@ -121,7 +125,7 @@ def kill_after(value: Any) -> bool:
     with signal.kill_after(value) as switch:
         left = switch.remaining()
     assert left is not None
-    return 900 < left <= 1000.25
+    return is_left_of_thousand(left)
 
 
 def flag(value: Any) -> bool:

@@ -74,6 +74,23 @@ def test_pause_does_not_sleep_through_a_signal_that_came_before_it_slept(
     assert seen == [signal.SIGUSR1]
 
 
+@pytest.mark.parametrize("wait", [signal.pause, lambda: signal.sigsuspend(())])
+def test_a_signal_that_was_handled_before_does_not_end_a_wait(wait: Callable[[], None]) -> None:
+    """Without a GIL the interpreter is told again of a signal that comes while it runs. What ends
+    the wait is the alarm; it comes again, since the machine may be slow.
+    """
+    seen: list[int] = []
+    signal.signal(signal.SIGUSR1, nothing)
+    signal.signal(signal.SIGALRM, lambda signum, frame: seen.append(signum))
+    for _ in range(5):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        seen.clear()
+        signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+        wait()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert seen
+
+
 def test_pause_in_another_thread_returns_when_that_thread_is_interrupted(
     foreign: ctypes.CDLL,
 ) -> None:

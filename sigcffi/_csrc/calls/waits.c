@@ -5,8 +5,15 @@
  */
 #include "calls.h"
 
+/* A wait begins, and ends for what arrives from now on: `arrivals` for the calls below. */
+unsigned sigcffi_waits_begin(void)
+{
+    sigcffi_retry_no_more();
+    return sigcffi_trampoline_arrivals();
+}
+
 /* Sleep with the mask `asleep` until a handler has run in this thread, or not at all if the
- * trampoline has run since sigcffi_trampoline_arrivals() returned `arrivals`. */
+ * trampoline has run since sigcffi_waits_begin() returned `arrivals`. */
 static void suspend(sigset_t asleep, unsigned arrivals)
 {
     sigset_t all, former;

@@ -45,10 +45,11 @@ SIGCFFI_HIDDEN uintptr_t sigcffi_levels_beneath(int signum, uintptr_t handler);
 SIGCFFI_HIDDEN void sigcffi_main_thread_note_mask(const void *context);
 SIGCFFI_HIDDEN void sigcffi_main_thread_will_mask(int how, uint64_t word);
 
-/* retry.c; the last four outside handlers */
+/* retry.c; the last five outside handlers */
 SIGCFFI_HIDDEN void sigcffi_retry_later(void *context);
 SIGCFFI_HIDDEN void sigcffi_retry_take_over(void *context);
 SIGCFFI_HIDDEN bool sigcffi_retry_expired(const siginfo_t *info, void *context);
+SIGCFFI_HIDDEN void sigcffi_retry_no_more(void);
 SIGCFFI_HIDDEN bool sigcffi_retry_is_wanted(void);
 SIGCFFI_HIDDEN void sigcffi_retry_prepare(void);
 SIGCFFI_HIDDEN void sigcffi_retry_aim(void);

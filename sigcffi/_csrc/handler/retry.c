@@ -4,9 +4,9 @@
  * An interpreter without a GIL waits for a lock in two steps: it spins, giving up the processor
  * some forty times, and then parks. A call that comes while the main thread spins marks the signal,
  * but ends no system call; the interpreter does not look at the mark before it parks, and then
- * sleeps until the wait is over. Nothing tells whether it has looked. So a timer sends the main
- * thread SIGURG after 1, 2, 4 ... ms, until one has ended a system call or there were RETRIES of
- * them.
+ * sleeps until the wait is over. Nothing tells a handler whether it has looked. So a timer sends
+ * the main thread SIGURG after 1, 2, 4 ... ms, until one has ended a system call, Python code has
+ * begun a wait of ours (calls/waits.c), or there were RETRIES of them.
  *
  * Law: handler context, in the main thread only, but for the preparations. A retry says nothing,
  * and where SIGURG is not handled any more it is ignored: one that comes late, or never, harms
@@ -105,6 +105,19 @@ static void make_timer(void)
     atomic_store(&timer, made ? number : NONE);
 }
 
+/* Outside handlers, called by Python code: the interpreter looks when this returns, and nothing has
+ * to be told again. Else a retry would end the wait that comes next, for nothing. */
+void sigcffi_retry_no_more(void)
+{
+    if (!sigcffi_main_thread_is_current()) return;
+    if (atomic_load_explicit(&left, memory_order_relaxed) == 0) return;
+    /* Actors: this call, and a handler that comes between the two steps and sets the timer. The bad
+     * interleaving: its timer stays, and ends the wait. It is forbidden by turning the timer off
+     * last: the interpreter looks at that call, too. */
+    atomic_store_explicit(&left, 0, memory_order_relaxed);
+    set_timer(0);
+}
+
 /* Outside handlers, once: the interpreter spins. */
 void sigcffi_retry_interpreter_spins(void)
 {
@@ -157,6 +170,8 @@ bool sigcffi_retry_expired(const siginfo_t *info, void *context)
     (void)context;
     return false;
 }
+
+void sigcffi_retry_no_more(void) {}
 
 void sigcffi_retry_interpreter_spins(void) {}
 
