@@ -357,10 +357,10 @@ CASE(what_comes_from_where_it_would_go_is_not_forwarded)
     const int signals = 20;
     /* Each comes to the one and from it to the other, and there it ends. */
     for (int i = 0; i < signals; i++) {
-        EQUAL(sigcffi_sending_sigqueue(pids[0], QUEUED, i), 0);
+        SEND(sigcffi_sending_sigqueue(pids[0], QUEUED, i));
         UNTIL(atomic_load(&turns[1]) > i && atomic_load(&turns[2]) > i);
     }
-    EQUAL(sigcffi_sending_sigqueue(pids[1], QUEUED, signals), 0);
+    SEND(sigcffi_sending_sigqueue(pids[1], QUEUED, signals));
     UNTIL(atomic_load(&turns[1]) >= signals + 1 && atomic_load(&turns[2]) >= signals + 1);
     for (int i = 0; i < 100; i++) breathe();
     EQUAL(atomic_load(&turns[1]), signals + 1);

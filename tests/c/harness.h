@@ -68,6 +68,18 @@ static inline void equal(const char *file, int line, const char *what, long long
 /* A system call that must succeed. */
 #define MUST(call) EQUAL(call, 0)
 
+/* A call that sends what the kernel has to queue, of pthread or of ours. The queue is the user's,
+ * and others, or what the case itself has sent, may have filled it: then it is made again. */
+#define SEND(call) \
+    while (has_no_room(__FILE__, __LINE__, #call " == 0", call)) sched_yield()
+
+static inline bool has_no_room(const char *file, int line, const char *what, int error)
+{
+    if (error == EAGAIN || error == -EAGAIN) return true;
+    equal(file, line, what, error, 0);
+    return false;
+}
+
 /* Count deliveries of a signal from now on; the handle of the counter. */
 int64_t attach_counter(int signum);
 

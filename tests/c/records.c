@@ -81,12 +81,8 @@ static void *send_numbered(void *argument)
 
 static void send_numbered_to_parent(int sender, int count)
 {
-    for (int i = 0; i < count; i++) {
-        int value = sender << SENDER_SHIFT | i, error;
-        while ((error = sigcffi_sending_sigqueue(getppid(), QUEUED, value)) == -EAGAIN)
-            sched_yield();
-        EQUAL(error, 0);
-    }
+    for (int i = 0; i < count; i++)
+        SEND(sigcffi_sending_sigqueue(getppid(), QUEUED, sender << SENDER_SHIFT | i));
 }
 
 CASE(every_value_of_a_flood_is_read_once_and_in_its_senders_order)

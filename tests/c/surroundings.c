@@ -50,7 +50,7 @@ static void be_held_back_and_told(void)
     CHECK(receiver > 0);
     refuse(SYS_rt_tgsigqueueinfo);
     start_takers(1);
-    for (int i = 0; i < 20; i++) MUST(pthread_kill(takers[0], QUEUED));
+    for (int i = 0; i < 20; i++) SEND(pthread_kill(takers[0], QUEUED));
     UNTIL(mask_of_taker(0) == sigcffi_bit(QUEUED));
     for (int64_t read = 0; read < 20;) {
         int64_t count = sigcffi_receivers_count(receiver);
@@ -70,7 +70,7 @@ static void call_the_main_thread(void)
     atomic_store(&main_thread_promised, true);
     refuse(SYS_rt_tgsigqueueinfo);
     start_takers(1);
-    MUST(pthread_kill(takers[0], QUEUED));
+    SEND(pthread_kill(takers[0], QUEUED));
     UNTIL(atomic_load(&calls[QUEUED]) == 1);
     _exit(0);
 }

@@ -117,14 +117,18 @@ void start_takers(int count)
     }
 }
 
+static int wake(pthread_t taker)
+{
+    int error = pthread_kill(taker, wake_signal());
+    return error == ESRCH ? 0 : error; /* it has left, woken by the last signal of the case */
+}
+
 void stop_takers(void)
 {
     atomic_store(&takers_stop, true);
     for (int i = 0; i < taker_count; i++) MUST(sem_post(&takers_may_go));
     for (int i = 0; i < taker_count; i++) {
-        /* It may have left already, woken by the last signal of the case. */
-        int error = pthread_kill(takers[i], wake_signal());
-        CHECK(error == 0 || error == ESRCH);
+        SEND(wake(takers[i]));
         join(takers[i]);
     }
     taker_count = 0;
@@ -169,9 +173,7 @@ int try_to_queue(pthread_t thread, int signum, int value)
 
 void queue_to(pthread_t thread, int signum, int value)
 {
-    int error;
-    while ((error = try_to_queue(thread, signum, value)) == EAGAIN) sched_yield();
-    EQUAL(error, 0);
+    SEND(try_to_queue(thread, signum, value));
 }
 
 sigset_t block(int signum)
